@@ -1,0 +1,168 @@
+"""Where our private things lie on disk, and the checks that keep them private.
+
+Folders 0700 of our own uid, files 0600 from the first instant, written beside and
+renamed, one holder per lock. A check that fails is a PlaceFault whose text is one
+sentence for the terminal, with the next step in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path less its NUL
+
+
+class PlaceFault(Exception):
+    """A folder or file is not as it must be; the text says what to do."""
+
+
+class AlreadyRunning(PlaceFault):
+    """Another process of ours holds the lock or the socket; exit code 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """An flock that lives as long as the descriptor: until the process ends."""
+
+    fd: int
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` 0700, or check that it is: ours, no symlink, closed to others.
+
+    A folder that holds nothing but a `.gitignore` is as git made it: it becomes 0700.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except FileExistsError:
+        raise PlaceFault(f"{path} is in the way: it must be a folder") from None
+    except OSError as failed:
+        raise PlaceFault(f"{path} cannot be made: {failed.strerror}") from failed
+    if stat.S_ISLNK(found.st_mode):
+        raise PlaceFault(f"{path} is a symbolic link: make it a real folder")
+    if found.st_uid != os.geteuid():
+        raise PlaceFault(f"{path} belongs to another user: change its owner or CTB_DATA_DIR")
+    if found.st_mode & 0o077:
+        if [entry.name for entry in path.iterdir()] != [".gitignore"]:
+            raise PlaceFault(f"{path} is open to other users: run  chmod 700 '{path}'")
+        path.chmod(0o700)
+    return path
+
+
+def hold_lock(path: Path) -> HeldLock:
+    """Take the flock of `path` for the life of the process; raises AlreadyRunning.
+
+    The file is never removed: a second process would lock a new one of the same name.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as failed:
+        raise PlaceFault(f"{path} cannot be opened: {failed.strerror}") from failed
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(fd, 20).decode("ascii", "replace").strip() or "unknown"
+        os.close(fd)
+        raise AlreadyRunning(f"already running (process {holder} holds {path.name})") from None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())  # for people; the lock is the flock
+    return HeldLock(fd)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of `path` now."""
+    if not path.exists():
+        return False
+    try:
+        hold = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(hold, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(hold)
+    return False
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` as a whole; a crash leaves the old content or the new, 0600."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(beside, flags, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def touch_private(path: Path) -> None:
+    """Make an empty 0600 file where there is none, so that nothing makes a wider one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags, 0o600))
+
+
+def read_private(path: Path, limit_bytes: int) -> bytes:
+    """The bytes of a file that only we can read; FileNotFoundError when there is none.
+
+    Raises PlaceFault for a symlink, another owner, group or other bits, or one that
+    is larger than `limit_bytes`.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as failed:
+        why = "is a symbolic link" if failed.errno == errno.ELOOP else failed.strerror
+        raise PlaceFault(f"{path} cannot be read: {why}") from failed
+    with os.fdopen(fd, "rb") as source:
+        found = os.fstat(source.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise PlaceFault(f"{path} is not a regular file")
+        if found.st_uid != os.geteuid():
+            raise PlaceFault(f"{path} belongs to another user")
+        if found.st_mode & 0o077:
+            raise PlaceFault(f"{path} is open to other users: run  chmod 600 '{path}'")
+        data = source.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise PlaceFault(f"{path} is larger than {limit_bytes} bytes")
+    return data
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or removal in `folder` survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def check_socket_path(path: Path) -> None:
+    """Refuse a path the kernel would cut (108 bytes on Linux, 104 on macOS)."""
+    length = len(os.fsencode(path))
+    if length > MAX_SOCKET_PATH_BYTES:
+        raise PlaceFault(
+            f"the socket path is {length} bytes long, the system allows "
+            f"{MAX_SOCKET_PATH_BYTES}: set CTB_SOCKET to a shorter one, "
+            "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
+        )
