@@ -1,0 +1,214 @@
+"""The commands that only answer: lists, status, stored answers, help.
+
+None of them makes a turn, and none waits behind one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bridge.core import commands as c
+from bridge.core import turns
+from bridge.core.model import (
+    AccountState,
+    AliasName,
+    Facts,
+    Ids,
+    Listed,
+    NewRow,
+    Parked,
+    Peer,
+    Session,
+    ThreadId,
+    Turn,
+    TurnState,
+    View,
+)
+from bridge.core.phrases import age, notice, say, usage
+from bridge.core.text import clean, preview
+
+MAX_LISTED = 10  # lines of a list that fit one bubble
+TITLE_CHARS = 40
+PROMPT_CHARS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text to answer with, rows of a stored answer, and what the peer remembers."""
+
+    text: str = ""
+    rows: tuple[NewRow, ...] = ()
+    peer: Peer | None = None
+
+
+def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
+    """The reply to a command that changes nothing but what the peer was shown."""
+    lang = view.peer.lang
+    match command:
+        case c.Threads(words):
+            return _threads(words, view, facts, now_ms)
+        case c.Aliases():
+            return Reply(_aliases(view))
+        case c.Status(alias):
+            return Reply(_status(alias, view, facts, now_ms))
+        case c.Queue():
+            return Reply(_queue(view))
+        case c.More():
+            return _more(view, ids)
+        case c.Result(number):
+            return _result(number, view, ids)
+        case c.SetLang(chosen):
+            peer = replace(view.peer, lang="zh" if chosen == "zh" else "en")
+            return Reply(notice("lang_set", peer.lang), peer=peer)
+        case c.Help(verb) if verb in c.verbs():
+            return Reply(notice("usage", lang, usage=usage(verb, lang)))
+        case c.Malformed(verb):
+            return Reply(notice("usage", lang, usage=usage(verb, lang)))
+        case c.Unknown(nearest):
+            return Reply(notice("unknown_verb", lang, usage=usage(nearest, lang)))
+        case _:
+            lines = [usage(verb, lang) for verb in c.verbs()]
+            return Reply("\n".join([notice("help_head", lang), *lines]))
+
+
+def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
+    lang = view.peer.lang
+    if facts.sessions is None:
+        return Reply(notice("cannot_list", lang, why=say(facts.trouble, lang)))
+    if not facts.sessions:
+        phrase = "threads_none_words" if words else "threads_none"
+        return Reply(notice(phrase, lang, words=words))
+    shown = facts.sessions[:MAX_LISTED]
+    lines = [_thread_line(n, s, view, now_ms) for n, s in enumerate(shown, 1)]
+    listed = tuple(Listed(s.thread, preview(clean(s.title), 80), s.cwd) for s in shown)
+    return Reply(
+        "\n".join([notice("threads_head", lang), *lines]),
+        peer=replace(view.peer, listed=listed),
+    )
+
+
+def _thread_line(number: int, session: Session, view: View, now_ms: int) -> str:
+    lang = view.peer.lang
+    title = preview(clean(session.title), TITLE_CHARS) or say("untitled", lang)
+    folder = preview(clean(session.cwd.rstrip("/").rpartition("/")[2]), 24)
+    state = session.state if session.state in ("idle", "busy", "elsewhere") else "busy"
+    details = [folder] if folder else []
+    details.append(age(now_ms - session.updated_at_ms, lang))
+    details.append(say(f"state_{state}", lang))
+    names = [a.name for a in view.aliases.values() if a.thread == session.thread]
+    named = f" = {names[0]}" if names else ""
+    return f"{number}. {title}{named}\n   {' · '.join(details)}"
+
+
+def _aliases(view: View) -> str:
+    lang = view.peer.lang
+    if not view.aliases:
+        return notice("aliases_none", lang)
+    lines = []
+    for alias in view.aliases.values():
+        sign = "→" if alias.name == view.peer.active else "  "
+        title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
+        lines.append(f"{sign} {alias.name}  {title}")
+    return "\n".join([notice("aliases_head", lang), *lines])
+
+
+def _status(name: str, view: View, facts: Facts, now_ms: int) -> str:
+    lang = view.peer.lang
+    alias = view.aliases.get(AliasName(name or view.peer.active or ""))
+    if alias is None and name:
+        return notice("no_alias", lang, alias=name)
+    lines = []
+    if alias is None:
+        lines.append(notice("no_thread", lang))
+    else:
+        title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
+        lines.append(notice("status_thread", lang, alias=alias.name, title=title))
+        lines.append(_thread_state(alias.thread, view, facts, now_ms))
+    if facts.trouble:
+        lines.append(say(facts.trouble, lang))
+    lines += _waiting(view)
+    lines += _channel(view, now_ms)
+    last = view.last_turn
+    if last is not None:
+        lines.append(say("status_last", lang, id=last.id, age=age(now_ms - last.ended_ms, lang)))
+    return "\n".join(line for line in lines if line)
+
+
+def _thread_state(thread: ThreadId, view: View, facts: Facts, now_ms: int) -> str:
+    lang = view.peer.lang
+    mine = [t for t in view.turns if t.thread == thread]
+    if mine:
+        turn = mine[0]
+        since = turn.started_ms or turn.created_ms
+        return say(
+            "status_turn",
+            lang,
+            id=turn.id,
+            state=say(_state_phrase(turn), lang),
+            age=age(now_ms - since, lang),
+        )
+    if facts.status is None:
+        return ""
+    return say("status_theirs" if facts.status.is_active else "status_free", lang)
+
+
+def _waiting(view: View) -> list[str]:
+    lang = view.peer.lang
+    lines = []
+    waiting = [t for t in view.turns if t.state in (TurnState.QUEUED, TurnState.PARKED)]
+    if waiting:
+        lines.append(say("status_queue", lang, count=len(waiting)))
+    if view.held:
+        lines.append(say("status_held", lang, count=len(view.held)))
+    return lines
+
+
+def _channel(view: View, now_ms: int) -> list[str]:
+    lang = view.peer.lang
+    lines = []
+    if view.credits is not None:
+        lines.append(say("status_credits", lang, count=view.credits))
+    if view.waiting_rows:
+        lines.append(say("status_rows", lang, count=view.waiting_rows))
+    if view.account.breaker_until_ms > now_ms:
+        lines.append(say("status_breaker", lang))
+    if view.account.state is not AccountState.ON and view.account.rest_reason:
+        lines.append(say("status_code", lang, code=view.account.rest_reason))
+    return lines
+
+
+def _queue(view: View) -> str:
+    lang = view.peer.lang
+    if not view.turns:
+        return notice("queue_none", lang)
+    lines = [notice("queue_head", lang)]
+    for turn in view.turns[:MAX_LISTED]:
+        state = say(_state_phrase(turn), lang)
+        lines.append(f"#{turn.id} {turn.alias} · {state} · {preview(turn.prompt, PROMPT_CHARS)}")
+    return "\n".join(lines)
+
+
+def _state_phrase(turn: Turn) -> str:
+    if turn.state is TurnState.PARKED and turn.reason != Parked.AGREED:
+        return f"turn_parked_{turn.reason}"
+    return "turn_starting" if turn.state is TurnState.PARKED else f"turn_{turn.state}"
+
+
+def _more(view: View, ids: Ids) -> Reply:
+    peer, turn = view.peer, view.asked_turn
+    if turn is None or not 0 < peer.more_next < len(turn.cuts):
+        return Reply(notice("no_more", peer.lang))
+    return _pages(turn, peer, peer.more_next, turns.BUBBLES_PER_MORE, ids)
+
+
+def _result(number: int, view: View, ids: Ids) -> Reply:
+    peer, turn = view.peer, view.asked_turn
+    if turn is None or not turn.cuts:
+        return Reply(notice("no_result", peer.lang, id=number))
+    return _pages(turn, peer, 0, turns.BUBBLES_AT_ONCE, ids)
+
+
+def _pages(turn: Turn, peer: Peer, first: int, count: int, ids: Ids) -> Reply:
+    rows = turns.bubbles(turn, turn.result, turn.cuts, first, count, peer, ids)
+    after = first + count if first + count < len(turn.cuts) else 0
+    return Reply(rows=rows, peer=replace(peer, more_turn=turn.id, more_next=after))

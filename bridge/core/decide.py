@@ -1,0 +1,442 @@
+"""What a message of the owner changes: a batch, a command, what is known, to a Decision.
+
+Nothing is done here and nothing is read. The Decision holds every row that the command
+leads to; the store writes it in one transaction, and the other tasks find their work
+in those rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core import commands as c
+from bridge.core.answers import Reply, answer
+from bridge.core.intake import Batch, InboxEvent, inbox_step, is_command
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Audit,
+    Confirmation,
+    Decision,
+    Facts,
+    Ids,
+    InboxRow,
+    InboxState,
+    Listed,
+    NewRow,
+    NewTurn,
+    Parked,
+    Peer,
+    Policy,
+    RowStep,
+    SendClass,
+    ThreadId,
+    Turn,
+    TurnState,
+    TurnStep,
+    View,
+)
+from bridge.core.phrases import age, notice, say
+from bridge.core.turns import TurnEvent, turn_key, turn_step
+
+CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
+DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
+MIN_ID_CHARS = 8
+MAX_ID_CHARS = 128
+
+
+def command_of(batch: Batch) -> c.Command:
+    """What the rows of a batch ask for, read as one message."""
+    if is_command(batch.rows[0]):
+        return c.parse(batch.rows[0].text)
+    return c.Prompt("\n".join(c.unescaped(row.text) for row in batch.rows if row.text))
+
+
+def target_of(command: c.Command, view: View) -> ThreadId | None:
+    """The thread that a command is about, if one is meant and known."""
+    match command:
+        case c.Prompt():
+            return _active_thread(view)
+        case c.Send(alias, _):
+            found = _alias(view, alias)
+            return found.thread if found else None
+        case c.Status(alias):
+            found = _alias(view, alias) if alias else None
+            return found.thread if found else _active_thread(view)
+        case c.Add(_, target) | c.Bind(target) | c.Use(target):
+            listed = _listed(view.peer, target)
+            if listed is not None:
+                return listed.thread
+            return ThreadId(target) if _is_thread_id(target) else None
+        case c.Retry():
+            return view.last_turn.thread if view.last_turn else None
+        case _:
+            return None
+
+
+def decide(
+    batch: Batch,
+    command: c.Command,
+    view: View,
+    facts: Facts,
+    policy: Policy,
+    now_ms: int,
+    ids: Ids,
+) -> Decision:
+    """Everything that follows from this batch, as one value."""
+    room = _Room(batch, view, facts, policy, now_ms, ids)
+    if batch.is_stale:
+        return room.hold_stale()
+    match command:
+        case c.Prompt(text):
+            return room.prompt(text)
+        case c.Send(alias, text):
+            return room.send(alias, text)
+        case c.Retry():
+            return room.retry()
+        case c.Stop(alias):
+            return room.stop(alias)
+        case c.Cancel(number):
+            return room.cancel(number)
+        case c.RunHeld():
+            return room.release_held(InboxEvent.RUN_HELD, "running_held")
+        case c.DropHeld():
+            return room.release_held(InboxEvent.DROP_HELD, "dropped_held")
+        case c.Use(target):
+            return room.use(target)
+        case c.Add(alias, target):
+            return room.add(AliasName(alias), target, is_chosen=False)
+        case c.Bind(target):
+            return room.add(DEFAULT_ALIAS, target, is_chosen=True)
+        case c.Remove(alias):
+            return room.remove(alias)
+        case c.Yes():
+            return room.confirm(is_yes=True)
+        case c.No():
+            return room.confirm(is_yes=False)
+        case _:
+            return room.answered(answer(command, view, facts, now_ms, ids))
+
+
+def set_aside(row: InboxRow, view: View, ids: Ids) -> Decision:
+    """A message that failed three times: out of the way, and its owner told."""
+    room = _Room(Batch((row,)), view, Facts(), Policy(), 0, ids)
+    return room.build(
+        InboxEvent.POISONED,
+        notice("poison", view.peer.lang, id=row.id),
+        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", str(row.id)),),
+    )
+
+
+class _Room:
+    """The things that every decision about one batch looks at."""
+
+    def __init__(
+        self, batch: Batch, view: View, facts: Facts, policy: Policy, now_ms: int, ids: Ids
+    ) -> None:
+        self.batch = batch
+        self.view = view
+        self.facts = facts
+        self.policy = policy
+        self.now_ms = now_ms
+        self.ids = ids
+        self.peer = replace(view.peer, confirmation=None)
+        self.lang = view.peer.lang
+
+    # ---- prompts ---------------------------------------------------------
+
+    def prompt(self, text: str) -> Decision:
+        """Text for the thread in use, or for the thread of the answer it quotes."""
+        refused = self._unusable(text)
+        if refused:
+            return self.tell(refused)
+        quoted = self.view.quoted_turn
+        if quoted is not None:
+            return self._plan(self._alias_of(quoted), text)
+        alias = self.view.aliases.get(self.peer.active) if self.peer.active else None
+        if alias is None:
+            return self.tell("no_thread")
+        return self._plan(alias, text)
+
+    def send(self, name: str, text: str) -> Decision:
+        refused = self._unusable(text)
+        if refused:
+            return self.tell(refused)
+        alias = _alias(self.view, name)
+        if alias is None:
+            return self.tell("no_alias", alias=name)
+        return self._plan(alias, text)
+
+    def retry(self) -> Decision:
+        """A turn parked for its head starts as itself; an ended one runs as a new turn."""
+        mine = [t for t in self.view.turns if t.peer == self.peer.id]
+        parked = [t for t in mine if t.state is TurnState.PARKED and t.reason == Parked.HEAD]
+        if parked:
+            return self._start_parked(parked[0])
+        last = self.view.last_turn
+        if last is None:
+            return self.tell("nothing_to_retry")
+        return self._plan(self._alias_of(last), last.prompt)
+
+    def _unusable(self, text: str) -> str | None:
+        if any(row.is_cut for row in self.batch.rows):
+            return "cut"
+        if text.strip():
+            return None
+        has_media = any(p.kind != "text" for row in self.batch.rows for p in row.parts)
+        return "no_words" if has_media else "empty"
+
+    def _plan(self, alias: Alias, text: str) -> Decision:
+        ahead = self.view.unfinished.get(alias.thread, 0)
+        waiting = ahead - 1  # all but the first wait
+        if self.policy.queue_limit and waiting >= self.policy.queue_limit:
+            return self.build(
+                InboxEvent.QUEUE_FULL,
+                notice("queue_full", self.lang, alias=alias.name, count=waiting),
+            )
+        head = self.facts.status.head if self.facts.status else None
+        is_idle = not ahead and self.facts.status is not None
+        turn = NewTurn(
+            key=turn_key(
+                self.ids.install,
+                self.view.account.channel,
+                self.peer.id,
+                self.batch.rows[0].msg_key,
+                alias.thread,
+            ),
+            thread=alias.thread,
+            alias=alias.name,
+            prompt=text,
+            cwd=alias.cwd or (self.facts.status.cwd if self.facts.status else ""),
+            sandbox=alias.sandbox,
+            approval_policy=alias.approval_policy,
+            model=alias.model,
+            effort=alias.effort,
+            state=TurnState.STARTING if is_idle else TurnState.QUEUED,
+            expected_head=head if is_idle else None,
+            seen_head=alias.seen_head,
+            inbox=tuple(row.id for row in self.batch.rows),
+        )
+        told = ""
+        if not ahead and self.facts.status is None and self.facts.trouble:
+            why = say(self.facts.trouble, self.lang)
+            told = notice("waits", self.lang, alias=alias.name, why=why)
+        return replace(
+            self.build(InboxEvent.PLANNED, told),
+            turn=turn,
+            audit=(Audit("turn.plan", "owner", turn.state.value, alias.name),),
+        )
+
+    def _start_parked(self, turn: Turn) -> Decision:
+        """The same turn under the same key: its start was never accepted."""
+        step = TurnStep(turn.id, turn.thread, turn.state, turn.state, reason=Parked.AGREED)
+        audit = Audit("turn.retry", "owner accepted the new head", "starting", str(turn.id))
+        return replace(self.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
+
+    def _alias_of(self, turn: Turn) -> Alias:
+        for alias in self.view.aliases.values():
+            if alias.thread == turn.thread:
+                return alias
+        return Alias(
+            AliasName(turn.alias), turn.thread, turn.cwd, "", turn.sandbox, turn.approval_policy
+        )
+
+    # ---- turns on command --------------------------------------------------
+
+    def stop(self, name: str) -> Decision:
+        """Marks the turn; the task of its thread alone speaks to the controller about it."""
+        thread = self._named_thread(name)
+        shown = name or self.peer.active or "-"
+        mine = [t for t in self.view.turns if t.thread == thread]
+        if not mine:
+            phrase = "no_alias" if thread is None and name else "nothing_runs"
+            return self.tell(phrase, alias=shown)
+        turn = mine[0]
+        if turn.state is TurnState.SETTLING:
+            return self.tell("nothing_runs", alias=shown)
+        if turn.state in (TurnState.QUEUED, TurnState.PARKED):
+            return self._cancel(turn)
+        after = turn_step(turn.state, TurnEvent.STOP)
+        step = TurnStep(turn.id, turn.thread, turn.state, after, stop_requested=True)
+        audit = Audit("turn.stop", "owner", "stopping", str(turn.id))
+        return replace(self.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
+
+    def cancel(self, number: int) -> Decision:
+        for turn in self.view.turns:
+            if turn.id == number and turn.state in (TurnState.QUEUED, TurnState.PARKED):
+                return self._cancel(turn)
+        return self.tell("not_waiting", id=number)
+
+    def _cancel(self, turn: Turn) -> Decision:
+        after = turn_step(turn.state, TurnEvent.CANCEL)
+        step = TurnStep(turn.id, turn.thread, turn.state, after, outcome="cancelled")
+        told = notice("cancelled", self.lang, id=turn.id)
+        audit = Audit("turn.cancel", "owner", "cancelled", str(turn.id))
+        return replace(self.build(InboxEvent.ANSWERED, told), turn_steps=(step,), audit=(audit,))
+
+    def _named_thread(self, name: str) -> ThreadId | None:
+        if name:
+            found = _alias(self.view, name)
+            return found.thread if found else None
+        return _active_thread(self.view) or next((t.thread for t in self.view.turns), None)
+
+    # ---- held messages -----------------------------------------------------
+
+    def hold_stale(self) -> Decision:
+        oldest_ms = max(row.age_ms for row in self.batch.rows)
+        told = notice("stale", self.lang, count=len(self.batch.rows), age=age(oldest_ms, self.lang))
+        audit = Audit("inbox.hold", "threat-model R8", "held", str(len(self.batch.rows)))
+        return replace(self.build(InboxEvent.STALE, told), audit=(audit,))
+
+    def release_held(self, event: InboxEvent, phrase: str) -> Decision:
+        if not self.view.held:
+            return self.tell("nothing_held")
+        state, outcome = inbox_step(InboxState.HELD, event)
+        steps = tuple(
+            RowStep(row, state, outcome, is_released=event is InboxEvent.RUN_HELD)
+            for row in self.view.held
+        )
+        found = self.build(
+            InboxEvent.ANSWERED, notice(phrase, self.lang, count=len(self.view.held))
+        )
+        return replace(found, rows=found.rows + steps)
+
+    # ---- choosing a thread ---------------------------------------------------
+
+    def use(self, target: str) -> Decision:
+        if not target.isdecimal():
+            alias = _alias(self.view, target)
+            if alias is None:
+                return self.tell("no_alias", alias=target)
+            return self._choose(alias)
+        listed = _listed(self.peer, target)
+        if listed is None:
+            return self.tell("no_number", number=target)
+        known = [a for a in self.view.aliases.values() if a.thread == listed.thread]
+        if known:
+            return self._choose(known[0])
+        return self._name(self._fresh_name(listed), listed, is_chosen=True)
+
+    def add(self, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
+        if not c.is_alias(name):
+            return self.tell("bad_alias", alias=name[:40])
+        for other in self.view.aliases:
+            if other != name and c.skeleton(other) == c.skeleton(name):
+                return self.tell("alias_like", alias=name, other=other)
+        listed = _listed(self.peer, target)
+        if listed is None and target.isdecimal():
+            return self.tell("no_number", number=target)
+        if listed is None and not _is_thread_id(target):
+            return self.tell("bad_thread_id")
+        return self._name(name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
+
+    def _name(self, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
+        status = self.facts.status
+        alias = Alias(
+            name,
+            listed.thread,
+            cwd=listed.cwd or (status.cwd if status else ""),
+            title=listed.title,
+            seen_head=(status.head or "") if status else "",
+        )
+        title = listed.title or say("untitled", self.lang)
+        if is_chosen:
+            self.peer = replace(self.peer, active=name)
+        told = notice("using" if is_chosen else "added", self.lang, alias=name, title=title)
+        audit = Audit("alias.put", "owner", "named", name)
+        return replace(self.build(InboxEvent.ANSWERED, told), aliases=(alias,), audit=(audit,))
+
+    def _choose(self, alias: Alias) -> Decision:
+        self.peer = replace(self.peer, active=alias.name)
+        title = alias.title or say("untitled", self.lang)
+        return self.build(
+            InboxEvent.ANSWERED, notice("using", self.lang, alias=alias.name, title=title)
+        )
+
+    def _fresh_name(self, listed: Listed) -> AliasName:
+        """The folder's name, with a number behind it where that is taken."""
+        folder = listed.cwd.rstrip("/").rpartition("/")[2].lower()
+        stem = "".join(ch if ch.isalnum() or ch in "-_" else "-" for ch in folder)
+        stem = stem.strip("-_")[: c.MAX_ALIAS_CHARS - 4]
+        if not c.is_alias(stem):
+            stem = "thread"
+        taken = {c.skeleton(name) for name in self.view.aliases}
+        name, number = stem, 1
+        while c.skeleton(name) in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        return AliasName(name)
+
+    # ---- confirmations ---------------------------------------------------------
+
+    def remove(self, name: str) -> Decision:
+        alias = _alias(self.view, name)
+        if alias is None:
+            return self.tell("no_alias", alias=name)
+        asked = Confirmation("remove", alias.name, self.now_ms + CONFIRM_MS)
+        self.peer = replace(self.peer, confirmation=asked)
+        return self.tell("confirm_remove", alias=alias.name)
+
+    def confirm(self, *, is_yes: bool) -> Decision:
+        asked = self.view.peer.confirmation
+        if asked is None or asked.until_ms < self.now_ms:
+            return self.tell("nothing_to_confirm")
+        if not is_yes:
+            return self.tell("kept")
+        if self.peer.active == asked.subject:
+            self.peer = replace(self.peer, active=None)
+        found = self.tell("removed", alias=asked.subject)
+        audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
+        return replace(found, removed=AliasName(asked.subject), audit=(audit,))
+
+    # ---- building ------------------------------------------------------------------
+
+    def tell(self, phrase: str, **values: object) -> Decision:
+        return self.build(InboxEvent.ANSWERED, notice(phrase, self.lang, **values))
+
+    def answered(self, found: Reply) -> Decision:
+        if found.peer is not None:
+            self.peer = replace(found.peer, confirmation=None)
+        decision = self.build(InboxEvent.ANSWERED, found.text)
+        return replace(decision, bubbles=decision.bubbles + found.rows)
+
+    def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
+        state, outcome = inbox_step(InboxState.NEW, event)
+        bubbles: tuple[NewRow, ...] = ()
+        if told:
+            group = f"reply-{self.ids.seed}"
+            bubbles = (NewRow(SendClass.ANSWER, told, f"ctb:{self.ids.seed}-r", group),)
+        return Decision(
+            peer=self.peer.id,
+            rows=tuple(RowStep(row.id, state, outcome) for row in self.batch.rows),
+            bubbles=bubbles,
+            peer_before=self.view.peer,
+            peer_after=self.peer if self.peer != self.view.peer else None,
+            audit=audit,
+        )
+
+
+def _alias(view: View, name: str) -> Alias | None:
+    return view.aliases.get(AliasName(name))
+
+
+def _active_thread(view: View) -> ThreadId | None:
+    if view.quoted_turn is not None:
+        return view.quoted_turn.thread
+    alias = view.aliases.get(view.peer.active) if view.peer.active else None
+    return alias.thread if alias else None
+
+
+def _listed(peer: Peer, target: str) -> Listed | None:
+    if target.isascii() and target.isdecimal() and len(target) <= 4:
+        number = int(target)
+        if 1 <= number <= len(peer.listed):
+            return peer.listed[number - 1]
+    return None
+
+
+def _is_thread_id(word: str) -> bool:
+    plain = word.replace("-", "").replace("_", "").replace(".", "").replace(":", "")
+    if word.isdecimal():
+        return False
+    return MIN_ID_CHARS <= len(word) <= MAX_ID_CHARS and plain.isascii() and plain.isalnum()

@@ -1,0 +1,494 @@
+"""The words of the bridge: ids, states, values and errors that every room shares.
+
+Everything here is frozen and knows no clock, no database and no peer. Times are
+UTC epoch milliseconds. Foreign ids are opaque text outside the room that makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Literal, NewType
+
+PeerId = NewType("PeerId", str)  # a person in a channel
+ThreadId = NewType("ThreadId", str)  # a Codex conversation
+AliasName = NewType("AliasName", str)
+MsgKey = NewType("MsgKey", str)  # which message of the channel this is
+Key = NewType("Key", str)  # idempotency key of a turn; leaves the bridge
+RunId = NewType("RunId", str)  # the controller's handle for a turn
+LockToken = NewType("LockToken", str)
+Head = NewType("Head", str)  # where a thread ends, in the controller's words
+InboxId = NewType("InboxId", int)
+TurnId = NewType("TurnId", int)  # the short id that a person sees
+OutId = NewType("OutId", int)
+AttemptId = NewType("AttemptId", str)
+
+
+class InboxState(StrEnum):
+    NEW = "new"
+    HELD = "held"
+    DONE = "done"
+
+
+class TurnState(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    PARKED = "parked"
+    RUNNING = "running"
+    SETTLING = "settling"
+    DONE = "done"
+
+
+LIVE = (TurnState.STARTING, TurnState.RUNNING, TurnState.SETTLING)  # one of these per thread
+
+
+class OutState(StrEnum):
+    READY = "ready"
+    SENDING = "sending"
+    DONE = "done"
+
+
+class AccountState(StrEnum):
+    UNPAIRED = "unpaired"
+    ON = "on"
+    SUSPECT = "suspect"
+    LOGIN_NEEDED = "login_needed"
+
+
+class Outcome(StrEnum):
+    """What became of one attempt to send (delivery-semantics 5)."""
+
+    SENT = "sent"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SENT = "not_sent"
+    THROTTLED = "throttled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    UNKNOWN_CODE = "unknown_code"
+    UNKNOWN = "unknown"
+
+
+class SendClass(IntEnum):
+    """Lower goes first."""
+
+    APPROVAL = 1
+    ANSWER = 2  # a final answer or the reply to a command
+    QUESTION = 3
+    NOTE = 4
+    PROGRESS = 5
+
+
+class Parked(StrEnum):
+    """What a parked turn waits for."""
+
+    HEAD = "head"
+    AGREED = "agreed"  # was parked for its head, and the owner said run it all the same
+    ELSEWHERE = "elsewhere"
+    CONTROLLER = "controller"
+
+
+class Owed(StrEnum):
+    """Calls that the controller is owed once the answer is stored, in this order."""
+
+    ACK = "ack"
+    CLOSE = "close"
+    RELEASE = "release"
+
+
+OWES_ALL = (Owed.ACK, Owed.CLOSE, Owed.RELEASE)
+
+Lang = Literal["zh", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One item of a message, as the channel gave it; `text` of a voice is its transcript."""
+
+    kind: Literal["text", "voice", "image", "file", "video", "other"]
+    text: str = ""
+    file_name: str = ""
+    size_bytes: int = 0
+    media: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message at the door, before policy has seen it."""
+
+    channel: str
+    sender: str
+    msg_key: MsgKey
+    chat: Literal["direct", "group", "unknown"]
+    is_echo: bool
+    create_time_ms: int
+    client_id: str
+    context_token: str
+    parts: tuple[Part, ...]
+    quoted_id: str
+    quoted_text: str
+    is_cut: bool
+    malformed: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    id: InboxId
+    peer: PeerId
+    msg_key: MsgKey
+    parts: tuple[Part, ...]
+    quoted_id: str
+    is_cut: bool
+    age_ms: int  # on arrival, by the channel's own clock
+    received_ms: int
+    attempts: int
+    is_released: bool  # was held once, and the owner said run
+    state: InboxState
+
+    @property
+    def text(self) -> str:
+        """What the owner said, in order: typed text and transcripts."""
+        return "\n".join(p.text for p in self.parts if p.kind in ("text", "voice") and p.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who may use the bridge; empty means nobody."""
+
+    user_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The bot's account at the channel, and whether it may be used."""
+
+    channel: str = ""
+    bot_id: str = ""
+    owner: Owner = Owner()
+    generation: int = 0
+    owner_epoch: int = 0
+    paired_at_ms: int = 0
+    cursor: str = ""
+    state: AccountState = AccountState.UNPAIRED
+    breaker_until_ms: int = 0
+    probe_no: int = 0
+    unconfirmed_run: int = 0
+    rest_reason: str = ""  # raw code or word behind suspect and login_needed
+    rest_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A person's name for a thread; the same for every conversation."""
+
+    name: AliasName
+    thread: ThreadId
+    cwd: str = ""
+    title: str = ""
+    sandbox: str = "workspace-write"
+    approval_policy: str = "on-request"
+    model: str = ""
+    effort: str = ""
+    seen_head: str = ""  # where the thread ended when the phone last looked; "" = not known
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the numbered list last shown to a peer."""
+
+    thread: ThreadId
+    title: str
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The one open question that `/yes` answers; single use."""
+
+    what: Literal["remove"]
+    subject: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    id: PeerId
+    lang: Lang
+    active: AliasName | None = None
+    confirmation: Confirmation | None = None
+    listed: tuple[Listed, ...] = ()
+    more_turn: TurnId | None = None
+    more_next: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Our row for one prompt and its one answer."""
+
+    id: TurnId
+    key: Key
+    channel: str
+    peer: PeerId
+    thread: ThreadId
+    alias: str
+    prompt: str
+    cwd: str
+    sandbox: str
+    approval_policy: str
+    model: str
+    effort: str
+    state: TurnState
+    reason: str = ""
+    expected_head: str | None = None
+    seen_head: str = ""
+    run: RunId | None = None
+    lock: LockToken | None = None
+    retry_at_ms: int = 0
+    tries: int = 0  # of a parked turn, for its back-off
+    stop_requested: bool = False
+    attempts: int = 0
+    outcome: str = ""
+    owes: tuple[Owed, ...] = ()
+    result: str = ""
+    cuts: tuple[int, ...] = ()
+    created_ms: int = 0
+    started_ms: int = 0
+    ended_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn as planned; `state` is starting (thread idle, head known) or queued."""
+
+    key: Key
+    thread: ThreadId
+    alias: str
+    prompt: str
+    cwd: str
+    sandbox: str
+    approval_policy: str
+    model: str
+    effort: str
+    state: TurnState
+    expected_head: str | None
+    seen_head: str
+    inbox: tuple[InboxId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutRow:
+    """One bubble that is owed to a peer."""
+
+    id: OutId
+    peer: PeerId
+    send_class: SendClass
+    group: str
+    part: int
+    parts: int
+    text: str
+    client_id: str
+    created_ms: int
+    not_before_ms: int = 0
+    tries: int = 0  # refused and unknown only
+    fails: int = 0  # not sent at all, for the back-off
+    maybe_sent: bool = False
+    turn: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A bubble to be owed. Rows of one answer share `group`; parts are sent in order."""
+
+    send_class: SendClass
+    text: str
+    client_id: str
+    group: str
+    part: int = 1
+    parts: int = 1
+    turn: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to the channel, committed before it leaves."""
+
+    id: AttemptId
+    row: OutRow
+    context_token: str
+    instance: str  # of the worker it is meant for
+
+
+@dataclass(frozen=True, slots=True)
+class RowStep:
+    """What becomes of one inbox row."""
+
+    id: InboxId
+    state: InboxState
+    outcome: str
+    is_released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStep:
+    """A change of one turn that holds only while it is still in `was`."""
+
+    id: TurnId
+    thread: ThreadId
+    was: TurnState
+    state: TurnState
+    reason: str = ""
+    outcome: str = ""
+    stop_requested: bool | None = None
+    retry_at_ms: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One line of who decided what, by which rule; never any content."""
+
+    what: str
+    rule: str
+    outcome: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything one command changes; `store.apply` writes it in one transaction.
+
+    The rows are the effects: nothing else is handed from task to task.
+    """
+
+    peer: PeerId
+    rows: tuple[RowStep, ...] = ()
+    bubbles: tuple[NewRow, ...] = ()
+    turn: NewTurn | None = None
+    turn_steps: tuple[TurnStep, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    removed: AliasName | None = None
+    peer_before: Peer | None = None
+    peer_after: Peer | None = None  # only what differs from `peer_before` is written
+    audit: tuple[Audit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Codex thread as the controller lists it."""
+
+    thread: ThreadId
+    title: str
+    cwd: str
+    updated_at_ms: int
+    state: str  # idle, busy or elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStatus:
+    """What the controller says of one thread without a model, a lock or a change."""
+
+    head: str | None
+    owner: str
+    is_active: bool
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read for a decision; None where nothing was asked or nobody answered."""
+
+    sessions: tuple[Session, ...] | None = None
+    status: ThreadStatus | None = None
+    trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
+    channel_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the store knows that a decision about one peer's message may need.
+
+    `unfinished` counts turns by thread. From `turns` on, only the commands for which
+    `commands.needs_whole` says so find more than the defaults.
+    """
+
+    account: Account
+    peer: Peer
+    aliases: Mapping[AliasName, Alias]
+    unfinished: Mapping[ThreadId, int]
+    quoted_turn: Turn | None = None
+    turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
+    held: tuple[InboxId, ...] = ()
+    waiting_rows: int = 0  # bubbles that wait for the channel
+    last_turn: Turn | None = None
+    asked_turn: Turn | None = None
+    credits: int | None = None  # sends left in the window; None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decide; 0 turns a limit off."""
+
+    merge_window_ms: int = 2_000
+    stale_ms: int = 1_800_000
+    queue_limit: int = 50
+    flood_limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Fresh names for one decision: the same seed gives the same ids."""
+
+    install: str
+    seed: str
+
+
+class Refusal(StrEnum):
+    """Why something was not done; each has its sentence in `phrases.py`."""
+
+    CONTROLLER_MISSING = "controller_missing"
+    CONTROLLER_DOWN = "controller_down"
+    CONTROLLER_LACKS = "controller_lacks"
+    CONTROLLER_SLOW = "controller_slow"
+
+
+class BridgeError(Exception):
+    """Base of what we raise on purpose. `str(e)` is for the log, and holds ids, never text."""
+
+    reason: Refusal | None = None
+
+
+class PolicyRefused(BridgeError):
+    """We said no."""
+
+
+class PeerFault(BridgeError):
+    """The channel or the controller broke its contract."""
+
+
+class LinkLost(BridgeError):
+    """The connection ended; the outcome of in-flight work is unknown."""
+
+    def __init__(self, link: str, link_no: int) -> None:
+        super().__init__(f"{link} {link_no}")
+        self.link = link
+        self.link_no = link_no
+
+
+class LinkDown(BridgeError):
+    """There is no connection: the call was not made."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class StoreFault(BridgeError):
+    """Local state cannot be trusted, or cannot be written now."""
+
+
+class Stale(BridgeError):
+    """The rows moved between reading and writing: read again and decide again."""
+
+
+class NoSuchStep(BridgeError):
+    """A state was given an event that its table does not name."""

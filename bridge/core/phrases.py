@@ -1,0 +1,275 @@
+"""Every sentence that the bridge itself says on a phone, in Chinese and English.
+
+A sentence says what is so and one next step. It holds no path, no traceback and no
+id that is not needed. What the bridge says begins with MARK; `unmarked` takes it from
+the lines of a thread's text, so that neither can pass for the other.
+"""
+
+from __future__ import annotations
+
+from bridge.core.model import Lang
+
+MARK = "▸"
+
+
+def say(phrase: str, lang: Lang, **values: object) -> str:
+    """The sentence with its values; a phrase that is missing raises KeyError."""
+    zh, en = _SENTENCES[phrase]
+    return (zh if lang == "zh" else en).format(**values)
+
+
+def notice(phrase: str, lang: Lang, **values: object) -> str:
+    """The sentence behind the mark of the bridge."""
+    return f"{MARK} {say(phrase, lang, **values)}"
+
+
+def usage(verb: str, lang: Lang) -> str:
+    """How a command is written and what it does, in one line."""
+    zh, en = _USAGE[verb]
+    return zh if lang == "zh" else en
+
+
+def age(span_ms: int, lang: str) -> str:
+    """A length of time in the largest fitting unit."""
+    seconds = max(0, span_ms) // 1000
+    for size, zh, en in ((86400, "天", "d"), (3600, "小时", "h"), (60, "分钟", "min")):
+        if seconds >= size:
+            return f"{seconds // size} {zh if lang == 'zh' else en}"
+    return f"{seconds} {'秒' if lang == 'zh' else 's'}"
+
+
+def unmarked(text: str) -> str:
+    """Foreign text in which no line begins as the bridge's own do (threat-model R28)."""
+    return "\n".join(
+        line.replace(MARK, ">", 1) if line.lstrip().startswith(MARK) else line
+        for line in text.split("\n")
+    )
+
+
+_SENTENCES: dict[str, tuple[str, str]] = {
+    # what became of a turn
+    "ended_failed": (
+        "#{id} 失败了：{why}。请稍后回复 /retry，或换个说法再发一次。",
+        "#{id} failed: {why}. Send /retry, or say it another way.",
+    ),
+    "ended_interrupted": (
+        "#{id} 执行中断，可能已有部分改动。请查看后回复 /retry。",
+        "#{id} was interrupted; part of the work may be done. Look at it, then send /retry.",
+    ),
+    "ended_cancelled": (
+        "#{id} 已停止。",
+        "#{id} is stopped.",
+    ),
+    "ended_blocked": (
+        "#{id} 停下了：{why}。请在电脑上处理，再回复 /retry。",
+        "#{id} stopped: {why}. See to it at the desk, then send /retry.",
+    ),
+    "ended_completed": (
+        "#{id} 已完成，没有文字回答。",
+        "#{id} is done; it gave no text.",
+    ),
+    "ended_uncertain": (
+        "#{id} 无法确认是否已执行，请在电脑上查看线程，再回复 /retry。",
+        "Nobody can say whether #{id} ran. Look at the thread at the desk, then send /retry.",
+    ),
+    "ended_dead": (
+        "#{id} 三次出错，已放到一边 (E-{id})。详情见电脑上的日志。",
+        "#{id} failed three times and is set aside (E-{id}). The log at the desk says why.",
+    ),
+    "poison": (
+        "有一条消息三次出错，已放到一边 (E-{id})。请换个说法再发一次。",
+        "One message failed three times and is set aside (E-{id}). Say it another way.",
+    ),
+    "desk_moved": (
+        "电脑上的这个线程已有新内容，以下回答接在它之后。",
+        "The thread went on at the desk since you last looked; this answer comes after that.",
+    ),
+    "head_moved": (
+        "#{id} 没有开始：{alias} 刚在电脑上有了新内容。回复 /retry 照样执行，或 /cancel {id}。",
+        "#{id} was not started: {alias} just went on at the desk. "
+        "Send /retry to run it all the same, or /cancel {id}.",
+    ),
+    "parked_elsewhere": (
+        "{alias} 正被电脑上的另一个程序占用，#{id} 会在它空出来后发送。不想等：/cancel {id}",
+        "{alias} is open in another program at the desk. #{id} is sent when it is free; "
+        "/cancel {id} to drop it.",
+    ),
+    "parked_controller": (
+        "Codex 现在连不上，#{id} 会在恢复后发送。不想等：/cancel {id}",
+        "Codex cannot be reached now. #{id} is sent when it is back; /cancel {id} to drop it.",
+    ),
+    "working": ("#{id} 还在进行中。停下：/stop", "#{id} is still working. To end it: /stop"),
+    "stopping": ("正在停止 #{id}…", "Stopping #{id}…"),
+    "more": ("还有 {left} 段，回复 /more", "{left} more: send /more"),
+    "rest_waits": (
+        "微信的回复次数快用完了。请随便回复一句，我接着发剩下的。",
+        "WeChat's replies are nearly used up. Send me anything to get the rest.",
+    ),
+    "incomplete": (
+        "#{id} 的回答没有全部送达。重看：/result {id}",
+        "Part of the answer #{id} could not be delivered. Read it again: /result {id}",
+    ),
+    # prompts
+    "no_thread": (
+        "还没有选择线程。先发 /threads 看列表，再发 /use 1。",
+        "No thread is chosen yet. Send /threads, then /use 1.",
+    ),
+    "no_alias": (
+        "没有叫 {alias} 的线程。/list 看已有的，/threads 看全部。",
+        "There is no {alias}. /list shows what is named, /threads all of them.",
+    ),
+    "no_number": (
+        "上次的列表里没有 {number}。发 /threads 重新列出。",
+        "The last list has no {number}. Send /threads for a new one.",
+    ),
+    "empty": ("这条消息是空的。", "That message was empty."),
+    "no_words": (
+        "图片和文件现在还收不了，请用文字说。",
+        "Pictures and files cannot be taken yet. Please say it in words.",
+    ),
+    "cut": (
+        "这条消息太长（超过 512 KiB），没有执行。请分几条发。",
+        "That message is longer than 512 KiB and was not run. Send it in pieces.",
+    ),
+    "waits": (
+        "Codex 现在连不上（{why}），给 {alias} 的消息会在恢复后发送。",
+        "Codex cannot be reached ({why}). Your message to {alias} is sent when it is back.",
+    ),
+    "queue_full": (
+        "{alias} 已有 {count} 条在排队，这条先留着。回复 /run-held 执行，/drop-held 丢弃。",
+        "{count} messages already wait for {alias}; this one is held. /run-held or /drop-held.",
+    ),
+    "stale": (
+        "有 {count} 条较早的消息没有执行（最早的一条 {age} 前）。"
+        "回复 /run-held 按顺序执行，/drop-held 丢弃。",
+        "{count} older messages were not run (the oldest is {age} old). "
+        "Send /run-held to run them in order, /drop-held to drop them.",
+    ),
+    "running_held": ("开始按顺序执行 {count} 条。", "Running {count} held messages in order."),
+    "dropped_held": ("丢弃了 {count} 条。", "Dropped {count} held messages."),
+    "nothing_held": ("没有留着的消息。", "Nothing is held."),
+    # choosing a thread
+    "bad_alias": (
+        "{alias} 不能用作名字：用同一种文字的字母或数字，可加 - 和 _，最多 32 个字符。",
+        "{alias} cannot be a name: letters and digits of one script, - and _, 32 at most.",
+    ),
+    "alias_like": (
+        "{alias} 和已有的 {other} 太像了，换一个名字。",
+        "{alias} looks too much like {other}. Choose another name.",
+    ),
+    "bad_thread_id": (
+        "这不像线程编号。发 /threads 看列表，用前面的数字。",
+        "That is no thread id. Send /threads and use the number in front.",
+    ),
+    "added": (
+        "{alias} → {title}。选用它：/use {alias}",
+        "{alias} is {title}. To use it: /use {alias}",
+    ),
+    "using": ("现在用 {alias}：{title}", "Now using {alias}: {title}"),
+    "confirm_remove": (
+        "要去掉名字 {alias} 吗？线程本身不受影响。两分钟内回复 /yes 或 /no。",
+        "Remove the name {alias}? The thread itself stays. Answer /yes or /no within two minutes.",
+    ),
+    "removed": ("名字 {alias} 已去掉。", "The name {alias} is gone."),
+    "kept": ("好，不动。", "Nothing was changed."),
+    "nothing_to_confirm": ("现在没有要确认的事。", "There is nothing to confirm."),
+    # turns on command
+    "cancelled": ("#{id} 已取消。", "#{id} is cancelled."),
+    "not_waiting": (
+        "#{id} 不在排队。/queue 看排队的；正在进行的用 /stop。",
+        "#{id} is not waiting. /queue shows what is; /stop ends the running one.",
+    ),
+    "nothing_runs": ("{alias} 没有正在进行的事。", "Nothing is running in {alias}."),
+    "nothing_to_retry": ("没有可以重来的消息。", "There is nothing to try again."),
+    "no_result": ("没有 #{id} 的回答。", "There is no answer #{id}."),
+    "no_more": ("没有更多了。", "There is no more."),
+    # lists
+    "threads_head": (
+        "最近的线程（回复 /use 加数字）：",
+        "Recent threads (send /use and a number):",
+    ),
+    "threads_none": ("没有找到线程。", "No thread was found."),
+    "threads_none_words": ("没有找到含“{words}”的线程。", "No thread matches “{words}”."),
+    "aliases_head": ("你起的名字：", "Your names for threads:"),
+    "aliases_none": (
+        "还没有给线程起名。发 /threads，再发 /use 1。",
+        "No thread has a name yet. Send /threads, then /use 1.",
+    ),
+    "queue_none": ("没有排队的消息。", "Nothing is waiting."),
+    "queue_head": ("排队的消息：", "Waiting:"),
+    "untitled": ("（无标题）", "(no title)"),
+    "state_idle": ("空闲", "free"),
+    "state_busy": ("忙", "busy"),
+    "state_elsewhere": ("被占用", "open elsewhere"),
+    "turn_queued": ("排队", "waiting"),
+    "turn_starting": ("正在开始", "starting"),
+    "turn_running": ("进行中", "running"),
+    "turn_settling": ("收尾", "finishing"),
+    "turn_parked_head": ("等你决定（/retry 或 /cancel）", "waits for you (/retry or /cancel)"),
+    "turn_parked_elsewhere": ("等线程空出来", "waits for the thread"),
+    "turn_parked_controller": ("等 Codex 恢复", "waits for Codex"),
+    # status
+    "status_thread": ("{alias}：{title}", "{alias}: {title}"),
+    "status_free": ("线程空闲", "The thread is free"),
+    "status_theirs": ("线程正被占用", "The thread is in use elsewhere"),
+    "status_turn": ("#{id} {state}，{age}", "#{id} {state}, {age}"),
+    "status_queue": ("排队 {count} 条", "{count} waiting"),
+    "status_held": (
+        "留着 {count} 条：/run-held 或 /drop-held",
+        "{count} held: /run-held or /drop-held",
+    ),
+    "status_last": (
+        "最近的回答：#{id}，{age} 前，/result {id}",
+        "Last answer: #{id}, {age} ago, /result {id}",
+    ),
+    "status_credits": ("微信还可回复 {count} 条", "{count} WeChat replies left until you write"),
+    "status_rows": ("待发 {count} 条", "{count} bubbles wait to be sent"),
+    "status_breaker": (
+        "微信拒绝了发送，过一会儿再试",
+        "WeChat refused to take a message; trying again later",
+    ),
+    "status_code": (
+        "微信返回了没见过的代码：{code}",
+        "WeChat answered with an unknown code: {code}",
+    ),
+    # the controller
+    "controller_missing": ("找不到控制器命令", "the controller command was not found"),
+    "controller_down": ("控制器没有运行", "the controller is not running"),
+    "controller_slow": ("控制器没有及时回答", "the controller did not answer in time"),
+    "controller_lacks": ("这个控制器做不到", "this controller cannot do that"),
+    "cannot_list": (
+        "现在列不出线程：{why}。请稍后再试。",
+        "Threads cannot be listed now: {why}. Try again in a moment.",
+    ),
+    # language and help
+    "lang_set": ("好，以后用中文。", "English from now on."),
+    "help_head": (
+        "直接发文字给当前线程。命令：",
+        "What you write goes to the thread in use. Commands:",
+    ),
+    "unknown_verb": ("没有这个命令。{usage}", "There is no such command. {usage}"),
+    "usage": ("用法：{usage}", "Usage: {usage}"),
+}
+
+_USAGE: dict[str, tuple[str, str]] = {
+    "threads": ("/threads [词] 最近的线程", "/threads [words]: recent threads"),
+    "use": ("/use <名字或数字> 选用线程", "/use <name or number>: choose a thread"),
+    "add": ("/add <名字> <数字或编号> 给线程起名", "/add <name> <number or id>: name a thread"),
+    "bind": ("/bind <数字或编号> 命名为 default 并选用", "/bind <number or id>: use it as default"),
+    "list": ("/list 已有的名字", "/list: the names you gave"),
+    "remove": ("/remove <名字> 去掉名字（先确认）", "/remove <name>: take a name away (asks)"),
+    "status": ("/status [名字] 线程、排队、微信", "/status [name]: thread, queue, channel"),
+    "send": ("/send <名字> <文字> 发一次，不切换", "/send <name> <text>: once, no switching"),
+    "stop": ("/stop [名字] 停下正在进行的", "/stop [name]: end what is running"),
+    "queue": ("/queue 排队的消息", "/queue: what is waiting"),
+    "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),
+    "retry": ("/retry 把上一条再来一次", "/retry: the last message again"),
+    "more": ("/more 长回答的后面几段", "/more: the next part of a long answer"),
+    "result": ("/result <编号> 重看一个回答", "/result <number>: read an answer again"),
+    "run-held": ("/run-held 执行留着的消息", "/run-held: run the held messages"),
+    "drop-held": ("/drop-held 丢弃留着的消息", "/drop-held: drop the held messages"),
+    "yes": ("/yes 确认", "/yes: confirm"),
+    "no": ("/no 不确认", "/no: do not"),
+    "lang": ("/lang zh|en 换语言", "/lang zh|en: change the language"),
+    "help": ("/help [命令] 这张表", "/help [command]: this list"),
+}

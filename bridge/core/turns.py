@@ -1,0 +1,340 @@
+"""The life of a turn: what follows each word of the controller.
+
+    -         planned, idle -> starting    planned, busy -> queued
+    queued    thread_free -> starting      cancel -> done
+    starting  accepted, found -> running   head_moved -> parked(head)
+              elsewhere -> parked(elsewhere)  link_down -> parked(controller)
+              invalid -> settling          link_lost -> starting
+              gate_clear -> starting       gate_blocked -> settling(uncertain)
+              raised -> starting           given_up -> settling(dead)
+    parked    thread_free, link_up, retry_due, owner_retry -> starting   cancel -> done
+    running   over -> settling             unknown_run -> settling(uncertain)
+              link_lost, raised -> running given_up -> settling(dead)
+    settling  settled -> settling          paid -> done
+
+One turn of a thread is live (starting, running, settling) at a time. A turn that was
+`starting` or later is never started again under another key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from bridge.core import text
+from bridge.core.model import (
+    OWES_ALL,
+    Head,
+    Ids,
+    Key,
+    LockToken,
+    MsgKey,
+    NewRow,
+    NoSuchStep,
+    Owed,
+    Parked,
+    Peer,
+    PeerId,
+    RunId,
+    SendClass,
+    ThreadId,
+    Turn,
+    TurnState,
+)
+from bridge.core.phrases import notice, unmarked
+
+MAX_ATTEMPTS = 3  # delivery-semantics 9
+MAX_OWED_TRIES = 5  # delivery-semantics 6: ack and close are dropped, release never
+MAX_RESULT_CHARS = 1_000_000  # threat-model R9: 1 MiB kept
+BUBBLES_AT_ONCE = 2  # design 7
+MANY_WAITING = 3  # design 7: then one bubble each
+BUBBLES_PER_MORE = 4  # design 7
+RETRY_FIRST_MS = 15_000  # delivery-semantics 6: elsewhere
+RETRY_LAST_MS = 300_000
+
+
+class TurnEvent(StrEnum):
+    THREAD_FREE = "thread_free"
+    CANCEL = "cancel"
+    ACCEPTED = "accepted"
+    FOUND = "found"
+    HEAD_MOVED = "head_moved"
+    ELSEWHERE = "elsewhere"
+    LINK_DOWN = "link_down"
+    LINK_LOST = "link_lost"
+    INVALID = "invalid"
+    GATE_CLEAR = "gate_clear"
+    GATE_BLOCKED = "gate_blocked"
+    RAISED = "raised"
+    GIVEN_UP = "given_up"
+    LINK_UP = "link_up"
+    RETRY_DUE = "retry_due"
+    OWNER_RETRY = "owner_retry"
+    STOP = "stop"
+    OVER = "over"
+    UNKNOWN_RUN = "unknown_run"
+    SETTLED = "settled"
+    PAID = "paid"
+
+
+_STARTING_AGAIN = (
+    TurnEvent.LINK_LOST,
+    TurnEvent.GATE_CLEAR,
+    TurnEvent.RAISED,
+    TurnEvent.STOP,
+)
+_RUNNING_ON = (TurnEvent.LINK_LOST, TurnEvent.RAISED, TurnEvent.STOP)
+_UNPARKING = (
+    TurnEvent.THREAD_FREE,
+    TurnEvent.LINK_UP,
+    TurnEvent.RETRY_DUE,
+    TurnEvent.OWNER_RETRY,
+)
+_STEPS: dict[tuple[TurnState, TurnEvent], TurnState] = {
+    (TurnState.QUEUED, TurnEvent.THREAD_FREE): TurnState.STARTING,
+    (TurnState.QUEUED, TurnEvent.CANCEL): TurnState.DONE,
+    (TurnState.STARTING, TurnEvent.ACCEPTED): TurnState.RUNNING,
+    (TurnState.STARTING, TurnEvent.FOUND): TurnState.RUNNING,
+    (TurnState.STARTING, TurnEvent.HEAD_MOVED): TurnState.PARKED,
+    (TurnState.STARTING, TurnEvent.ELSEWHERE): TurnState.PARKED,
+    (TurnState.STARTING, TurnEvent.LINK_DOWN): TurnState.PARKED,
+    (TurnState.STARTING, TurnEvent.INVALID): TurnState.SETTLING,
+    (TurnState.STARTING, TurnEvent.GATE_BLOCKED): TurnState.SETTLING,
+    (TurnState.STARTING, TurnEvent.GIVEN_UP): TurnState.SETTLING,
+    (TurnState.PARKED, TurnEvent.CANCEL): TurnState.DONE,
+    (TurnState.RUNNING, TurnEvent.OVER): TurnState.SETTLING,
+    (TurnState.RUNNING, TurnEvent.UNKNOWN_RUN): TurnState.SETTLING,
+    (TurnState.RUNNING, TurnEvent.GIVEN_UP): TurnState.SETTLING,
+    (TurnState.SETTLING, TurnEvent.SETTLED): TurnState.SETTLING,
+    (TurnState.SETTLING, TurnEvent.PAID): TurnState.DONE,
+    **{(TurnState.STARTING, event): TurnState.STARTING for event in _STARTING_AGAIN},
+    **{(TurnState.RUNNING, event): TurnState.RUNNING for event in _RUNNING_ON},
+    **{(TurnState.PARKED, event): TurnState.STARTING for event in _UNPARKING},
+}
+
+
+def turn_step(state: TurnState, event: TurnEvent) -> TurnState:
+    """The next state; raises NoSuchStep for a pair that the table lacks."""
+    try:
+        return _STEPS[state, event]
+    except KeyError:
+        raise NoSuchStep(f"turn {state} {event}") from None
+
+
+def turn_key(install: str, channel: str, peer: PeerId, first: MsgKey, thread: ThreadId) -> Key:
+    """The idempotency key: of what was said, where; of no row id, time or try."""
+    joined = "\0".join((install, channel, peer, first, thread))
+    return Key("ctb1:" + hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The controller has the turn; `is_over` when a replayed key was already done."""
+
+    run: RunId
+    thread: ThreadId
+    lock: LockToken | None
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMoved:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The controller will not run this; `code` is one of its words, `detail` its sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """Nobody can say whether the turn ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDown:
+    """The controller answers, what it drives does not: nothing was started."""
+
+
+StartReply: TypeAlias = Accepted | HeadMoved | Elsewhere | Invalid | Uncertain | EngineDown
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as the controller reports it. `status` is a word of the contract."""
+
+    id: RunId
+    status: str
+    thread: ThreadId
+    lock: LockToken | None = None
+    reason: str = ""
+    head: Head | None = None
+    result: str = ""
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a turn as it is stored: answer, cuts, bubbles, what is owed."""
+
+    event: TurnEvent
+    outcome: str
+    result: str
+    cuts: tuple[int, ...]
+    rows: tuple[NewRow, ...]
+    owes: tuple[Owed, ...]
+    head: Head | None
+    more_next: int  # the bubble that `/more` begins with; 0 when nothing remains
+
+
+@dataclass(frozen=True, slots=True)
+class ParkStep:
+    """A turn that waits for something outside, and what its owner is told, once."""
+
+    event: TurnEvent
+    reason: Parked
+    retry_at_ms: int
+    rows: tuple[NewRow, ...]
+
+
+def after_start(
+    turn: Turn, reply: StartReply, peer: Peer, now_ms: int, ids: Ids
+) -> Accepted | ParkStep | Settlement:
+    """What a refused or accepted start means for the turn."""
+    match reply:
+        case Accepted():
+            return reply
+        case HeadMoved():
+            rows = (_note(turn, peer, "head_moved", ids),)
+            return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, rows)
+        case Elsewhere():
+            return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, peer, now_ms, ids)
+        case EngineDown():
+            return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+        case Uncertain():
+            return ended(turn, TurnEvent.GATE_BLOCKED, "uncertain", peer, ids)
+        case Invalid(code, detail):
+            return ended(turn, TurnEvent.INVALID, "failed", peer, ids, code, detail)
+
+
+def parked_for_controller(turn: Turn, peer: Peer, now_ms: int, ids: Ids) -> ParkStep:
+    """The link was down before the call: nothing was started, the turn waits."""
+    return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+
+
+def after_run(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
+    """What the owner is sent when a run is over, and what the controller is owed."""
+    if run.status == "completed" and run.result.strip():
+        return _answered(turn, run, peer, waiting, ids)
+    outcome = run.status if run.status in _ENDS else "failed"
+    if outcome == "interrupted" and turn.stop_requested:
+        outcome = "cancelled"
+    found = ended(turn, TurnEvent.OVER, outcome, peer, ids, run.reason, run.result)
+    return replace(found, owes=owed(turn), head=run.head)
+
+
+def ended(
+    turn: Turn,
+    event: TurnEvent,
+    outcome: str,
+    peer: Peer,
+    ids: Ids,
+    code: str = "",
+    detail: str = "",
+) -> Settlement:
+    """An end without an answer: one notice that says what is known and what to do."""
+    told = notice(
+        f"ended_{outcome}", peer.lang, id=turn.id, why=_why(code, detail), alias=turn.alias
+    )
+    row = _row(turn, told, f"end-{turn.id}", ids)
+    kept = detail.strip()[:MAX_RESULT_CHARS]
+    return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn), None, 0)
+
+
+def owed(turn: Turn) -> tuple[Owed, ...]:
+    """What the controller is owed after the answer is stored; nothing without a run."""
+    return OWES_ALL if turn.run else ()
+
+
+def bubbles(
+    turn: Turn, result: str, cuts: tuple[int, ...], first: int, count: int, peer: Peer, ids: Ids
+) -> tuple[NewRow, ...]:
+    """Rows for the bubbles `first`.. of a stored answer, one group, the rest named."""
+    last = min(first + count, len(cuts))
+    group = f"turn-{turn.id}-{first}-{ids.seed}"
+    rows = []
+    for index in range(first, last):
+        body = text.bubble(result, cuts, index)
+        if index == 0:
+            body = header(turn, peer) + body
+        if index == last - 1 and last < len(cuts):
+            body += "\n" + notice("more", peer.lang, left=len(cuts) - last)
+        rows.append(
+            _row(turn, body, group, ids, part=index - first + 1, parts=last - first, index=index)
+        )
+    return tuple(rows)
+
+
+def header(turn: Turn, peer: Peer) -> str:
+    """What stands before an answer: its thread when another is active, moves at the desk."""
+    lines = []
+    if turn.alias != (peer.active or ""):
+        lines.append(f"({turn.alias})")
+    if turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head:
+        lines.append(notice("desk_moved", peer.lang))
+    return "".join(line + "\n" for line in lines)
+
+
+def backoff_ms(tries: int) -> int:
+    """How long a parked turn waits before it is tried again."""
+    return int(min(RETRY_FIRST_MS * 2 ** min(tries, 10), RETRY_LAST_MS))
+
+
+# A path in foreign words shows only its last part on a phone (threat-model R35).
+_PATH = re.compile(r"(?<![\w.:/])~?/(?:[^\s/'\"]+/)+([^\s/'\"]*)")
+_ENDS = ("completed", "failed", "blocked", "cancelled", "interrupted")
+
+
+def _answered(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
+    result = unmarked(text.for_chat(text.clean(run.result[:MAX_RESULT_CHARS])))
+    cuts = text.borders(result)
+    count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
+    rows = bubbles(turn, result, cuts, 0, count, peer, ids)
+    more = count if len(cuts) > count else 0
+    return Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
+
+
+def _park(
+    turn: Turn, event: TurnEvent, reason: Parked, peer: Peer, now_ms: int, ids: Ids
+) -> ParkStep:
+    told = () if turn.tries else (_note(turn, peer, f"parked_{reason}", ids),)
+    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), told)
+
+
+def _note(turn: Turn, peer: Peer, phrase: str, ids: Ids) -> NewRow:
+    told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias)
+    return _row(turn, told, f"{phrase}-{turn.id}", ids)
+
+
+def _row(
+    turn: Turn, body: str, group: str, ids: Ids, part: int = 1, parts: int = 1, index: int = 0
+) -> NewRow:
+    client_id = f"ctb:{ids.seed}-{turn.id}-{index}"
+    return NewRow(SendClass.ANSWER, body, client_id, group, part, parts, turn.id)
+
+
+def _why(code: str, detail: str) -> str:
+    words = text.clean(detail) or code.replace("_", " ")
+    return text.preview(_PATH.sub(r"…/\1", words), 200)
