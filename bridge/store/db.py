@@ -1,0 +1,156 @@
+"""The one connection to the one file, and every rule that keeps it whole.
+
+SQLite in WAL with `synchronous=FULL`: the cursor tells iLink to forget, so what it
+covers must survive a power cut. One connection, exclusive, used by one thread at a
+time. Each unit is one IMMEDIATE transaction; after any error the whole unit is
+abandoned. The settings are read back at every open: a mismatch is a StoreFault, and
+the bridge then stays up in safe mode and changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from anyio import to_thread
+from peewee import DatabaseError, PeeweeException, SqliteDatabase
+
+from bridge.core.model import StoreFault
+from bridge.store.tables import MetaRow, proxy
+from bridge.wire import place
+
+APPLICATION_ID = 0x43544231  # "CTB1"
+SCHEMA = 1  # number of the newest file in `migrations/`
+BUSY_MS = 5_000  # delivery-semantics 3
+T = TypeVar("T")
+
+_EXPECTED: dict[str, object] = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "busy_timeout": BUSY_MS,
+    "locking_mode": "exclusive",
+}
+if sys.platform == "darwin":
+    _EXPECTED |= {"fullfsync": 1, "checkpoint_fullfsync": 1}
+
+
+class Database:
+    """The open file. `run` is the only way to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._limiter = anyio.CapacityLimiter(1)
+        self._db = SqliteDatabase(
+            str(path),
+            pragmas=dict(_EXPECTED) | {"synchronous": "full"},
+            lock_type="IMMEDIATE",
+            thread_safe=False,
+            check_same_thread=False,
+        )
+
+    def open(self) -> str:
+        """Open, check, migrate; the id of this installation. Raises StoreFault."""
+        try:
+            place.touch_private(self._path)
+            self._db.connect()
+            self._check()
+            self._migrate()
+            proxy.initialize(self._db)
+            return self._install_id()
+        except (PeeweeException, sqlite3.Error, OSError, place.PlaceFault) as failed:
+            self.close()
+            raise StoreFault(f"{type(failed).__name__}: {failed}") from failed
+
+    def close(self) -> None:
+        """Write everything back into the main file, then close."""
+        if self._db.is_closed():
+            return
+        with suppress(PeeweeException, sqlite3.Error):  # else the WAL is read at the next open
+            self._ask("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    async def run(self, unit: Callable[[], T]) -> T:
+        """One transaction on the database thread; raises StoreFault when it is abandoned.
+
+        A cancelled caller waits for the unit to end: no transaction is cut in half.
+        """
+        return await to_thread.run_sync(self._unit, unit, limiter=self._limiter)
+
+    async def read(self, unit: Callable[[], T]) -> T:
+        """As `run`, for a unit that writes nothing: no transaction, no commit."""
+        return await to_thread.run_sync(self._plain, unit, limiter=self._limiter)
+
+    def run_now(self, unit: Callable[[], T]) -> T:
+        """As `run`, before the event loop has anything else to do."""
+        return self._unit(unit)
+
+    def _unit(self, unit: Callable[[], T]) -> T:
+        try:
+            with self._db.atomic("IMMEDIATE"):
+                return unit()
+        except (DatabaseError, sqlite3.Error) as failed:
+            raise StoreFault(f"{type(failed).__name__}: {failed}") from failed
+
+    def _plain(self, unit: Callable[[], T]) -> T:
+        try:
+            return unit()
+        except (DatabaseError, sqlite3.Error) as failed:
+            raise StoreFault(f"{type(failed).__name__}: {failed}") from failed
+
+    def _check(self) -> None:
+        for name, expected in _EXPECTED.items():
+            if self._ask(f"PRAGMA {name}") != expected:
+                raise StoreFault(f"the database does not keep {name}={expected}")
+        application = self._ask("PRAGMA application_id")
+        tables = self._ask("SELECT count(*) FROM sqlite_master")
+        if tables and application != APPLICATION_ID:
+            raise StoreFault("the database file is not one of ours")
+        verdict = self._ask("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise StoreFault("the database file is damaged")
+
+    def _migrate(self) -> None:
+        version = self._ask("PRAGMA user_version")
+        if version > SCHEMA:
+            raise StoreFault(f"the database has schema {version}, this version knows {SCHEMA}")
+        if version == SCHEMA:
+            return
+        from playhouse import migrations  # type: ignore[import-untyped]  # ships no stubs
+
+        if version:
+            self._back_up(version)
+        migrations.run(self._db, str(Path(__file__).parent / "migrations"))
+        with self._db.atomic("IMMEDIATE"):
+            self._ask(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._ask(f"PRAGMA user_version = {SCHEMA}")
+
+    def _back_up(self, version: int) -> None:
+        beside = self._path.with_name(f"{self._path.stem}.before-{version}.sqlite3")
+        with sqlite3.connect(beside) as target:
+            source: sqlite3.Connection = self._db.connection()  # type: ignore[no-untyped-call]  # stubs
+            source.backup(target)
+        beside.chmod(0o600)
+
+    def _ask(self, pragma: str) -> Any:  # Any: the first value of whatever SQLite answers
+        cursor = self._db.execute_sql(pragma)  # type: ignore[no-untyped-call]  # peewee's stubs
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+    def _install_id(self) -> str:
+        fresh = uuid.uuid4().hex
+        with self._db.atomic("IMMEDIATE"):
+            MetaRow.insert(name="install", value=fresh).on_conflict_ignore().execute()
+        return str(MetaRow.get_by_id("install").value)
+
+
+def now_ms() -> int:
+    """The wall clock, as it is stored."""
+    return time.time_ns() // 1_000_000

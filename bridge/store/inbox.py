@@ -1,0 +1,301 @@
+"""Messages in: stored once, and answered by one Decision in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peewee import IntegrityError, fn
+
+from bridge.core.commands import skeleton
+from bridge.core.intake import EARLIEST_MS
+from bridge.core.model import (
+    Account,
+    Alias,
+    Arrival,
+    Attempt,
+    Audit,
+    Decision,
+    InboxState,
+    NewRow,
+    NewTurn,
+    PeerId,
+    RowStep,
+    Stale,
+    Turn,
+    TurnStep,
+)
+from bridge.store import outbox, rows
+from bridge.store.tables import (
+    AccountRow,
+    AliasRow,
+    AuditTable,
+    InboxTable,
+    OutboxTable,
+    PeerRow,
+    TurnTable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One message that policy lets in, and the state it is stored under."""
+
+    arrival: Arrival
+    state: InboxState
+    outcome: str
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    cursor: str
+    new_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class CursorConflict:
+    """The rows are stored, only the cursor is refused."""
+
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a Decision led to: its turn, and the attempt to make at once, if any."""
+
+    turn: Turn | None
+    attempt: Attempt | None
+
+
+def accept(
+    messages: Sequence[Stored],
+    account: Account,
+    prev_cursor: str,
+    next_cursor: str,
+    holds_account: bool,
+    now_ms: int,
+) -> Accepted | CursorConflict:
+    """T1: rows, newest context tokens and the cursor, in one transaction.
+
+    A message that is there already, by its key or as a twin under another id, is
+    ignored. Rows are stored whatever becomes of the cursor.
+    """
+    new = 0
+    for message in messages:
+        is_new = _insert(message, now_ms)
+        new += is_new
+        _note_peer(message, account, is_new, now_ms)
+    row = AccountRow.get_or_none(AccountRow.channel == account.channel)
+    stored = row.cursor if row else ""
+    if not holds_account:
+        return CursorConflict(stored)
+    if not next_cursor or stored == next_cursor:
+        return Accepted(stored, new)
+    if stored != prev_cursor:
+        return CursorConflict(stored)
+    AccountRow.update(cursor=next_cursor).where(AccountRow.channel == account.channel).execute()
+    return Accepted(next_cursor, new)
+
+
+def apply(
+    decision: Decision, account: Account, sender: outbox.Sender | None, now_ms: int
+) -> Applied:
+    """T2, with T3 and T6 where they follow at once: everything or nothing.
+
+    Raises Stale when a row has moved since it was read: read and decide again.
+    """
+    turn = None
+    try:
+        if decision.turn is not None:
+            turn = _add_turn(decision.turn, decision.peer, account, now_ms)
+    except IntegrityError:
+        raise Stale("another turn of the thread is live") from None
+    for step in decision.rows:
+        _step_row(step, turn, now_ms)
+    for change in decision.turn_steps:
+        step_turn(change, now_ms)
+    add_rows(decision.bubbles, decision.peer, now_ms)
+    for alias in decision.aliases:
+        _put_alias(alias)
+    if decision.removed is not None:
+        AliasRow.delete().where(AliasRow.name == decision.removed).execute()
+        PeerRow.update(active=None).where(PeerRow.active == decision.removed).execute()
+    if decision.peer_after is not None and decision.peer_before is not None:
+        before = rows.peer_columns(decision.peer_before)
+        after = rows.peer_columns(decision.peer_after)
+        changed = {name: value for name, value in after.items() if value != before[name]}
+        PeerRow.update(**changed).where(PeerRow.peer == decision.peer).execute()
+    add_audit(decision.audit, decision.peer, now_ms)
+    attempt = outbox.begin(sender, now_ms) if sender and decision.bubbles else None
+    return Applied(turn, attempt)
+
+
+def count_attempt(row_id: int) -> int:
+    """One more failure of this message; the new count."""
+    InboxTable.update(attempts=InboxTable.attempts + 1).where(InboxTable.id == row_id).execute()
+    return int(InboxTable.get_by_id(row_id).attempts)
+
+
+def count_boot() -> None:
+    """At boot: the oldest due new message may be the one that crashed the process."""
+    oldest = (
+        InboxTable.select(fn.MIN(InboxTable.id)).where(InboxTable.state == InboxState.NEW).scalar()
+    )
+    if oldest is not None:
+        count_attempt(oldest)
+
+
+def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
+    """Owe these bubbles; a client id that is there already is the same bubble."""
+    for bubble in bubbles:
+        OutboxTable.insert(
+            peer=peer,
+            send_class=bubble.send_class,
+            grp=bubble.group,
+            part=bubble.part,
+            parts=bubble.parts,
+            text=bubble.text,
+            client_id=bubble.client_id,
+            turn=bubble.turn,
+            state="ready",
+            created_ms=now_ms,
+        ).on_conflict_ignore().execute()
+
+
+def add_audit(lines: Sequence[Audit], peer: PeerId, now_ms: int) -> None:
+    for line in lines:
+        AuditTable.insert(
+            at_ms=now_ms,
+            peer=peer,
+            what=line.what,
+            rule=line.rule,
+            outcome=line.outcome,
+            subject=line.subject,
+        ).execute()
+
+
+def step_turn(step: TurnStep, now_ms: int) -> None:
+    """Move a turn that is still where the decision saw it; raises Stale."""
+    columns: dict[str, object] = {"state": step.state, "reason": step.reason}
+    if step.stop_requested is not None:
+        columns = {"state": step.state, "stop_requested": step.stop_requested}
+    else:
+        columns |= {"retry_at_ms": step.retry_at_ms, "tries": step.tries}
+    if step.outcome:
+        columns |= {"outcome": step.outcome, "ended_ms": now_ms}
+    query = TurnTable.update(**columns)
+    if not query.where((TurnTable.id == step.id) & (TurnTable.state == step.was)).execute():
+        raise Stale(f"turn {step.id} is no longer {step.was}")
+
+
+def _insert(message: Stored, now_ms: int) -> bool:
+    arrival = message.arrival
+    parts = rows.parts_text(arrival.parts) if not arrival.malformed else "[]"
+    digest = rows.body_hash(parts, arrival.quoted_id)
+    if arrival.create_time_ms >= EARLIEST_MS and not arrival.malformed:
+        twin = InboxTable.select(InboxTable.id).where(
+            (InboxTable.peer == arrival.sender)
+            & (InboxTable.create_time_ms == arrival.create_time_ms)
+            & (InboxTable.body_hash == digest)
+        )
+        if twin.exists():
+            return False
+    added = (
+        InboxTable.insert(
+            channel=arrival.channel,
+            peer=arrival.sender,
+            msg_key=arrival.msg_key,
+            body_hash=digest,
+            create_time_ms=arrival.create_time_ms,
+            received_ms=now_ms,
+            age_ms=message.age_ms,
+            parts=parts,
+            quoted_id=arrival.quoted_id,
+            quoted_text=arrival.malformed or arrival.quoted_text,
+            is_cut=arrival.is_cut,
+            state=message.state,
+            outcome=message.outcome,
+            done_ms=0 if message.state is InboxState.NEW else now_ms,
+        )
+        .on_conflict_ignore()
+        .as_rowcount()
+        .execute()
+    )
+    return bool(added)
+
+
+def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> None:
+    """Keep the newest token of this generation; a new message opens the send window."""
+    arrival = message.arrival
+    if arrival.is_echo or arrival.malformed:
+        return
+    row = PeerRow.get_or_none(PeerRow.peer == arrival.sender)
+    columns: dict[str, object] = {}
+    if is_new:
+        columns |= {"wrote_ms": now_ms, "is_announced": False}
+    if arrival.context_token and (
+        row is None
+        or row.token_generation < account.generation
+        or arrival.create_time_ms >= row.token_time_ms
+    ):
+        columns |= {
+            "context_token": arrival.context_token,
+            "token_generation": account.generation,
+            "token_time_ms": arrival.create_time_ms,
+        }
+    if row is None:
+        PeerRow.insert(peer=arrival.sender, lang="", **columns).execute()
+    elif columns:
+        PeerRow.update(**columns).where(PeerRow.peer == arrival.sender).execute()
+
+
+def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Turn | None:
+    row = TurnTable(
+        key=turn.key,
+        channel=account.channel,
+        peer=peer,
+        thread=turn.thread,
+        alias_name=turn.alias,
+        prompt=turn.prompt,
+        cwd=turn.cwd,
+        sandbox=turn.sandbox,
+        approval_policy=turn.approval_policy,
+        model=turn.model,
+        effort=turn.effort,
+        state=turn.state,
+        expected_head=turn.expected_head,
+        seen_head=turn.seen_head,
+        created_ms=now_ms,
+        started_ms=now_ms if turn.state == "starting" else 0,
+    )
+    if TurnTable.select(TurnTable.id).where(TurnTable.key == turn.key).exists():
+        return None
+    row.save(force_insert=True)
+    return rows.turn(row)
+
+
+def _step_row(step: RowStep, turn: Turn | None, now_ms: int) -> None:
+    columns: dict[str, object] = {"state": step.state, "outcome": step.outcome}
+    if step.is_released:
+        columns["is_released"] = True
+    if step.state is InboxState.DONE:
+        columns |= {"done_ms": now_ms, "turn": turn.id if turn and step.outcome == "turn" else None}
+    was = InboxTable.state.in_(["new", "held"])
+    if not InboxTable.update(**columns).where((InboxTable.id == step.id) & was).execute():
+        raise Stale(f"inbox {step.id} is done")
+
+
+def _put_alias(alias: Alias) -> None:
+    AliasRow.insert(
+        name=alias.name,
+        skeleton=skeleton(alias.name),
+        thread=alias.thread,
+        cwd=alias.cwd,
+        title=alias.title,
+        sandbox=alias.sandbox,
+        approval_policy=alias.approval_policy,
+        model=alias.model,
+        effort=alias.effort,
+        seen_head=alias.seen_head,
+    ).on_conflict_replace().execute()

@@ -1,0 +1,252 @@
+"""Bubbles out: one attempt at a time, committed before it leaves and after it is known."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from peewee import Case, fn
+
+from bridge.core.model import (
+    Account,
+    Attempt,
+    AttemptId,
+    NewRow,
+    Outcome,
+    OutRow,
+    OutState,
+    SendClass,
+)
+from bridge.core.phrases import notice
+from bridge.core.sending import (
+    Limits,
+    NeedOwner,
+    Nothing,
+    OutEvent,
+    OutStep,
+    Send,
+    SleepUntil,
+    Window,
+    choose,
+    credits_left,
+    is_worthless,
+    out_step,
+)
+from bridge.store import accounts, rows
+from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
+
+LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
+_MAY_HAVE_LEFT = ("", Outcome.SENT, Outcome.UNCONFIRMED, Outcome.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who would carry an attempt: a worker that holds the account, and our limits."""
+
+    instance: str
+    limits: Limits
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to send now; look again at `until_ms`, or when something changes (None)."""
+
+    until_ms: int | None
+
+
+def begin(sender: Sender, now_ms: int) -> Attempt | None:
+    """T6: choose the next bubble and write its attempt; None when nothing may go."""
+    found = look(sender, now_ms)
+    return found if isinstance(found, Attempt) else None
+
+
+def look(sender: Sender, now_ms: int) -> Attempt | Rest:
+    """As `begin`, and when to look again if nothing may go now."""
+    if OutboxTable.select(OutboxTable.id).where(OutboxTable.state == OutState.SENDING).exists():
+        return Rest(None)
+    account = accounts.get()
+    wake: list[int] = []
+    for peer in _peers_with_rows():
+        ready = _ready(peer, now_ms)
+        row = PeerRow.get_or_none(PeerRow.peer == peer)
+        token = row.context_token if row else ""
+        view = window(row, account)
+        choice = choose(ready, view, account, sender.limits, now_ms)
+        match choice:
+            case Send(chosen):
+                picked = next(item for item in ready if item.id == chosen)
+                return _write_attempt(picked, token, sender, now_ms)
+            case NeedOwner(True):
+                return _announce(peer, token, sender, now_ms)
+            case SleepUntil(at_ms):
+                wake.append(at_ms)
+            case NeedOwner() | Nothing():
+                pass
+    return Rest(min(wake) if wake else None)
+
+
+def finish(
+    attempt: Attempt,
+    outcome: Outcome,
+    step: OutStep,
+    server_id: str,
+    code: str,
+    sender: Sender | None,
+    now_ms: int,
+) -> Attempt | None:
+    """T7, with the next T6: what became of an attempt, and the next one if any may go."""
+    row = attempt.row
+    AttemptTable.update(outcome=outcome).where(AttemptTable.id == attempt.id).execute()
+    state = out_step(OutState.SENDING, step.event)
+    columns: dict[str, object] = {
+        "state": state,
+        "not_before_ms": step.not_before_ms,
+        "tries": step.tries,
+        "fails": step.fails,
+        "maybe_sent": step.maybe_sent,
+    }
+    if state is OutState.DONE:
+        outcome_word = "dead" if step.event is OutEvent.DEAD else outcome.value
+        columns |= {"outcome": outcome_word, "server_id": server_id, "done_ms": now_ms}
+    OutboxTable.update(**columns).where(OutboxTable.id == row.id).execute()
+    if step.cancels_group:
+        _cancel_group(row, sender, now_ms)
+    _move_account(step, code, now_ms)
+    return begin(sender, now_ms) if sender else None
+
+
+def unfinished() -> tuple[Attempt, ...]:
+    """Attempts whose outcome is not known: found at boot, or after a lost worker."""
+    found = []
+    for row in OutboxTable.select().where(OutboxTable.state == OutState.SENDING):
+        is_open = (AttemptTable.row == row.id) & (AttemptTable.outcome == "")
+        for attempt in AttemptTable.select().where(is_open):
+            found.append(Attempt(AttemptId(attempt.id), rows.out(row), "", attempt.instance))
+    return tuple(found)
+
+
+def window(row: PeerRow | None, account: Account) -> Window:
+    """The attempts since the peer's last message, read from the attempts themselves."""
+    if row is None:
+        return Window(0, 0, 0, has_token=False, is_announced=False)
+    left = AttemptTable.outcome.in_(_MAY_HAVE_LEFT)
+    used, last_ms, throttled = (
+        AttemptTable.select(
+            fn.SUM(Case(None, [(left, 1)], 0)),
+            fn.MAX(AttemptTable.started_ms),
+            fn.SUM(Case(None, [(AttemptTable.outcome == Outcome.THROTTLED, 1)], 0)),
+        )
+        .where((AttemptTable.peer == row.peer) & (AttemptTable.started_ms >= row.wrote_ms))
+        .scalar(as_tuple=True)
+    )
+    return Window(
+        opened_ms=row.wrote_ms,
+        used=used or 0,
+        last_attempt_ms=last_ms or 0,
+        has_token=bool(row.context_token) and row.token_generation == account.generation,
+        is_announced=row.is_announced,
+        may_probe=not throttled,
+    )
+
+
+def credits(peer: str, limits: Limits) -> int | None:
+    """Sends left until the peer writes again; None without a limit."""
+    row = PeerRow.get_or_none(PeerRow.peer == peer)
+    return credits_left(window(row, accounts.get()), limits)
+
+
+def waiting(peer: str) -> int:
+    """Bubbles of this peer that have not left."""
+    return int(
+        OutboxTable.select()
+        .where((OutboxTable.peer == peer) & (OutboxTable.state != OutState.DONE))
+        .count()
+    )
+
+
+def _peers_with_rows() -> list[str]:
+    query = OutboxTable.select(OutboxTable.peer).where(OutboxTable.state != OutState.DONE)
+    return [row.peer for row in query.distinct()]
+
+
+def _ready(peer: str, now_ms: int) -> list[OutRow]:
+    query = (
+        OutboxTable.select()
+        .where((OutboxTable.peer == peer) & (OutboxTable.state == OutState.READY))
+        .order_by(OutboxTable.send_class, OutboxTable.id)
+        .limit(LOOKED_AT)
+    )
+    ready = [rows.out(row) for row in query]
+    for row in ready:
+        if is_worthless(row, now_ms):
+            OutboxTable.update(
+                state=out_step(OutState.READY, OutEvent.CANCELLED),
+                outcome="cancelled",
+                done_ms=now_ms,
+            ).where(OutboxTable.id == row.id).execute()
+    return [row for row in ready if not is_worthless(row, now_ms)]
+
+
+def _write_attempt(row: OutRow, token: str, sender: Sender, now_ms: int) -> Attempt:
+    attempt = AttemptId(uuid.uuid4().hex)
+    AttemptTable.insert(
+        id=attempt, row=row.id, peer=row.peer, instance=sender.instance, started_ms=now_ms
+    ).execute()
+    OutboxTable.update(state=out_step(OutState.READY, OutEvent.CHOSEN)).where(
+        OutboxTable.id == row.id
+    ).execute()
+    return Attempt(attempt, row, token, sender.instance)
+
+
+def _announce(peer: str, token: str, sender: Sender, now_ms: int) -> Attempt:
+    """Spend the last credit on saying that more waits; once per window."""
+    PeerRow.update(is_announced=True).where(PeerRow.peer == peer).execute()
+    told = notice("rest_waits", "zh" if sender.lang == "zh" else "en")
+    row = _add(peer, NewRow(SendClass.NOTE, told, f"ctb:rest-{uuid.uuid4().hex}", "rest"), now_ms)
+    return _write_attempt(row, token, sender, now_ms)
+
+
+def _add(peer: str, row: NewRow, now_ms: int) -> OutRow:
+    made = OutboxTable(
+        peer=peer,
+        send_class=row.send_class,
+        grp=row.group,
+        part=row.part,
+        parts=row.parts,
+        text=row.text,
+        client_id=row.client_id,
+        turn=row.turn,
+        state=OutState.READY,
+        created_ms=now_ms,
+    )
+    made.save(force_insert=True)
+    return rows.out(made)
+
+
+def _cancel_group(row: OutRow, sender: Sender | None, now_ms: int) -> None:
+    OutboxTable.update(
+        state=out_step(OutState.READY, OutEvent.CANCELLED), outcome="cancelled", done_ms=now_ms
+    ).where((OutboxTable.grp == row.group) & (OutboxTable.state == OutState.READY)).execute()
+    if row.turn is not None:
+        told = notice("incomplete", "zh" if sender and sender.lang == "zh" else "en", id=row.turn)
+        client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
+        _add(row.peer, NewRow(SendClass.NOTE, told, client_id, f"dead-{row.id}"), now_ms)
+
+
+def _move_account(step: OutStep, code: str, now_ms: int) -> None:
+    columns: dict[str, object] = {
+        name: value
+        for name, value in (
+            ("breaker_until_ms", step.breaker_until_ms),
+            ("probe_no", step.probe_no),
+            ("unconfirmed_run", step.unconfirmed_run),
+        )
+        if value is not None
+    }
+    account = accounts.get()
+    if step.account_event is not None:
+        accounts.happened(account.channel, step.account_event, code, now_ms)
+    changed = {k: v for k, v in columns.items() if getattr(account, k) != v}
+    if changed:
+        AccountRow.update(**changed).where(AccountRow.channel == account.channel).execute()

@@ -1,0 +1,213 @@
+"""The rows on disk: who writes each table, who reads it, when a row may go.
+
+Models never leave this room; every public function of the store returns the frozen
+values of `core/model.py`. Times are UTC epoch milliseconds. Ids of the channel are
+TEXT: iLink's are unsigned 64-bit and do not fit an INTEGER.
+"""
+
+from __future__ import annotations
+
+from peewee import BooleanField, DatabaseProxy, IntegerField, Model, TextField
+
+proxy = DatabaseProxy()
+
+
+class _Row(Model):
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+
+class AccountRow(_Row):
+    """One bot at the channel. Written by `accounts`; read everywhere; never deleted."""
+
+    channel = TextField(primary_key=True)
+    bot_id = TextField()
+    owners = TextField()  # JSON list of person ids
+    generation = IntegerField()
+    owner_epoch = IntegerField()
+    paired_at_ms = IntegerField()
+    cursor = TextField()
+    state = TextField()
+    breaker_until_ms = IntegerField(default=0)
+    probe_no = IntegerField(default=0)
+    unconfirmed_run = IntegerField(default=0)
+    rest_reason = TextField(default="")
+    rest_since_ms = IntegerField(default=0)
+
+    class Meta:
+        table_name = "account"
+
+
+class PeerRow(_Row):
+    """A person and what they were last shown. Written by `inbox` (token, time of the
+    last message) and by `apply` (choices); read by `views` and `outbox`; goes with
+    the owner."""
+
+    peer = TextField(primary_key=True)
+    lang = TextField()
+    active = TextField(null=True)
+    confirmation = TextField(default="")  # JSON or ""
+    listed = TextField(default="[]")  # JSON, the numbered list last shown
+    more_turn = IntegerField(null=True)
+    more_next = IntegerField(default=0)
+    context_token = TextField(default="")
+    token_generation = IntegerField(default=0)
+    token_time_ms = IntegerField(default=0)  # the channel's time of its message
+    wrote_ms = IntegerField(default=0)  # our time of their last message: opens the window
+    is_announced = BooleanField(default=False)  # told in this window to write for the rest
+
+    class Meta:
+        table_name = "peer"
+
+
+class InboxTable(_Row):
+    """Messages in. Written by `inbox.accept` and `inbox.apply`; read by `views`. Keys
+    stay 90 days at least; nothing unfinished ever goes."""
+
+    id = IntegerField(primary_key=True)
+    channel = TextField()
+    peer = TextField()
+    msg_key = TextField()
+    body_hash = TextField()
+    create_time_ms = IntegerField()
+    received_ms = IntegerField()
+    age_ms = IntegerField()
+    parts = TextField()  # JSON list
+    quoted_id = TextField()
+    quoted_text = TextField()
+    is_cut = BooleanField()
+    is_released = BooleanField(default=False)
+    state = TextField()
+    outcome = TextField()
+    attempts = IntegerField(default=0)
+    turn = IntegerField(null=True)
+    done_ms = IntegerField(default=0)
+
+    class Meta:
+        table_name = "inbox"
+
+
+class AliasRow(_Row):
+    """Names for threads, the same for every conversation. Written by `inbox.apply` and,
+    for the head last seen, by `turns.settle`; removed on the owner's word."""
+
+    name = TextField(primary_key=True)
+    skeleton = TextField()
+    thread = TextField()
+    cwd = TextField()
+    title = TextField()
+    sandbox = TextField()
+    approval_policy = TextField()
+    model = TextField()
+    effort = TextField()
+    seen_head = TextField()
+
+    class Meta:
+        table_name = "alias"
+
+
+class TurnTable(_Row):
+    """One prompt and its answer. Made by `inbox.apply`, moved by `turns`; read by
+    `views`. An ended one may go once its answer need not be read again."""
+
+    id = IntegerField(primary_key=True)
+    key = TextField()
+    channel = TextField()
+    peer = TextField()
+    thread = TextField()
+    alias_name = TextField(column_name="alias")
+    prompt = TextField()
+    cwd = TextField()
+    sandbox = TextField()
+    approval_policy = TextField()
+    model = TextField()
+    effort = TextField()
+    state = TextField()
+    reason = TextField(default="")
+    expected_head = TextField(null=True)
+    seen_head = TextField(default="")
+    run = TextField(null=True)
+    lock_token = TextField(null=True)
+    retry_at_ms = IntegerField(default=0)
+    tries = IntegerField(default=0)
+    stop_requested = BooleanField(default=False)
+    attempts = IntegerField(default=0)
+    outcome = TextField(default="")
+    owes = TextField(default="")  # words of Owed between commas
+    result = TextField(default="")
+    cuts = TextField(default="[]")  # JSON list of offsets
+    created_ms = IntegerField()
+    started_ms = IntegerField(default=0)
+    ended_ms = IntegerField(default=0)
+
+    class Meta:
+        table_name = "turn"
+
+
+class OutboxTable(_Row):
+    """Bubbles owed. Made by `inbox.apply` and `turns`, moved by `outbox`; read by
+    `views`. Ended ones stay while a quote of them must resolve (30 days)."""
+
+    id = IntegerField(primary_key=True)
+    peer = TextField()
+    send_class = IntegerField()
+    grp = TextField()
+    part = IntegerField()
+    parts = IntegerField()
+    text = TextField()
+    client_id = TextField()
+    turn = IntegerField(null=True)
+    state = TextField()
+    outcome = TextField(default="")
+    created_ms = IntegerField()
+    not_before_ms = IntegerField(default=0)
+    tries = IntegerField(default=0)
+    fails = IntegerField(default=0)
+    maybe_sent = BooleanField(default=False)
+    server_id = TextField(default="")
+    done_ms = IntegerField(default=0)
+
+    class Meta:
+        table_name = "outbox"
+
+
+class AttemptTable(_Row):
+    """One request to the channel, written before it leaves. Written and read by
+    `outbox`; goes with its bubble."""
+
+    id = TextField(primary_key=True)
+    row = IntegerField()
+    peer = TextField()
+    instance = TextField()
+    started_ms = IntegerField()
+    outcome = TextField(default="")
+
+    class Meta:
+        table_name = "outbox_attempt"
+
+
+class AuditTable(_Row):
+    """Decisions, append-only: a trigger refuses updates. Written by every transaction
+    that decides; read at the desk."""
+
+    id = IntegerField(primary_key=True)
+    at_ms = IntegerField()
+    peer = TextField()
+    what = TextField()
+    rule = TextField()
+    outcome = TextField()
+    subject = TextField()
+
+    class Meta:
+        table_name = "audit"
+
+
+class MetaRow(_Row):
+    """Facts about this installation: its id, what was measured. Never deleted."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "meta"
