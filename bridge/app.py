@@ -1,0 +1,172 @@
+"""The bridge as one tree of tasks: what is started, in which order, and how it ends.
+
+    lock, folders, database, rows that need no peer
+    └─ task group
+       ├─ serve            the private socket: workers, cli, facade
+       ├─ controller.keep  the child and its link
+       ├─ threads          one task per busy thread
+       ├─ dispatcher       inbox -> Decision
+       ├─ channel          outbox -> worker
+       ├─ door.keep_room   tells the worker when more may be fetched
+       └─ signals          the first ends all of this in order, the second at once
+
+Start-up and recovery are the same code: every task takes up what its rows say.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+from anyio.abc import SocketListener
+
+from bridge.core.model import StoreFault
+from bridge.settings import Settings
+from bridge.wire import codec, log, place
+from bridge.wire.peer import Peer, Refused, listen, serve
+
+FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
+SENDING_ENDS_S = 2.0  # delivery-semantics 11
+EXIT_OK = 0
+EXIT_FAULT = 1
+EXIT_UNTRUSTED = 5
+
+_log = log.get("bridge")
+
+
+def run(settings: Settings, say: Callable[[str], None]) -> int:
+    """Run until a signal; the exit code. Raises PlaceFault before anything is touched."""
+    prepare(settings)
+    lock = place.hold_lock(settings.run_dir / "bridge.lock")
+    try:
+        return anyio.run(_run, settings, say)
+    finally:
+        lock.release()
+
+
+def prepare(settings: Settings) -> None:
+    """Our folders, 0700, and the log; raises PlaceFault."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    for name in FOLDERS:
+        place.private_folder(settings.data_dir / name)
+    place.private_folder(settings.socket.parent)
+    log.setup("bridge", settings.log_file, settings.log_level)
+
+
+async def _run(settings: Settings, say: Callable[[str], None]) -> int:
+    listener = await listen(settings.socket)
+    try:
+        return await _Bridge(settings, say).run(listener)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await listener.aclose()
+        settings.socket.unlink(missing_ok=True)
+
+
+class _Bridge:
+    """The parts of one running bridge."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        from bridge.store.db import Database
+
+        self._settings = settings
+        self._say = say
+        self._db = Database(settings.database)
+
+    async def run(self, listener: SocketListener) -> int:
+        try:
+            install = self._db.open()
+        except StoreFault as fault:
+            return await self._safe_mode(listener, str(fault))
+        try:
+            await self._serve(listener, install)
+        finally:
+            self._db.close()
+        return EXIT_OK
+
+    async def _serve(self, listener: SocketListener, install: str) -> None:
+        from bridge.desk import Desk
+        from bridge.links.controller import Controller
+        from bridge.links.worker import WorkerLink
+        from bridge.store import inbox, turns
+        from bridge.tasks.channel import Channel
+        from bridge.tasks.dispatch import Dispatcher
+        from bridge.tasks.door import Door
+        from bridge.tasks.state import Shared
+        from bridge.tasks.turns import Threads
+
+        settings = self._settings
+        shared = Shared(self._db, install, settings.lang, settings.policy, settings.limits)
+        self._db.run_now(inbox.count_boot)
+        self._db.run_now(turns.count_boot)
+        worker = WorkerLink()
+        controller = Controller(
+            settings.controller,
+            settings.controller_env,
+            settings.data_dir / "logs" / "controller.stderr.log",
+            "ctb-private",
+        )
+        channel = Channel(shared, worker)
+        threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
+        dispatcher = Dispatcher(shared, controller, channel, threads)
+        door = Door(shared, worker, settings.data_dir)
+        desk = Desk(shared, door, worker, controller)
+        await door.open()
+
+        async def answer(peer: Peer, request: Any) -> Any:  # Any: requests and replies differ
+            role = peer.hello.role if peer.hello else ""
+            if role == "worker":
+                return await door.answer(peer, request)
+            if role == "cli":
+                return await desk.answer(request)
+            raise Refused(codec.METHOD_NOT_FOUND, "not offered yet")
+
+        async with anyio.create_task_group() as tasks:
+            ending = anyio.Event()
+            tasks.start_soon(_signals, ending)
+            tasks.start_soon(serve, listener, answer, worker.detach)
+            tasks.start_soon(threads.keep_serving)
+            tasks.start_soon(dispatcher.keep_deciding)
+            tasks.start_soon(channel.keep_sending)
+            tasks.start_soon(door.keep_room)
+            tasks.start_soon(controller.keep)
+            _log.info("bridge.ready")
+            self._say("ready")
+            await ending.wait()
+            shared.is_stopping = True
+            await door.stop_polling()
+            with anyio.move_on_after(SENDING_ENDS_S):
+                await channel.idle()
+            tasks.cancel_scope.cancel()
+        _log.info("bridge.ended")
+
+    async def _safe_mode(self, listener: SocketListener, why: str) -> int:
+        """Stay up, answer, change nothing, and end with 5."""
+        from bridge.desk import SafeDesk
+
+        desk = SafeDesk(why)
+        _log.error("bridge.safe_mode", why=why)
+        self._say(f"safe mode: {why}. Nothing is fetched, run or sent; see  ctb-bridge status")
+
+        async def answer(_peer: Peer, request: Any) -> Any:  # Any: requests and replies differ
+            return await desk.answer(request)
+
+        async with anyio.create_task_group() as tasks:
+            ending = anyio.Event()
+            tasks.start_soon(_signals, ending)
+            tasks.start_soon(serve, listener, answer, lambda _peer: None)
+            await ending.wait()
+            tasks.cancel_scope.cancel()
+        return EXIT_UNTRUSTED
+
+
+async def _signals(ending: anyio.Event) -> None:
+    """The first signal ends in order, the second at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+        async for number in received:
+            if ending.is_set():
+                os._exit(128 + number)
+            ending.set()

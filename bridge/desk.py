@@ -1,0 +1,111 @@
+"""Answers to the desk: what `ctb-bridge status` shows of a bridge that runs.
+
+Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bridge.core.model import Account, AccountState, Refusal
+from bridge.core.phrases import say
+from bridge.links.controller import Controller
+from bridge.links.worker import WorkerLink
+from bridge.store import views
+from bridge.tasks.door import Door
+from bridge.tasks.state import Shared
+from bridge.wire import codec, messages
+from bridge.wire.peer import Refused
+
+
+class Desk:
+    """The cli's side of the bridge."""
+
+    def __init__(
+        self, shared: Shared, door: Door, worker: WorkerLink, controller: Controller
+    ) -> None:
+        self._shared = shared
+        self._door = door
+        self._worker = worker
+        self._controller = controller
+
+    async def answer(self, request: object) -> object:
+        """One request of a cli."""
+        match request:
+            case messages.StatusGet():
+                return await self._status()
+        raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+
+    async def _status(self) -> messages.StatusReply:
+        tally = await self._shared.db.read(views.tally)
+        lines = [
+            f"bridge      running, {tally.aliases} names, {tally.threads_busy} threads busy",
+            f"worker      {self._worker_line(tally.account)}",
+            f"controller  {self._controller_line()}",
+            f"inbox       {tally.new} new, {tally.held} held, {tally.done} done",
+            f"turns       {_counts(tally.turns) or 'none unfinished'}",
+            f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
+        ]
+        if self._door.strangers:
+            lines.append(f"strangers   {sum(self._door.strangers.values())} messages not let in")
+        is_healthy = (
+            bool(self._worker.instance)
+            and tally.account.state is AccountState.ON
+            and self._controller.trouble is None
+        )
+        return messages.StatusReply(tuple(lines), is_healthy)
+
+    def _worker_line(self, account: Account) -> str:
+        if not self._worker.instance:
+            heard = self._worker.condition
+            if heard is not None and heard.condition == "no_credentials":
+                return "connected, login needed: run  ctb-channel login"
+            return "not connected: run  ctb-channel run"
+        match account.state:
+            case AccountState.ON:
+                return "connected, polling"
+            case AccountState.LOGIN_NEEDED:
+                return (
+                    f"login needed ({account.rest_reason}): run  ctb-channel login  "
+                    "(a login on another computer may be the cause)"
+                )
+            case AccountState.SUSPECT:
+                return f"in trouble, WeChat answered {account.rest_reason}; looking again"
+            case AccountState.UNPAIRED:
+                return "login needed: run  ctb-channel login"
+        assert_never(account.state)
+
+    def _controller_line(self) -> str:
+        trouble = self._controller.trouble
+        if trouble is None:
+            return f"connected (link {self._controller.link_no})"
+        hint = ": check CTB_CONTROLLER_COMMAND" if trouble is Refusal.CONTROLLER_MISSING else ""
+        return say(trouble, "en") + hint
+
+
+class SafeDesk:
+    """What a bridge in safe mode answers: why, and what to do. It changes nothing."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def answer(self, request: object) -> object:
+        match request:
+            case messages.StatusGet():
+                lines = (
+                    f"bridge      safe mode: {self._why}",
+                    "            nothing is fetched, run or sent; nothing was changed",
+                    "            restore data/state from a backup, or move it away to begin anew",
+                )
+                return messages.StatusReply(lines, is_healthy=False)
+            case messages.ChannelHello():
+                return messages.ChannelHelloReply("", poll=False)
+            case messages.InboundCommit():
+                return messages.CommitReply("storage_error", request.prev_cursor)
+            case messages.ChannelState() | messages.OutboundBegun():
+                return messages.Done()
+        raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(found.items()))

@@ -1,0 +1,135 @@
+"""What the bridge is told by its variables, read once and checked whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.core.model import Lang, Policy
+from bridge.core.sending import Limits
+from bridge.wire.env import Env, WrongSetting, read
+
+# What a controller inherits (design 8), beside what CTB_CONTROLLER_ENV names.
+_CONTROLLER_ENV = (
+    "HOME",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "USER",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "CODEX_HOME",
+    "CTB_CODEX_COMMAND",
+    "CROSS_THREAD_CONTROLLER_DB",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    data_dir: Path
+    socket: Path
+    log_file: Path
+    log_level: str
+    lang: Lang
+    controller: tuple[str, ...]
+    controller_env: Mapping[str, str]
+    policy: Policy
+    limits: Limits
+    recovers_own_locks: bool
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "state" / "bridge.sqlite3"
+
+
+def load() -> Settings:
+    """The settings as they are now; raises WrongSetting with the sentence to print."""
+    env = read()
+    day_s = 86_400
+    return Settings(
+        data_dir=env.data_dir(),
+        socket=env.socket_path(),
+        log_file=env.log_file("bridge"),
+        log_level=env.log_level(),
+        lang=_lang(env),
+        controller=_controller(env),
+        controller_env=_controller_env(env),
+        policy=Policy(
+            merge_window_ms=int(env.seconds("CTB_MERGE_WINDOW_SECONDS", 2, 0, 10) * 1000),
+            stale_ms=int(env.seconds("CTB_STALE_AFTER_SECONDS", 1800, 0, 365 * day_s) * 1000),
+            queue_limit=env.integer("CTB_QUEUE_LIMIT", 50, 0, 10_000),
+            flood_limit=env.integer("CTB_FLOOD_LIMIT", 20, 0, 10_000),
+        ),
+        limits=Limits(
+            budget=env.integer("CTB_SEND_BUDGET", 8, 0, 1000),
+            window_hours=env.integer("CTB_SEND_WINDOW_HOURS", 23, 0, 24),
+            spacing_ms=int(env.seconds("CTB_SEND_SPACING_SECONDS", 1, 0, 60) * 1000),
+            resends=env.choice("CTB_RESEND_POLICY", ("resend_marked", "hold"), "resend_marked")
+            == "resend_marked",
+        ),
+        recovers_own_locks=env.switch("CTB_RECOVER_OWN_LOCKS", True),
+    )
+
+
+def _lang(env: Env) -> Lang:
+    given = env.choice("CTB_LANG", ("zh", "en"), "")
+    if given:
+        return "zh" if given == "zh" else "en"
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next((value for name in names if (value := os.environ.get(name))), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def _controller(env: Env) -> tuple[str, ...]:
+    """JSON list if it begins with `[`, shell words if it holds a space, else commas."""
+    given = env.text("CTB_CONTROLLER_COMMAND")
+    if not given:
+        beside = Path(sys.executable).with_name("ctb-controller")
+        return (str(beside) if beside.exists() else "ctb-controller",)
+    try:
+        words = _words(given)
+    except ValueError as wrong:
+        raise WrongSetting(
+            "CTB_CONTROLLER_COMMAND", f"cannot be read: {wrong}", "ctb-controller --engine codex"
+        ) from wrong
+    path = env.text("PATH") or os.defpath
+    program = str(Path(words[0]).expanduser())
+    found = shutil.which(program, path=path)
+    if found is None and "/" not in program:
+        beside = Path(sys.executable).with_name(program)
+        found = str(beside) if beside.exists() else None
+    return (found or program, *words[1:])
+
+
+def _words(given: str) -> list[str]:
+    if given.startswith("["):
+        listed = json.loads(given)
+        if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
+            raise ValueError("a JSON list of words is needed")
+        words = [str(word) for word in listed]
+    elif " " in given:
+        words = shlex.split(given)
+    else:
+        words = given.split(",")
+    if not words or not words[0].strip():
+        raise ValueError("it names no program")
+    return words
+
+
+def _controller_env(env: Env) -> dict[str, str]:
+    named = (*_CONTROLLER_ENV, *env.words("CTB_CONTROLLER_ENV"))
+    passed = {name: value for name in named if (value := env.text(name))}
+    passed |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
+    return passed

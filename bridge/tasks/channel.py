@@ -1,0 +1,119 @@
+"""Sends what is owed: one attempt at a time, committed before it leaves and after.
+
+An attempt may already be begun by the transaction that made its bubble; it is handed
+to `take`, and is otherwise found in the rows. At boot, attempts that were under way
+are settled first: the same worker process is asked, nobody else can know.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+
+from bridge.core.model import Attempt, LinkLost, Outcome, StoreFault
+from bridge.core.sending import after_delivery
+from bridge.links.worker import WorkerLink
+from bridge.store import accounts, outbox
+from bridge.tasks.points import reach
+from bridge.tasks.state import Shared
+from bridge.wire import log, messages
+
+STORE_RETRY_S = 1.0
+LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
+
+_log = log.get("channel")
+
+
+class Channel:
+    """The sending side of one account."""
+
+    def __init__(self, shared: Shared, worker: WorkerLink) -> None:
+        self._shared = shared
+        self._worker = worker
+        self._begun: Attempt | None = None
+        self._idle = anyio.Event()
+        self._idle.set()
+
+    def sender(self) -> outbox.Sender | None:
+        """Who would carry an attempt that is begun now."""
+        return self._shared.sender(self._worker.instance)
+
+    def take(self, attempt: Attempt | None) -> None:
+        """Send this attempt: its row is committed, and no other is under way."""
+        if attempt is not None:
+            self._begun = attempt
+        self._shared.outbox_bell.ring()
+
+    async def keep_sending(self) -> None:
+        """Settle what was under way, then send for ever."""
+        for attempt in await self._shared.db.read(outbox.unfinished):
+            await self._settle(attempt, await self._worker.outcome_of(attempt))
+        while True:
+            try:
+                wait_s = await self._send_all()
+            except StoreFault:
+                _log.exception("outbox.store_failed")
+                wait_s = STORE_RETRY_S
+            await self._shared.outbox_bell.heard(wait_s)
+
+    async def _send_all(self) -> float:
+        """Send until nothing may go; how long until something may, in seconds."""
+        while True:
+            attempt, self._begun = self._begun, None
+            if attempt is None:
+                sender = self.sender()
+                if sender is None:
+                    return LOOK_AGAIN_S
+                now_ms = self._shared.now_ms()
+                found = await self._shared.db.run(partial(outbox.look, sender, now_ms))
+                if isinstance(found, outbox.Rest):
+                    if found.until_ms is None:
+                        return LOOK_AGAIN_S
+                    return max(0.0, (found.until_ms - now_ms) / 1000)
+                attempt = found
+            await self._deliver(attempt)
+
+    async def idle(self) -> None:
+        """Wait until no attempt is under way."""
+        await self._idle.wait()
+
+    async def _deliver(self, attempt: Attempt) -> None:
+        reach("T6")
+        self._idle = anyio.Event()
+        try:
+            reply = await self._worker.send(attempt)
+        except LinkLost:
+            reply = await self._worker.outcome_of(attempt)
+        reach("after send")
+        await self._settle(attempt, reply)
+        self._idle.set()
+
+    async def _settle(self, attempt: Attempt, reply: messages.SendReply) -> None:
+        outcome = Outcome(reply.outcome)
+        while True:
+            now_ms = self._shared.now_ms()
+            sender = self.sender()
+            try:
+                with anyio.CancelScope(shield=True):
+                    finish = partial(self._finish, attempt, outcome, reply, sender, now_ms)
+                    self._begun = await self._shared.db.run(finish)
+                break
+            except StoreFault:
+                _log.exception("outbox.store_failed")
+                await anyio.sleep(STORE_RETRY_S)
+        reach("T7")
+        _log.info("delivery.done", row=attempt.row.id, outcome=outcome.value, code=reply.code)
+
+    def _finish(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        reply: messages.SendReply,
+        sender: outbox.Sender | None,
+        now_ms: int,
+    ) -> Attempt | None:
+        step = after_delivery(attempt.row, outcome, accounts.get(), self._shared.limits, now_ms)
+        return outbox.finish(
+            attempt, outcome, step, reply.server_id, reply.code or outcome.value, sender, now_ms
+        )

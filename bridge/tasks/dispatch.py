@@ -1,0 +1,212 @@
+"""Takes what is due from the inbox, decides it, and writes the Decision.
+
+One command or burst of a peer at a time. Nothing here waits on a peer or a disk: a
+decision that needs the controller is looked into by a task of its own and comes back
+with its facts. Meanwhile the peer's commands that make no turn go on, and its prompts
+wait, so that their order stays.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from bridge.core import commands, decide, intake
+from bridge.core.model import (
+    Decision,
+    Facts,
+    InboxId,
+    InboxRow,
+    LinkDown,
+    LinkLost,
+    PeerFault,
+    PeerId,
+    Refusal,
+    Stale,
+    StoreFault,
+    View,
+)
+from bridge.links.controller import Controller, ToolError
+from bridge.store import inbox, views
+from bridge.store.inbox import Applied
+from bridge.tasks.channel import Channel
+from bridge.tasks.points import reach
+from bridge.tasks.state import Shared
+from bridge.tasks.turns import Threads
+from bridge.wire import log
+
+LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
+STORE_RETRY_S = 1.0
+ROWS_AT_ONCE = 100  # of one peer: more than a burst of ten seconds holds
+SESSIONS_ASKED = 10  # lines of a list that fit one bubble
+PLAN_DEADLINE_S = 5.0  # for the head before a turn; then it is planned without
+STATUS_DEADLINE_S = 0.7  # `/status` is answered within a second
+
+_log = log.get("dispatch")
+
+
+class Dispatcher:
+    """The way from the inbox to the rows that a message leads to."""
+
+    def __init__(
+        self, shared: Shared, controller: Controller, channel: Channel, threads: Threads
+    ) -> None:
+        self._shared = shared
+        self._controller = controller
+        self._channel = channel
+        self._threads = threads
+        self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
+
+    async def keep_deciding(self) -> None:
+        """Serve the inbox for ever."""
+        async with anyio.create_task_group() as asking:
+            while True:
+                try:
+                    wait_s = await self._round(asking)
+                except StoreFault:
+                    _log.exception("inbox.store_failed")
+                    wait_s = STORE_RETRY_S
+                await self._shared.inbox_bell.heard(wait_s)
+
+    async def _round(self, asking: TaskGroup) -> float:
+        """Take everything that is due; how long until something else is, in seconds."""
+        wait_s = LOOK_AGAIN_S
+        for peer in await self._shared.db.read(views.peers_with_news):
+            while True:
+                taken_or_wait = await self._take(peer, asking)
+                if taken_or_wait is not True:
+                    wait_s = min(wait_s, taken_or_wait)
+                    break
+        return wait_s
+
+    async def _take(self, peer: PeerId, asking: TaskGroup) -> bool | float:
+        """Take one batch of this peer: True, or how long until there is one."""
+        policy = self._shared.policy
+        busy = self._asking.get(peer, ())
+        many = policy.merge_window_ms > 0 or policy.stale_ms > 0
+        limit = ROWS_AT_ONCE if many or busy else 1
+        found = await self._shared.db.read(
+            lambda: views.conversation(peer, limit, self._shared.lang, busy)
+        )
+        rows = [row for row in found.rows if not busy or _goes_ahead(row)]
+        batch = intake.batch(rows, self._shared.now_ms(), policy.merge_window_ms, policy.stale_ms)
+        if batch is None:
+            return LOOK_AGAIN_S
+        if isinstance(batch, intake.WaitUntil):
+            return max(0.0, (batch.at_ms - self._shared.now_ms()) / 1000)
+        await self._decide(batch, found.view, asking)
+        return True
+
+    async def _decide(self, batch: intake.Batch, view: View, asking: TaskGroup) -> None:
+        reach("before T2")
+        try:
+            command = decide.command_of(batch)
+            if commands.needs_whole(command):
+                view = await self._whole(view, command)
+            need = commands.Need.NONE if batch.is_stale else commands.needs(command)
+            if need is commands.Need.NONE:
+                await self._write(batch, command, view, Facts())
+                return
+            peer = view.peer.id
+            self._asking[peer] = tuple(row.id for row in batch.rows) + self._asking.get(peer, ())
+            asking.start_soon(self._ask, batch, command, need, view)
+        except StoreFault:
+            raise
+        except Exception:
+            await self._failed(batch.rows, view)
+
+    async def _whole(self, view: View, command: commands.Command) -> View:
+        asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
+        limits = self._shared.limits
+        return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    async def _ask(
+        self, batch: intake.Batch, command: commands.Command, need: commands.Need, view: View
+    ) -> None:
+        ids = tuple(row.id for row in batch.rows)
+        try:
+            facts = await self._facts(command, need, view)
+            await self._write(batch, command, view, facts)
+        except StoreFault:
+            _log.exception("inbox.store_failed")
+            await anyio.sleep(STORE_RETRY_S)
+        except Exception:
+            await self._failed(batch.rows, view)
+        finally:
+            left = tuple(i for i in self._asking.get(view.peer.id, ()) if i not in ids)
+            if left:
+                self._asking[view.peer.id] = left
+            else:
+                self._asking.pop(view.peer.id, None)
+            self._shared.inbox_bell.ring()
+
+    async def _facts(self, command: commands.Command, need: commands.Need, view: View) -> Facts:
+        """What the controller says; the reason where it cannot be asked."""
+        quick = isinstance(command, commands.Status)
+        deadline_s = STATUS_DEADLINE_S if quick else PLAN_DEADLINE_S
+        await self._controller.ready(deadline_s)
+        try:
+            if need is commands.Need.SESSIONS and isinstance(command, commands.Threads):
+                found = await self._controller.sessions(command.words, SESSIONS_ASKED)
+                return Facts(sessions=found)
+            thread = decide.target_of(command, view)
+            if thread is None or view.unfinished.get(thread):
+                return Facts()
+            return Facts(status=await self._controller.status(thread, deadline_s))
+        except LinkDown as down:
+            return Facts(trouble=down.reason or Refusal.CONTROLLER_DOWN)
+        except LinkLost:
+            return Facts(trouble=Refusal.CONTROLLER_SLOW)
+        except (PeerFault, ToolError) as fault:
+            _log.warning("controller.fault", why=str(fault))
+            return Facts(trouble=Refusal.CONTROLLER_LACKS)
+
+    async def _write(
+        self, batch: intake.Batch, command: commands.Command, view: View, facts: Facts
+    ) -> None:
+        now_ms = self._shared.now_ms()
+        decision = decide.decide(
+            batch, command, view, facts, self._shared.policy, now_ms, self._shared.ids()
+        )
+        try:
+            applied = await self._apply(decision, view, now_ms)
+        except Stale as moved:
+            _log.info("decision.stale", why=str(moved))
+            self._shared.inbox_bell.ring()
+            return
+        reach("T2")
+        if applied.turn is not None:
+            self._threads.began(applied.turn)
+        for step in decision.turn_steps:
+            self._threads.wake(step.thread)
+        if any(row.is_released for row in decision.rows):
+            self._shared.inbox_bell.ring()
+
+    async def _apply(self, decision: Decision, view: View, now_ms: int) -> Applied:
+        sender = self._channel.sender()
+        applied = await self._shared.db.run(
+            lambda: inbox.apply(decision, view.account, sender, now_ms)
+        )
+        if decision.bubbles:
+            self._channel.take(applied.attempt)
+        return applied
+
+    async def _failed(self, rows: tuple[InboxRow, ...], view: View) -> None:
+        """Our own code failed on these rows: count it, and set aside what fails again."""
+        _log.exception("inbox.failed", row=rows[0].id)
+        for row in rows:
+            count = await self._shared.db.run(partial(inbox.count_attempt, row.id))
+            if count >= intake.MAX_ATTEMPTS:
+                decision = decide.set_aside(row, view, self._shared.ids())
+                await self._apply(decision, view, self._shared.now_ms())
+        self._shared.inbox_bell.ring()
+
+
+def _goes_ahead(row: InboxRow) -> bool:
+    """Whether a row may pass a prompt that waits for its facts: it makes no turn itself."""
+    if not intake.is_command(row):
+        return False
+    makes_turn = commands.Prompt | commands.Send | commands.Retry | commands.RunHeld
+    return not isinstance(commands.parse(row.text), makes_turn)

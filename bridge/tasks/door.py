@@ -1,0 +1,207 @@
+"""What the worker tells us: its account, its batches, how its channel fares.
+
+A batch is authorized message by message before anything of it is kept. Its rows, the
+newest context tokens and the cursor are one commit; the reply says `ok` only after it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from bridge.core import intake
+from bridge.core.model import Account, AccountState, Owner, StoreFault
+from bridge.core.sending import AccountEvent
+from bridge.links.worker import WorkerLink, arrival
+from bridge.store import accounts, inbox, views
+from bridge.tasks.points import reach
+from bridge.tasks.state import Shared
+from bridge.wire import codec, log, messages
+from bridge.wire.peer import Peer, Refused
+
+MAX_DUE_ROWS = 200  # delivery-semantics 9
+MIN_FREE_BYTES = 200 * 1024 * 1024  # delivery-semantics 9
+GUARD_S = 5.0  # how often room for more is looked at while there is none
+MAX_STRANGERS = 1_000  # threat-model R36: bounded counters
+
+_log = log.get("door")
+
+
+class Door:
+    """The worker's side of the bridge."""
+
+    def __init__(self, shared: Shared, worker: WorkerLink, data_dir: Path) -> None:
+        self._shared = shared
+        self._worker = worker
+        self._data_dir = data_dir
+        self._account = Account()
+        self._polls = True
+        self._room_bell = anyio.Event()
+        self.strangers: dict[str, int] = {}
+        self.woke_s = 0
+
+    async def open(self) -> None:
+        """Know the account as it was left."""
+        self._account = await self._shared.db.read(accounts.get)
+
+    async def answer(self, peer: Peer, request: object) -> object:
+        """One request of a worker."""
+        match request:
+            case messages.ChannelHello():
+                return await self._hello(peer, request)
+            case messages.InboundCommit():
+                return await self._commit(peer, request)
+            case messages.ChannelState():
+                return await self._state(request)
+            case messages.OutboundBegun():
+                self._worker.begun(request)
+                return messages.Done()
+        raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+
+    async def keep_room(self) -> None:
+        """While nothing may be fetched, look again now and then, and say so when it may."""
+        while True:
+            await self._room_bell.wait()
+            await anyio.sleep(GUARD_S)
+            if await self._has_room():
+                self._room_bell = anyio.Event()
+                self._polls = True
+                await self._worker.hint(messages.PollSet(poll=True))
+
+    async def stop_polling(self) -> None:
+        """Fetch nothing more: the bridge is about to end."""
+        await self._worker.hint(messages.PollSet(poll=False))
+
+    async def _hello(self, peer: Peer, hello: messages.ChannelHello) -> messages.ChannelHelloReply:
+        offered = Account(
+            channel=hello.channel,
+            bot_id=hello.bot_id,
+            owner=Owner(frozenset(hello.owner_user_ids)),
+            generation=hello.generation,
+            owner_epoch=hello.owner_epoch,
+            paired_at_ms=hello.paired_at_ms,
+        )
+        try:
+            self._account = await self._shared.db.run(partial(accounts.pair, offered))
+        except accounts.OwnerRefused as refused:
+            raise Refused(
+                codec.INVALID_PARAMS,
+                "these credentials belong to another owner: "
+                "run  ctb-channel login --change-owner  to hand the bridge over",
+            ) from refused
+        except StoreFault as failed:
+            raise Refused(codec.INTERNAL_ERROR, "the state cannot be written now") from failed
+        self._worker.attach(peer)
+        _log.info("channel.hello", generation=hello.generation)
+        self._shared.outbox_bell.ring()
+        self._polls = await self._has_room()
+        return messages.ChannelHelloReply(self._account.cursor, self._polls)
+
+    async def _commit(self, peer: Peer, batch: messages.InboundCommit) -> messages.CommitReply:
+        if self._account.state is AccountState.UNPAIRED:
+            raise Refused(codec.INVALID_REQUEST, "channel.hello comes first")
+        now_ms = self._shared.now_ms()
+        server_ms = batch.server_now_ms or now_ms
+        stored = [kept for m in batch.messages if (kept := self._judge(m, server_ms)) is not None]
+        reach("before T1")
+        try:
+            with anyio.CancelScope(shield=True):
+                found = await self._shared.db.run(
+                    partial(
+                        inbox.accept,
+                        stored,
+                        self._account,
+                        batch.prev_cursor,
+                        batch.next_cursor,
+                        self._worker.holds(peer),
+                        now_ms,
+                    )
+                )
+        except StoreFault:
+            _log.exception("inbox.store_failed")
+            return messages.CommitReply("storage_error", batch.prev_cursor)
+        reach("T1")
+        if stored:
+            self._shared.inbox_bell.ring()
+            self._shared.outbox_bell.ring()
+        if isinstance(found, inbox.CursorConflict):
+            _log.warning("inbox.cursor_conflict", rows=len(stored))
+            return messages.CommitReply("cursor_conflict", found.cursor)
+        if len(stored) > 1 and not await self._has_room():
+            self._polls = False
+            await self._worker.hint(messages.PollSet(poll=False))
+        return messages.CommitReply("ok", found.cursor)
+
+    def _judge(self, message: messages.Inbound, server_ms: int) -> inbox.Stored | None:
+        """The row that a message becomes; None for who may not come in."""
+        came = arrival(message, self._account.channel)
+        denied = intake.authorize(came, self._account.owner)
+        if denied is not None:
+            self._count_stranger(came.sender, denied)
+            return None
+        state, outcome = intake.sort_out(came, self._account, server_ms)
+        created_ms = intake.plausible_time(came.create_time_ms, server_ms)
+        return inbox.Stored(came, state, outcome, max(0, server_ms - created_ms))
+
+    def _count_stranger(self, sender: str, denied: intake.Denied) -> None:
+        if sender in self.strangers or len(self.strangers) < MAX_STRANGERS:
+            self.strangers[sender] = self.strangers.get(sender, 0) + 1
+        if self.strangers.get(sender) == 1 and len(self.strangers) < 10:
+            _log.info("message.denied", why=denied.value)
+
+    async def _state(self, state: messages.ChannelState) -> messages.Done:
+        if state.condition == "woke":
+            self.woke_s = int(state.code) if state.code.isdecimal() else 0
+            return messages.Done()
+        self._worker.heard(state)
+        events = _EVENTS.get(state.condition, ())
+        if self._account.state is not AccountState.UNPAIRED and events:
+            now_ms = self._shared.now_ms()
+            moved = partial(_move, self._account.channel, events, state, now_ms)
+            self._account = await self._shared.db.run(moved)
+            self._shared.outbox_bell.ring()
+        return messages.Done()
+
+    async def _has_room(self) -> bool:
+        """Whether more messages can be taken: rows, disk, database (delivery-semantics 9)."""
+        try:
+            due = await self._shared.db.read(views.due_rows)
+            has_room = due <= MAX_DUE_ROWS and self._free_bytes() >= MIN_FREE_BYTES
+        except StoreFault:
+            has_room = False
+        if not has_room:
+            _log.warning("door.no_room")
+            self._room_bell.set()
+        return has_room and not self._shared.is_stopping
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._data_dir).free
+
+
+_EVENTS: dict[str, tuple[AccountState, ...]] = {
+    "polling": (AccountState.ON,),
+    "suspect": (AccountState.SUSPECT,),
+    "login_needed": (AccountState.SUSPECT, AccountState.LOGIN_NEEDED),
+}
+
+
+def _move(
+    channel: str, towards: tuple[AccountState, ...], state: messages.ChannelState, now_ms: int
+) -> Account:
+    """Walk the account, step by step, to where the worker says it is."""
+    account = accounts.get(channel)
+    for target in towards:
+        if account.state is target or _is_past(account.state, target):
+            continue
+        event = AccountEvent.POLL_OK if target is AccountState.ON else AccountEvent.EXPIRED
+        if target is AccountState.SUSPECT and state.code not in ("", "-14", "401", "403"):
+            event = AccountEvent.UNKNOWN_CODE
+        account = accounts.happened(channel, event, state.code or state.condition, now_ms)
+    return account
+
+
+def _is_past(state: AccountState, target: AccountState) -> bool:
+    return state is AccountState.LOGIN_NEEDED and target is AccountState.SUSPECT

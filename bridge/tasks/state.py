@@ -1,0 +1,68 @@
+"""What the tasks of one bridge share: the database, the settings, and who to wake.
+
+Nothing is handed over here. A wake-up is a hint that rows have changed; a lost one
+costs a poll interval, never a message.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+import anyio
+
+from bridge.core.model import Ids, Lang, Policy
+from bridge.core.sending import Limits
+from bridge.store.db import Database
+from bridge.store.outbox import Sender
+
+
+class Bell:
+    """An event that can be rung again and again; a ring is never lost, only merged."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    @property
+    def is_ringing(self) -> bool:
+        return self._event.is_set()
+
+    async def heard(self, within_s: float | None = None) -> bool:
+        """Wait for a ring since the last call; False when the time is over first."""
+        with anyio.move_on_after(within_s if within_s is not None else float("inf")) as scope:
+            await self._event.wait()
+        if scope.cancelled_caught:
+            return False
+        self._event = anyio.Event()
+        return True
+
+
+@dataclass
+class Shared:
+    """One bridge's database, limits and bells."""
+
+    db: Database
+    install: str
+    lang: Lang
+    policy: Policy
+    limits: Limits
+    inbox_bell: Bell = field(default_factory=Bell)
+    outbox_bell: Bell = field(default_factory=Bell)
+    is_stopping: bool = False
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def ids(self) -> Ids:
+        """Fresh names for one decision (form of a client id: ilink-protocol 6.4)."""
+        return Ids(self.install, f"{self.now_ms()}-{secrets.token_hex(4)}")
+
+    def sender(self, instance: str) -> Sender | None:
+        """Who would carry an attempt now; None without a worker, or while stopping."""
+        if not instance or self.is_stopping:
+            return None
+        return Sender(instance, self.limits, self.lang)

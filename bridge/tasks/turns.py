@@ -1,0 +1,461 @@
+"""One task per busy thread: starts its turns, follows them, stores what they end in.
+
+The task lives while its thread has an unfinished turn. Strict order inside a thread,
+freedom between threads. Recovery is the same function: a turn found in any state is
+taken up where its row says. Only this task speaks to the controller about its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from bridge.core import turns as core
+from bridge.core.model import (
+    Attempt,
+    LinkDown,
+    LinkLost,
+    NewRow,
+    Owed,
+    Parked,
+    PeerFault,
+    RunId,
+    SendClass,
+    Stale,
+    StoreFault,
+    ThreadId,
+    Turn,
+    TurnId,
+    TurnState,
+)
+from bridge.core.phrases import notice
+from bridge.core.turns import Accepted, Run, Settlement, TurnEvent
+from bridge.links.controller import Controller, ToolError, UnknownRun
+from bridge.links.worker import WorkerLink
+from bridge.store import turns as store
+from bridge.store import views
+from bridge.store.outbox import Sender
+from bridge.tasks.channel import Channel
+from bridge.tasks.points import Point, reach
+from bridge.tasks.state import Bell, Shared
+from bridge.wire import log, messages
+
+STORE_RETRY_S = 1.0
+STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
+WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
+PAY_RETRY_S = 5.0
+T = TypeVar("T")
+
+_log = log.get("turns")
+
+
+class Threads:
+    """Every busy thread and its task."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        controller: Controller,
+        channel: Channel,
+        worker: WorkerLink,
+        recovers_own_locks: bool,
+    ) -> None:
+        self.shared = shared
+        self.controller = controller
+        self.channel = channel
+        self.worker = worker
+        self.recovers_own_locks = recovers_own_locks
+        self.fresh: set[TurnId] = set()  # started by this process, so never through the gate
+        self._bells: dict[ThreadId, Bell] = {}
+        self._tasks: TaskGroup | None = None
+
+    async def keep_serving(self) -> None:
+        """Take up every unfinished turn, then serve for ever."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            for thread in await self.shared.db.read(store.busy_threads):
+                self.wake(thread)
+            await anyio.sleep_forever()
+
+    def began(self, turn: Turn) -> None:
+        """A turn was committed; `starting` means that this process has just claimed it."""
+        if turn.state is TurnState.STARTING:
+            self.fresh.add(turn.id)
+        self.wake(turn.thread)
+
+    def wake(self, thread: ThreadId) -> None:
+        """Something about this thread's turns has changed."""
+        bell = self._bells.get(thread)
+        if bell is not None:
+            bell.ring()
+        elif self._tasks is not None:
+            bell = self._bells[thread] = Bell()
+            self._tasks.start_soon(_Thread(self, thread, bell).serve)
+
+    def ended(self, thread: ThreadId) -> None:
+        del self._bells[thread]
+
+    def spawn_hint(self, request: messages.Request[messages.Done]) -> None:
+        """Tell the worker something beside the work; a lost hint harms nothing."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self.worker.hint, request)
+
+
+class _Thread:
+    """One busy thread."""
+
+    def __init__(self, all_threads: Threads, thread: ThreadId, bell: Bell) -> None:
+        self._all = all_threads
+        self._shared = all_threads.shared
+        self._controller = all_threads.controller
+        self._thread = thread
+        self._bell = bell
+        self._refused = 0  # calls that the controller owes us and refuses
+
+    async def serve(self) -> None:
+        """Work until the thread has no unfinished turn."""
+        while True:
+            turn = None
+            try:
+                turn = await self._shared.db.read(lambda: store.first(self._thread))
+                if turn is None:
+                    if self._bell.is_ringing:
+                        await self._bell.heard()
+                        continue
+                    self._all.ended(self._thread)
+                    return
+                await self._step(turn)
+            except (Stale, LinkLost) as moved:
+                _log.info("turn.again", thread_id=self._thread, why=str(moved))
+            except StoreFault:
+                _log.exception("turn.store_failed")
+                await anyio.sleep(STORE_RETRY_S)
+            except Exception:
+                await self._failed(turn)
+
+    async def _step(self, turn: Turn) -> None:
+        match turn.state:
+            case TurnState.QUEUED:
+                await self._claim(turn, TurnEvent.THREAD_FREE, turn.expected_head)
+            case TurnState.PARKED:
+                await self._parked(turn)
+            case TurnState.STARTING if turn.attempts >= core.MAX_ATTEMPTS:
+                await self._end(turn, TurnEvent.GIVEN_UP, "dead")
+            case TurnState.STARTING if turn.id in self._all.fresh:
+                self._all.fresh.discard(turn.id)
+                await self._start(turn)
+            case TurnState.STARTING:
+                await self._gate(turn)
+            case TurnState.RUNNING:
+                await self._follow(turn, None)
+            case TurnState.SETTLING:
+                await self._pay(turn)
+            case TurnState.DONE:
+                pass
+
+    # ---- before the start ------------------------------------------------
+
+    async def _claim(self, turn: Turn, event: TurnEvent, head: str | None) -> None:
+        """T3. The head comes from the turn before, else from the controller."""
+        if head is None:
+            try:
+                head = (await self._controller.status(turn.thread)).head
+            except LinkDown:
+                await self._link_or_news()
+                return
+        claimed = await self._run(lambda now: store.claim(turn, event, head, now))
+        reach("T3")
+        await self._start(claimed)
+
+    async def _parked(self, turn: Turn) -> None:
+        match turn.reason:
+            case Parked.HEAD:
+                await self._bell.heard()
+            case Parked.AGREED:
+                await self._claim(turn, TurnEvent.OWNER_RETRY, None)
+            case Parked.CONTROLLER if not self._controller.is_up:
+                await self._link_or_news()
+            case _:
+                wait_s = (turn.retry_at_ms - self._shared.now_ms()) / 1000
+                longest_s = core.RETRY_LAST_MS / 1000  # a clock that was set back delays no more
+                if wait_s > 0 and await self._bell.heard(min(wait_s, longest_s)):
+                    return
+                await self._claim(turn, TurnEvent.RETRY_DUE, None)
+
+    async def _start(self, turn: Turn) -> None:
+        reach("before start")
+        try:
+            reply = await self._controller.start(turn)
+        except LinkDown:
+            await self._park(turn, None)
+            return
+        reach("after start")
+        if isinstance(reply, Accepted):
+            await self._follow(turn, reply)
+        else:
+            await self._park(turn, reply)
+
+    async def _gate(self, turn: Turn) -> None:
+        """A start whose outcome is not known: adopt it, repeat it, or say so."""
+        try:
+            found = await self._controller.find(turn.key, turn)
+            if found is not None:
+                handle = Accepted(found.id, turn.thread, found.lock or turn.lock, None)
+                await self._follow(turn, handle)
+                return
+            status = await self._controller.status(turn.thread)
+        except LinkDown:
+            await self._link_or_news()
+            return
+        if status.head == turn.expected_head and not status.is_active:
+            await self._start(turn)
+        else:
+            await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
+
+    async def _park(self, turn: Turn, reply: core.StartReply | None) -> None:
+        """Store what a refused start means; None: the link was down before the call."""
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            ids = self._shared.ids()
+            if reply is None:
+                step = core.parked_for_controller(turn, peer, now_ms, ids)
+                return store.park(turn, step, now_ms, sender)
+            found = core.after_start(turn, reply, peer, now_ms, ids)
+            if isinstance(found, core.ParkStep):
+                return store.park(turn, found, now_ms, sender)
+            assert isinstance(found, Settlement)
+            return store.settle(turn, found, now_ms, sender)
+
+        await self._write(unit)
+
+    # ---- while it runs ---------------------------------------------------
+
+    async def _follow(self, turn: Turn, accepted: Accepted | None) -> None:
+        """Wait for the run; T4 is committed beside the first wait."""
+        run_id = accepted.run if accepted else turn.run
+        assert run_id is not None
+        handle = accepted or Accepted(run_id, turn.thread, turn.lock, None)
+        is_known = anyio.Event()
+        found: Run | None = None
+        unknown = False
+        self._typing(turn, is_on=True)
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._note_running, turn, accepted, is_known)
+                beside.start_soon(self._listen, turn, run_id)
+                try:
+                    found = await self._waited(handle)
+                except UnknownRun:
+                    unknown = True
+                await is_known.wait()
+                beside.cancel_scope.cancel()
+        except* LinkLost as lost:
+            raise LinkLost("controller", self._controller.link_no) from lost
+        except* StoreFault as failed:
+            raise StoreFault("turn") from failed
+        now = await self._shared.db.read(lambda: store.get(turn.id)) or turn
+        if unknown:
+            await self._end(now, TurnEvent.UNKNOWN_RUN, "uncertain")
+        elif found is not None:
+            await self._settle(now, found)
+
+    async def _waited(self, handle: Accepted) -> Run | None:
+        """The run when it is over, over as many links as that takes."""
+        after = handle.seq
+        while True:
+            try:
+                run = await self._controller.wait(handle.run, after)
+                return await self._controller.result(run)
+            except (LinkDown, LinkLost):
+                after = None  # a new process counts its events anew
+                if not self._controller.is_up:
+                    await self._controller.changed()
+
+    async def _note_running(
+        self, turn: Turn, accepted: Accepted | None, is_known: anyio.Event
+    ) -> None:
+        if accepted is not None:
+            while True:
+                try:
+                    await self._shared.db.run(lambda: store.running(turn, accepted))
+                    break
+                except StoreFault:
+                    await anyio.sleep(STORE_RETRY_S)
+            reach("T4")
+        is_known.set()
+
+    async def _listen(self, turn: Turn, run: RunId) -> None:
+        """Obey a stop, and say once that a long turn is still working."""
+        begun = anyio.current_time()
+        has_noted = turn.started_ms < self._shared.now_ms() - WORKING_AFTER_S * 1000
+        is_stopping = turn.stop_requested
+        while not is_stopping:
+            left_s = None if has_noted else WORKING_AFTER_S - (anyio.current_time() - begun)
+            if await self._bell.heard(left_s):
+                now = await self._shared.db.read(lambda: store.get(turn.id))
+                is_stopping = now is not None and now.stop_requested
+            else:
+                has_noted = True
+                await self._tell(turn, "working", SendClass.NOTE)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._cancel_run, run)
+            await anyio.sleep(STOPPING_AFTER_S)
+            await self._tell(turn, "stopping", SendClass.ANSWER)
+
+    async def _cancel_run(self, run: RunId) -> None:
+        """Ask until the controller has taken the stop; the wait sees the end."""
+        while True:
+            try:
+                await self._controller.cancel(run, "stopped by the owner")
+                return
+            except LinkDown:
+                await self._controller.changed()
+            except LinkLost:
+                continue
+            except (ToolError, PeerFault) as refused:
+                _log.info("run.cancel_refused", run_id=run, why=str(refused))
+                return
+
+    # ---- after the end ---------------------------------------------------
+
+    async def _settle(self, turn: Turn, run: Run) -> None:
+        """T5, with T6 of the first part."""
+        reach("before T5")
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            waiting = store.answers_waiting(turn.peer)
+            end = core.after_run(turn, run, peer, waiting, self._shared.ids())
+            return store.settle(turn, end, now_ms, sender)
+
+        await self._write(unit)
+        reach("T5")
+        self._typing(turn, is_on=False)
+        _log.info("turn.settled", turn_id=turn.id, outcome=run.status)
+
+    async def _end(self, turn: Turn, event: TurnEvent, outcome: str) -> None:
+        """An end that the controller did not report."""
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            end = core.ended(turn, event, outcome, peer, self._shared.ids())
+            return store.settle(turn, end, now_ms, sender)
+
+        await self._write(unit)
+        self._typing(turn, is_on=False)
+        _log.warning("turn.settled", turn_id=turn.id, outcome=outcome)
+
+    async def _pay(self, turn: Turn) -> None:
+        """T8 to T11: ack, close, release, in this order; one commit records them."""
+        left = list(turn.owes)
+        points: dict[Owed, Point] = {Owed.ACK: "T9", Owed.CLOSE: "T10", Owed.RELEASE: "T11"}
+        reach("T8")
+        try:
+            while left:
+                await self._pay_one(turn, left[0])
+                reach(points[left.pop(0)])
+        except LinkDown:
+            await self._link_or_news()
+        except LinkLost as lost:
+            _log.info("turn.again", turn_id=turn.id, why=str(lost))
+        except (ToolError, PeerFault) as refused:
+            self._refused += 1
+            _log.warning("turn.owes", turn_id=turn.id, call=left[0], why=str(refused))
+            if left[0] is not Owed.RELEASE and self._refused >= core.MAX_OWED_TRIES:
+                left.pop(0)
+                self._refused = 0
+            else:
+                await anyio.sleep(PAY_RETRY_S)
+        if tuple(left) != turn.owes:
+            await self._shared.db.run(lambda: store.pay(turn, left))
+            reach("paid")
+
+    async def _pay_one(self, turn: Turn, call: Owed) -> None:
+        assert turn.run is not None
+        match call:
+            case Owed.ACK:
+                await self._controller.acknowledge(turn.run)
+            case Owed.CLOSE:
+                await self._controller.close_run(turn.run)
+            case Owed.RELEASE:
+                await self._release(turn)
+
+    async def _release(self, turn: Turn) -> None:
+        """Free the thread; a lock that is not ours any more is free already."""
+        lock = turn.lock
+        if lock is None:
+            status = await self._controller.status(turn.thread)
+            if not status.is_active or status.owner != self._controller.owner(turn):
+                return
+            if not self._all.recovers_own_locks:
+                _log.error("turn.lock_lost", turn_id=turn.id)
+                return
+            lock = await self._controller.recover_lock(turn)
+            _log.warning("turn.lock_recovered", turn_id=turn.id)
+            if lock is None:
+                return
+        try:
+            await self._controller.release(turn.thread, lock)
+        except ToolError:
+            status = await self._controller.status(turn.thread)
+            if status.is_active and status.owner == self._controller.owner(turn):
+                raise
+
+    # ---- helpers -----------------------------------------------------------
+
+    async def _failed(self, turn: Turn | None) -> None:
+        """Our own code failed on this turn: count it, and give up what fails again."""
+        _log.exception("turn.failed", turn_id=turn.id if turn else None)
+        if turn is None or turn.state in (TurnState.DONE, TurnState.SETTLING):
+            await anyio.sleep(STORE_RETRY_S)
+            return
+        try:
+            count = await self._shared.db.run(lambda: store.count_attempt(turn.id))
+            now = await self._shared.db.read(lambda: store.get(turn.id))
+            can_end = now is not None and now.state in (TurnState.STARTING, TurnState.RUNNING)
+            if now is not None and can_end and count >= core.MAX_ATTEMPTS:
+                await self._end(now, TurnEvent.GIVEN_UP, "dead")
+                return
+        except StoreFault:
+            _log.exception("turn.store_failed")
+        await anyio.sleep(STORE_RETRY_S)
+
+    async def _tell(self, turn: Turn, phrase: str, send_class: SendClass) -> None:
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias)
+            row = NewRow(send_class, told, f"ctb:{phrase}-{turn.key[5:29]}", f"{phrase}-{turn.id}")
+            return store.tell(turn.peer, (row,), now_ms, sender)
+
+        await self._write(unit)
+
+    async def _link_or_news(self) -> None:
+        """Wait until the controller comes or goes, or this thread's turns change."""
+        async with anyio.create_task_group() as either:
+
+            async def link() -> None:
+                await self._controller.changed()
+                either.cancel_scope.cancel()
+
+            either.start_soon(link)
+            await self._bell.heard()
+            either.cancel_scope.cancel()
+
+    def _typing(self, turn: Turn, *, is_on: bool) -> None:
+        self._all.spawn_hint(messages.TypingSet(turn.peer, "", is_on))
+
+    async def _run(self, unit: Callable[[int], T]) -> T:
+        now_ms = self._shared.now_ms()
+        return await self._shared.db.run(lambda: unit(now_ms))
+
+    async def _write(self, unit: Callable[[int, Sender | None], Attempt | None]) -> None:
+        """One transaction that may owe bubbles, and begin the first at once."""
+        now_ms = self._shared.now_ms()
+        sender = self._all.channel.sender()
+        with anyio.CancelScope(shield=True):
+            attempt = await self._shared.db.run(lambda: unit(now_ms, sender))
+            self._all.channel.take(attempt)
