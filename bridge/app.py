@@ -113,7 +113,7 @@ class _Bridge:
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
         dispatcher = Dispatcher(shared, controller, channel, threads)
         door = Door(shared, worker, settings.data_dir)
-        desk = Desk(shared, door, worker, controller)
+        desk = Desk(shared, door, worker, controller, threads)
         await door.open()
 
         async def answer(peer: Peer, request: Any) -> Any:  # Any: requests and replies differ

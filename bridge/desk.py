@@ -1,19 +1,20 @@
 """Answers to the desk: what `ctb-bridge status` shows of a bridge that runs.
 
-Nothing here changes anything.
+The one thing that it changes: `turns.stop` ends what runs, for a demo that is left.
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from bridge.core.model import Account, AccountState, Refusal
+from bridge.core.model import Account, AccountState, Refusal, TurnState
 from bridge.core.phrases import say
 from bridge.links.controller import Controller
 from bridge.links.worker import WorkerLink
-from bridge.store import views
+from bridge.store import turns, views
 from bridge.tasks.door import Door
 from bridge.tasks.state import Shared
+from bridge.tasks.turns import Threads
 from bridge.wire import codec, messages
 from bridge.wire.peer import Refused
 
@@ -22,19 +23,35 @@ class Desk:
     """The cli's side of the bridge."""
 
     def __init__(
-        self, shared: Shared, door: Door, worker: WorkerLink, controller: Controller
+        self,
+        shared: Shared,
+        door: Door,
+        worker: WorkerLink,
+        controller: Controller,
+        threads: Threads,
     ) -> None:
         self._shared = shared
         self._door = door
         self._worker = worker
         self._controller = controller
+        self._threads = threads
 
     async def answer(self, request: object) -> object:
         """One request of a cli."""
         match request:
             case messages.StatusGet():
                 return await self._status()
+            case messages.TurnsStop():
+                return await self._stop_turns()
         raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+
+    async def _stop_turns(self) -> messages.StopReply:
+        now_ms = self._shared.now_ms()
+        unfinished = await self._shared.db.run(lambda: turns.stop_all(now_ms))
+        for thread in {turn.thread for turn in unfinished}:
+            self._threads.wake(thread)
+        running = (TurnState.STARTING, TurnState.RUNNING)
+        return messages.StopReply(sum(turn.state in running for turn in unfinished))
 
     async def _status(self) -> messages.StatusReply:
         tally = await self._shared.db.read(views.tally)

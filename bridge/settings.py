@@ -71,6 +71,8 @@ def load() -> Settings:
             stale_ms=int(env.seconds("CTB_STALE_AFTER_SECONDS", 1800, 0, 365 * day_s) * 1000),
             queue_limit=env.integer("CTB_QUEUE_LIMIT", 50, 0, 10_000),
             flood_limit=env.integer("CTB_FLOOD_LIMIT", 20, 0, 10_000),
+            remote_approvals=env.switch("CTB_REMOTE_APPROVALS", True),
+            approval_ms=int(env.seconds("CTB_APPROVAL_HOURS", 12, 0.01, 24 * 365) * 3_600_000),
         ),
         limits=Limits(
             budget=env.integer("CTB_SEND_BUDGET", 8, 0, 1000),
@@ -87,6 +89,11 @@ def _lang(env: Env) -> Lang:
     given = env.choice("CTB_LANG", ("zh", "en"), "")
     if given:
         return "zh" if given == "zh" else "en"
+    return preferred_lang()
+
+
+def preferred_lang() -> Lang:
+    """Chinese where the locale is, else English."""
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
     locale = next((value for name in names if (value := os.environ.get(name))), "")
     return "zh" if locale.lower().startswith("zh") else "en"

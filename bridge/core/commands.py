@@ -99,6 +99,22 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Approve:
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     pass
 
@@ -162,6 +178,9 @@ Command: TypeAlias = (
     | Stop
     | Queue
     | Cancel
+    | Approve
+    | Deny
+    | Answer
     | Retry
     | RunHeld
     | DropHeld
@@ -216,7 +235,18 @@ def needs_whole(command: Command) -> bool:
     """Whether a command looks at turns, held messages or the send window."""
     return isinstance(
         command,
-        Status | Stop | Queue | Cancel | Retry | RunHeld | DropHeld | More | Result,
+        Status
+        | Stop
+        | Queue
+        | Cancel
+        | Approve
+        | Deny
+        | Answer
+        | Retry
+        | RunHeld
+        | DropHeld
+        | More
+        | Result,
     )
 
 
@@ -295,6 +325,13 @@ def _send(rest: str) -> Command:
     return Send(_plain(words[0]), words[1])
 
 
+def _answer(rest: str) -> Command:
+    words = rest.split(maxsplit=1)
+    if len(words) < 2:
+        raise _BadWords
+    return Answer(_plain(words[0]), words[1])
+
+
 def _threads(rest: str) -> Command:
     return Threads(" ".join(_words(rest, 0, 10)))
 
@@ -321,6 +358,9 @@ _VERBS: dict[str, Callable[[str], Command]] = {
     "status": _one_word(Status, may_lack=True),
     "send": _send,
     "stop": _one_word(Stop, may_lack=True),
+    "approve": _one_word(Approve),
+    "deny": _one_word(Deny),
+    "answer": _answer,
     "queue": _no_words(Queue),
     "cancel": _number(Cancel),
     "retry": _no_words(Retry),

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.core import approvals
 from bridge.core import commands as c
 from bridge.core.answers import Reply, answer
 from bridge.core.intake import Batch, InboxEvent, inbox_step, is_command
 from bridge.core.model import (
     Alias,
     AliasName,
+    Approval,
     Audit,
     Confirmation,
     Decision,
@@ -98,6 +100,12 @@ def decide(
             return room.stop(alias)
         case c.Cancel(number):
             return room.cancel(number)
+        case c.Approve(code):
+            return room.verdict(code, "accept")
+        case c.Deny(code):
+            return room.verdict(code, "decline")
+        case c.Answer(code, text):
+            return room.verdict(code, "accept", text)
         case c.RunHeld():
             return room.release_held(InboxEvent.RUN_HELD, "running_held")
         case c.DropHeld():
@@ -279,6 +287,45 @@ class _Room:
             found = _alias(self.view, name)
             return found.thread if found else None
         return _active_thread(self.view) or next((t.thread for t in self.view.turns), None)
+
+    # ---- approvals --------------------------------------------------------------
+
+    def verdict(self, code: str, decision: str, said: str = "") -> Decision:
+        """One request, by its code: the decision is stored before the controller hears it."""
+        found = [a for a in self.view.approvals if a.code == code.lower()]
+        if not found:
+            return self.tell("code_unknown")
+        approval = found[0]
+        turn = next((t for t in self.view.turns if t.id == approval.turn), None)
+        if turn is None:
+            return self.tell("code_unknown")
+        if self.now_ms - approval.code_ms > approvals.CODE_LIFE_MS:
+            return self._fresh_code(approval, turn)
+        if decision == "accept" and (approval.is_cut or not self.policy.remote_approvals):
+            return self.tell("at_desk")
+        if decision == "accept" and (approval.kind == "question") != bool(said):
+            phrase = "question_needs_answer" if approval.kind == "question" else "how_to_approve"
+            return self.tell(phrase, code=approval.code)
+        event = approvals.ApprovalEvent(("approve", "deny")[decision == "decline"])
+        after = replace(
+            approval,
+            state=approvals.approval_step(approval.state, event),
+            decision=decision,
+            said=said,
+        )
+        audit = Audit(f"approval.{event}", "owner", "answering", f"{turn.id} {approval.digest}")
+        return replace(
+            self.build(InboxEvent.ANSWERED),
+            approval=after,
+            approval_thread=turn.thread,
+            audit=(audit,),
+        )
+
+    def _fresh_code(self, approval: Approval, turn: Turn) -> Decision:
+        after = approvals.fresh_code(approval, self.now_ms, self.ids)
+        found = self.tell("code_stale")
+        shown = approvals.shown(after, turn.alias, self.peer, self.policy.remote_approvals)
+        return replace(found, approval=after, bubbles=(*found.bubbles, shown))
 
     # ---- held messages -----------------------------------------------------
 

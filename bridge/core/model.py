@@ -23,6 +23,7 @@ InboxId = NewType("InboxId", int)
 TurnId = NewType("TurnId", int)  # the short id that a person sees
 OutId = NewType("OutId", int)
 AttemptId = NewType("AttemptId", str)
+ApprovalId = NewType("ApprovalId", str)  # the controller's name for a pending request
 
 
 class InboxState(StrEnum):
@@ -54,6 +55,12 @@ class AccountState(StrEnum):
     ON = "on"
     SUSPECT = "suspect"
     LOGIN_NEEDED = "login_needed"
+
+
+class ApprovalState(StrEnum):
+    OPEN = "open"
+    ANSWERING = "answering"
+    DONE = "done"
 
 
 class Outcome(StrEnum):
@@ -276,6 +283,27 @@ class NewTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A pending request of a turn, as it was shown: code, digest, decision."""
+
+    id: ApprovalId
+    turn: TurnId
+    peer: PeerId
+    kind: str
+    summary: str
+    detail: str
+    is_cut: bool  # not all of it was shown: it cannot be approved from the phone
+    digest: str
+    options: tuple[str, ...]
+    code: str
+    code_ms: int
+    asked_ms: int
+    state: ApprovalState
+    decision: str = ""  # accept or decline
+    said: str = ""  # the owner's words, for a question
+
+
+@dataclass(frozen=True, slots=True)
 class OutRow:
     """One bubble that is owed to a peer."""
 
@@ -369,6 +397,8 @@ class Decision:
     removed: AliasName | None = None
     peer_before: Peer | None = None
     peer_after: Peer | None = None  # only what differs from `peer_before` is written
+    approval: Approval | None = None  # as it is now; it was `open` when it was read
+    approval_thread: ThreadId | None = None
     audit: tuple[Audit, ...] = ()
 
 
@@ -422,6 +452,7 @@ class View:
     last_turn: Turn | None = None
     asked_turn: Turn | None = None
     credits: int | None = None  # sends left in the window; None: no limit
+    approvals: tuple[Approval, ...] = ()  # open ones of this peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +463,8 @@ class Policy:
     stale_ms: int = 1_800_000
     queue_limit: int = 50
     flood_limit: int = 20
+    remote_approvals: bool = True
+    approval_ms: int = 43_200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +473,7 @@ class Ids:
 
     install: str
     seed: str
+    code: str = ""  # a random nonce of more than 40 bits, for an approval
 
 
 class Refusal(StrEnum):

@@ -109,6 +109,60 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "#{id} 的回答没有全部送达。重看：/result {id}",
         "Part of the answer #{id} could not be delivered. Read it again: /result {id}",
     ),
+    # approvals
+    "asks_command": (
+        "#{id}（{alias}）想执行这个命令：",
+        "#{id} ({alias}) wants to run this command:",
+    ),
+    "asks_file_change": (
+        "#{id}（{alias}）想改这些文件：",
+        "#{id} ({alias}) wants to change these files:",
+    ),
+    "asks_permissions": (
+        "#{id}（{alias}）想要这些权限：",
+        "#{id} ({alias}) wants these permissions:",
+    ),
+    "asks_question": ("#{id}（{alias}）问你：", "#{id} ({alias}) asks you:"),
+    "how_to_approve": (
+        "同意：/approve {code}  不同意：/deny {code}",
+        "/approve {code}  or  /deny {code}",
+    ),
+    "how_to_answer": (
+        "回答：/answer {code} 加数字或文字",
+        "/answer {code} and a number or words",
+    ),
+    "too_long_to_approve": (
+        "内容太长，没有全部显示，请在电脑上确认。不同意：/deny {code}",
+        "Not all of it fits here: confirm it at the desk, or /deny {code}",
+    ),
+    "at_desk": ("请在电脑上确认。", "Please confirm it at the desk."),
+    "approval_accepted": ("#{id} 的{kind}已同意。", "The {kind} of #{id} is approved."),
+    "answered": ("#{id} 收到了你的回答。", "#{id} has your answer."),
+    "approval_declined": ("#{id} 的{kind}已拒绝。", "The {kind} of #{id} is declined."),
+    "approval_void": (
+        "#{id} 的{kind}已经不在等了，什么也没做。",
+        "The {kind} of #{id} is no longer pending; nothing was done.",
+    ),
+    "approval_expired": (
+        "#{id} 的{kind}太久没有答复，已替你拒绝。",
+        "The {kind} of #{id} waited too long and was declined for you.",
+    ),
+    "code_unknown": (
+        "没有等待中的请求用这个代码。什么也没做。",
+        "No pending request has this code. Nothing was done.",
+    ),
+    "code_stale": (
+        "这个代码过期了，什么也没做。同一个请求的新代码：",
+        "That code is too old; nothing was done. The same request under a new code:",
+    ),
+    "question_needs_answer": (
+        "这是一个问题：/answer {code} 加数字或文字",
+        "That is a question: /answer {code} and a number or words",
+    ),
+    "kind_command": ("命令", "command"),
+    "kind_file_change": ("文件改动", "file change"),
+    "kind_permissions": ("权限请求", "permission request"),
+    "kind_question": ("问题", "question"),
     # prompts
     "no_thread": (
         "还没有选择线程。先发 /threads 看列表，再发 /use 1。",
@@ -261,6 +315,12 @@ _USAGE: dict[str, tuple[str, str]] = {
     "status": ("/status [名字] 线程、排队、微信", "/status [name]: thread, queue, channel"),
     "send": ("/send <名字> <文字> 发一次，不切换", "/send <name> <text>: once, no switching"),
     "stop": ("/stop [名字] 停下正在进行的", "/stop [name]: end what is running"),
+    "approve": ("/approve <代码> 同意一个请求", "/approve <code>: allow one request"),
+    "deny": ("/deny <代码> 拒绝一个请求", "/deny <code>: refuse one request"),
+    "answer": (
+        "/answer <代码> <数字或文字> 回答问题",
+        "/answer <code> <words>: a question",
+    ),
     "queue": ("/queue 排队的消息", "/queue: what is waiting"),
     "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),
     "retry": ("/retry 把上一条再来一次", "/retry: the last message again"),

@@ -19,7 +19,9 @@ import anyio
 from anyio import to_thread
 from pydantic import ValidationError
 
+from bridge.core.approvals import Asked, answers
 from bridge.core.model import (
+    Approval,
     Key,
     LinkDown,
     LinkLost,
@@ -271,7 +273,7 @@ class Controller:
         return replies.find(body, key, self.owner(turn))
 
     async def wait(self, run: RunId, after: int | None) -> Run:
-        """The run once it is over or blocked; `after` None on a new link.
+        """The run once it is over, or newly blocked; `after` None on a new link.
 
         Asked in slices, because an abandoned call cancels its handler. Slices grow only
         beside a controller that has answered another call during a wait. Raises LinkLost,
@@ -281,8 +283,10 @@ class Controller:
         while True:
             body = await self._wait_once(run, after, slice_s)
             found, seq = replies.waited(body, run)
+            was_ready = body.get("status") != "timeout"
             after = seq if seq is not None else after
-            if found is not None and found.status != "in_progress":
+            is_news = found is not None and found.status != "in_progress"
+            if found is not None and is_news and (found.status != "blocked" or was_ready):
                 return found
             live = self._need("cross_thread_wait_any")
             grows = live.answers_during_wait
@@ -316,6 +320,25 @@ class Controller:
         except ToolError as refused:
             raise PeerFault(f"cross_thread_read_result {refused.code}") from refused
         return replies.result(body, run)
+
+    async def approvals(self, run: RunId) -> tuple[Asked, ...]:
+        """What this run waits for; raises LinkDown(CONTROLLER_LACKS) where it cannot say."""
+        return replies.approvals(await self._call("cross_thread_approvals", {"run_ids": [run]}))
+
+    async def answer(self, approval: Approval) -> bool:
+        """Give the stored decision; False when the request is gone or is another by now."""
+        arguments: dict[str, Any] = {  # Any: JSON
+            "approval_id": approval.id,
+            "digest": approval.digest,
+            "decision": approval.decision,
+        }
+        if approval.kind == "question":
+            arguments["answers"] = answers(approval, approval.said)
+        try:
+            await self._call("cross_thread_answer", arguments)
+        except ToolError:
+            return False
+        return True
 
     async def acknowledge(self, run: RunId) -> None:
         """Our durable copy of the answer exists. Repeatable; raises ToolError."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.core.approvals import Asked
 from bridge.core.model import (
+    ApprovalId,
     Head,
     Key,
     LockToken,
@@ -96,6 +98,13 @@ def result(body: Body, asked: Run) -> Run:
     )
 
 
+def approvals(body: Body) -> tuple[Asked, ...]:
+    listed = body.get("approvals")
+    if not isinstance(listed, list):
+        raise PeerFault("cross_thread_approvals: approvals is missing")
+    return tuple(_asked(item) for item in listed if isinstance(item, dict))
+
+
 def lock(body: Body) -> LockToken | None:
     return LockToken(_first("lock_token", body, _object(body, "session"))) or None
 
@@ -111,6 +120,24 @@ def _run(item: Body) -> Run:
         head=Head(_first("actual_session_head", item) or _text(item, "session_head")) or None,
         result=_text(item, "result_text"),
         seq=seq if type(seq) is int else None,
+    )
+
+
+def _asked(item: Body) -> Asked:
+    found, digest = _text(item, "approval_id"), _text(item, "digest")
+    if not found or not digest:
+        raise PeerFault("cross_thread_approvals: approval_id or digest is missing")
+    given = item.get("options")
+    options = given if isinstance(given, list) else []
+    return Asked(
+        id=ApprovalId(found),
+        kind=_text(item, "kind"),
+        summary=_text(item, "summary"),
+        detail=_text(item, "detail"),
+        digest=digest,
+        options=tuple(o for o in options if isinstance(o, str))
+        if isinstance(options, list)
+        else (),
     )
 
 

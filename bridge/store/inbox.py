@@ -17,7 +17,6 @@ from bridge.core.model import (
     Audit,
     Decision,
     InboxState,
-    NewRow,
     NewTurn,
     PeerId,
     RowStep,
@@ -25,13 +24,12 @@ from bridge.core.model import (
     Turn,
     TurnStep,
 )
-from bridge.store import outbox, rows
+from bridge.store import approvals, outbox, rows
 from bridge.store.tables import (
     AccountRow,
     AliasRow,
     AuditTable,
     InboxTable,
-    OutboxTable,
     PeerRow,
     TurnTable,
 )
@@ -115,7 +113,7 @@ def apply(
         _step_row(step, turn, now_ms)
     for change in decision.turn_steps:
         step_turn(change, now_ms)
-    add_rows(decision.bubbles, decision.peer, now_ms)
+    outbox.add_rows(decision.bubbles, decision.peer, now_ms)
     for alias in decision.aliases:
         _put_alias(alias)
     if decision.removed is not None:
@@ -126,6 +124,8 @@ def apply(
         after = rows.peer_columns(decision.peer_after)
         changed = {name: value for name, value in after.items() if value != before[name]}
         PeerRow.update(**changed).where(PeerRow.peer == decision.peer).execute()
+    if decision.approval is not None:
+        approvals.decide(decision.approval)
     add_audit(decision.audit, decision.peer, now_ms)
     attempt = outbox.begin(sender, now_ms) if sender and decision.bubbles else None
     return Applied(turn, attempt)
@@ -144,23 +144,6 @@ def count_boot() -> None:
     )
     if oldest is not None:
         count_attempt(oldest)
-
-
-def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
-    """Owe these bubbles; a client id that is there already is the same bubble."""
-    for bubble in bubbles:
-        OutboxTable.insert(
-            peer=peer,
-            send_class=bubble.send_class,
-            grp=bubble.group,
-            part=bubble.part,
-            parts=bubble.parts,
-            text=bubble.text,
-            client_id=bubble.client_id,
-            turn=bubble.turn,
-            state="ready",
-            created_ms=now_ms,
-        ).on_conflict_ignore().execute()
 
 
 def add_audit(lines: Sequence[Audit], peer: PeerId, now_ms: int) -> None:

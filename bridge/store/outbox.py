@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peewee import Case, fn
@@ -15,6 +16,7 @@ from bridge.core.model import (
     Outcome,
     OutRow,
     OutState,
+    PeerId,
     SendClass,
 )
 from bridge.core.phrases import notice
@@ -116,6 +118,23 @@ def finish(
     return begin(sender, now_ms) if sender else None
 
 
+def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
+    """Owe these bubbles; a client id that is there already is the same bubble."""
+    for bubble in bubbles:
+        OutboxTable.insert(
+            peer=peer,
+            send_class=bubble.send_class,
+            grp=bubble.group,
+            part=bubble.part,
+            parts=bubble.parts,
+            text=bubble.text,
+            client_id=bubble.client_id,
+            turn=bubble.turn,
+            state=OutState.READY,
+            created_ms=now_ms,
+        ).on_conflict_ignore().execute()
+
+
 def unfinished() -> tuple[Attempt, ...]:
     """Attempts whose outcome is not known: found at boot, or after a lost worker."""
     found = []
@@ -148,6 +167,12 @@ def window(row: PeerRow | None, account: Account) -> Window:
         is_announced=row.is_announced,
         may_probe=not throttled,
     )
+
+
+def context_token(peer: str) -> str:
+    """The newest token of this peer; empty when there is none."""
+    row = PeerRow.get_or_none(PeerRow.peer == peer)
+    return row.context_token if row else ""
 
 
 def credits(peer: str, limits: Limits) -> int | None:

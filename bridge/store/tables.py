@@ -7,7 +7,7 @@ TEXT: iLink's are unsigned 64-bit and do not fit an INTEGER.
 
 from __future__ import annotations
 
-from peewee import BooleanField, DatabaseProxy, IntegerField, Model, TextField
+from peewee import BooleanField, CompositeKey, DatabaseProxy, IntegerField, Model, TextField
 
 proxy = DatabaseProxy()
 
@@ -185,6 +185,33 @@ class AttemptTable(_Row):
 
     class Meta:
         table_name = "outbox_attempt"
+
+
+class ApprovalTable(_Row):
+    """Requests that turns wait for. Written by `approvals` and `inbox.apply`; read by
+    `views` and the turn's task; goes with its turn."""
+
+    id = TextField()
+    digest = TextField()
+    turn = IntegerField()
+    peer = TextField()
+    kind = TextField()
+    summary = TextField()
+    detail = TextField()
+    is_cut = BooleanField()
+    options = TextField()  # JSON list
+    code = TextField()
+    code_ms = IntegerField()
+    asked_ms = IntegerField()
+    state = TextField()
+    decision = TextField(default="")
+    said = TextField(default="")
+    outcome = TextField(default="")
+    done_ms = IntegerField(default=0)
+
+    class Meta:
+        table_name = "approval"
+        primary_key = CompositeKey("id", "digest")
 
 
 class AuditTable(_Row):

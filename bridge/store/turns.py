@@ -20,7 +20,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, turn_step
-from bridge.store import inbox, outbox, rows
+from bridge.store import approvals, inbox, outbox, rows
 from bridge.store.tables import AliasRow, OutboxTable, PeerRow, TurnTable
 
 
@@ -96,7 +96,7 @@ def park(turn: Turn, step: ParkStep, now_ms: int, sender: outbox.Sender | None) 
         retry_at_ms=step.retry_at_ms,
         tries=turn.tries + 1,
     ).where(TurnTable.id == turn.id).execute()
-    inbox.add_rows(step.rows, turn.peer, now_ms)
+    outbox.add_rows(step.rows, turn.peer, now_ms)
     return outbox.begin(sender, now_ms) if sender and step.rows else None
 
 
@@ -136,7 +136,8 @@ def settle(
         PeerRow.update(more_turn=turn.id, more_next=end.more_next).where(
             PeerRow.peer == turn.peer
         ).execute()
-    inbox.add_rows(end.rows, turn.peer, now_ms)
+    approvals.turn_over(turn.id, now_ms)
+    outbox.add_rows(end.rows, turn.peer, now_ms)
     inbox.add_audit((Audit("turn.end", "", end.outcome, str(turn.id)),), turn.peer, now_ms)
     return outbox.begin(sender, now_ms) if sender and end.rows else None
 
@@ -149,11 +150,23 @@ def pay(turn: Turn, left: Sequence[Owed]) -> None:
     ).execute()
 
 
+def stop_all(now_ms: int) -> tuple[Turn, ...]:
+    """Ask every live turn to stop and cancel every one that waits; those not done yet."""
+    waits = TurnTable.state.in_([TurnState.QUEUED, TurnState.PARKED])
+    TurnTable.update(
+        state=turn_step(TurnState.QUEUED, TurnEvent.CANCEL), outcome="cancelled", ended_ms=now_ms
+    ).where(waits).execute()
+    TurnTable.update(stop_requested=True).where(
+        TurnTable.state.in_([TurnState.STARTING, TurnState.RUNNING])
+    ).execute()
+    return tuple(rows.turn(row) for row in TurnTable.select().where(TurnTable.state != "done"))
+
+
 def tell(
     peer: PeerId, told: Sequence[NewRow], now_ms: int, sender: outbox.Sender | None
 ) -> Attempt | None:
     """Owe a notice that changes nothing else."""
-    inbox.add_rows(told, peer, now_ms)
+    outbox.add_rows(told, peer, now_ms)
     return outbox.begin(sender, now_ms) if sender else None
 
 

@@ -21,7 +21,7 @@ from bridge.core.model import (
     View,
 )
 from bridge.core.sending import Limits
-from bridge.store import accounts, outbox, rows, turns
+from bridge.store import accounts, approvals, outbox, rows, turns
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
 MAX_TURNS = 200  # unfinished turns that one view holds
@@ -101,6 +101,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         last_turn=rows.turn(last) if last else None,
         asked_turn=turns.get(TurnId(asked)) if asked else None,
         credits=outbox.credits(peer.id, limits),
+        approvals=approvals.of_peer(peer.id),
     )
 
 

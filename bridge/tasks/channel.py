@@ -7,6 +7,7 @@ are settled first: the same worker process is asked, nobody else can know.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import anyio
@@ -38,6 +39,15 @@ class Channel:
     def sender(self) -> outbox.Sender | None:
         """Who would carry an attempt that is begun now."""
         return self._shared.sender(self._worker.instance)
+
+    async def write(self, unit: Callable[[int, outbox.Sender | None], Attempt | None]) -> None:
+        """One transaction that may owe bubbles, and begin the first of them at once.
+
+        `unit` is given the time, in UTC epoch milliseconds, and who would carry it.
+        """
+        now_ms, sender = self._shared.now_ms(), self.sender()
+        with anyio.CancelScope(shield=True):
+            self.take(await self._shared.db.run(lambda: unit(now_ms, sender)))
 
     def take(self, attempt: Attempt | None) -> None:
         """Send this attempt: its row is committed, and no other is under way."""

@@ -181,6 +181,8 @@ class Dispatcher:
             self._threads.began(applied.turn)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
+        if decision.approval_thread is not None:
+            self._threads.wake(decision.approval_thread)
         if any(row.is_released for row in decision.rows):
             self._shared.inbox_bell.ring()
 

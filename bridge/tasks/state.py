@@ -17,6 +17,10 @@ from bridge.core.sending import Limits
 from bridge.store.db import Database
 from bridge.store.outbox import Sender
 
+# Letters and digits that cannot be taken for one another; 31**9 is 44 bits (R29: 40).
+CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+CODE_LENGTH = 9
+
 
 class Bell:
     """An event that can be rung again and again; a ring is never lost, only merged."""
@@ -59,7 +63,8 @@ class Shared:
 
     def ids(self) -> Ids:
         """Fresh names for one decision (form of a client id: ilink-protocol 6.4)."""
-        return Ids(self.install, f"{self.now_ms()}-{secrets.token_hex(4)}")
+        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
+        return Ids(self.install, f"{self.now_ms()}-{secrets.token_hex(4)}", code)
 
     def sender(self, instance: str) -> Sender | None:
         """Who would carry an attempt now; None without a worker, or while stopping."""

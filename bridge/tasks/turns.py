@@ -8,6 +8,7 @@ taken up where its row says. Only this task speaks to the controller about its t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -18,12 +19,9 @@ from bridge.core.model import (
     Attempt,
     LinkDown,
     LinkLost,
-    NewRow,
     Owed,
     Parked,
     PeerFault,
-    RunId,
-    SendClass,
     Stale,
     StoreFault,
     ThreadId,
@@ -31,21 +29,19 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.phrases import notice
 from bridge.core.turns import Accepted, Run, Settlement, TurnEvent
-from bridge.links.controller import Controller, ToolError, UnknownRun
+from bridge.links.controller import Controller, ToolError
 from bridge.links.worker import WorkerLink
+from bridge.store import outbox, views
 from bridge.store import turns as store
-from bridge.store import views
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
+from bridge.tasks.follow import Follow
 from bridge.tasks.points import Point, reach
 from bridge.tasks.state import Bell, Shared
 from bridge.wire import log, messages
 
 STORE_RETRY_S = 1.0
-STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
-WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 PAY_RETRY_S = 5.0
 T = TypeVar("T")
 
@@ -98,10 +94,15 @@ class Threads:
     def ended(self, thread: ThreadId) -> None:
         del self._bells[thread]
 
-    def spawn_hint(self, request: messages.Request[messages.Done]) -> None:
-        """Tell the worker something beside the work; a lost hint harms nothing."""
+    def show_typing(self, turn: Turn, *, is_on: bool) -> None:
+        """The typing sign, beside the work: a lost hint harms nothing."""
         if self._tasks is not None:
-            self._tasks.start_soon(self.worker.hint, request)
+            self._tasks.start_soon(self._hint_typing, turn, is_on)
+
+    async def _hint_typing(self, turn: Turn, is_on: bool) -> None:
+        with suppress(StoreFault):
+            token = await self.shared.db.read(lambda: outbox.context_token(turn.peer))
+            await self.worker.hint(messages.TypingSet(turn.peer, token, is_on))
 
 
 class _Thread:
@@ -230,7 +231,7 @@ class _Thread:
             assert isinstance(found, Settlement)
             return store.settle(turn, found, now_ms, sender)
 
-        await self._write(unit)
+        await self._all.channel.write(unit)
 
     # ---- while it runs ---------------------------------------------------
 
@@ -239,86 +240,14 @@ class _Thread:
         run_id = accepted.run if accepted else turn.run
         assert run_id is not None
         handle = accepted or Accepted(run_id, turn.thread, turn.lock, None)
-        is_known = anyio.Event()
-        found: Run | None = None
-        unknown = False
-        self._typing(turn, is_on=True)
-        try:
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(self._note_running, turn, accepted, is_known)
-                beside.start_soon(self._listen, turn, run_id)
-                try:
-                    found = await self._waited(handle)
-                except UnknownRun:
-                    unknown = True
-                await is_known.wait()
-                beside.cancel_scope.cancel()
-        except* LinkLost as lost:
-            raise LinkLost("controller", self._controller.link_no) from lost
-        except* StoreFault as failed:
-            raise StoreFault("turn") from failed
+        self._all.show_typing(turn, is_on=True)
+        follow = Follow(self._shared, self._controller, self._all.channel, turn, self._bell)
+        found = await follow.until_over(handle, is_new=accepted is not None)
         now = await self._shared.db.read(lambda: store.get(turn.id)) or turn
-        if unknown:
+        if found is None:
             await self._end(now, TurnEvent.UNKNOWN_RUN, "uncertain")
-        elif found is not None:
+        else:
             await self._settle(now, found)
-
-    async def _waited(self, handle: Accepted) -> Run | None:
-        """The run when it is over, over as many links as that takes."""
-        after = handle.seq
-        while True:
-            try:
-                run = await self._controller.wait(handle.run, after)
-                return await self._controller.result(run)
-            except (LinkDown, LinkLost):
-                after = None  # a new process counts its events anew
-                if not self._controller.is_up:
-                    await self._controller.changed()
-
-    async def _note_running(
-        self, turn: Turn, accepted: Accepted | None, is_known: anyio.Event
-    ) -> None:
-        if accepted is not None:
-            while True:
-                try:
-                    await self._shared.db.run(lambda: store.running(turn, accepted))
-                    break
-                except StoreFault:
-                    await anyio.sleep(STORE_RETRY_S)
-            reach("T4")
-        is_known.set()
-
-    async def _listen(self, turn: Turn, run: RunId) -> None:
-        """Obey a stop, and say once that a long turn is still working."""
-        begun = anyio.current_time()
-        has_noted = turn.started_ms < self._shared.now_ms() - WORKING_AFTER_S * 1000
-        is_stopping = turn.stop_requested
-        while not is_stopping:
-            left_s = None if has_noted else WORKING_AFTER_S - (anyio.current_time() - begun)
-            if await self._bell.heard(left_s):
-                now = await self._shared.db.read(lambda: store.get(turn.id))
-                is_stopping = now is not None and now.stop_requested
-            else:
-                has_noted = True
-                await self._tell(turn, "working", SendClass.NOTE)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._cancel_run, run)
-            await anyio.sleep(STOPPING_AFTER_S)
-            await self._tell(turn, "stopping", SendClass.ANSWER)
-
-    async def _cancel_run(self, run: RunId) -> None:
-        """Ask until the controller has taken the stop; the wait sees the end."""
-        while True:
-            try:
-                await self._controller.cancel(run, "stopped by the owner")
-                return
-            except LinkDown:
-                await self._controller.changed()
-            except LinkLost:
-                continue
-            except (ToolError, PeerFault) as refused:
-                _log.info("run.cancel_refused", run_id=run, why=str(refused))
-                return
 
     # ---- after the end ---------------------------------------------------
 
@@ -332,9 +261,9 @@ class _Thread:
             end = core.after_run(turn, run, peer, waiting, self._shared.ids())
             return store.settle(turn, end, now_ms, sender)
 
-        await self._write(unit)
+        await self._all.channel.write(unit)
         reach("T5")
-        self._typing(turn, is_on=False)
+        self._all.show_typing(turn, is_on=False)
         _log.info("turn.settled", turn_id=turn.id, outcome=run.status)
 
     async def _end(self, turn: Turn, event: TurnEvent, outcome: str) -> None:
@@ -345,8 +274,8 @@ class _Thread:
             end = core.ended(turn, event, outcome, peer, self._shared.ids())
             return store.settle(turn, end, now_ms, sender)
 
-        await self._write(unit)
-        self._typing(turn, is_on=False)
+        await self._all.channel.write(unit)
+        self._all.show_typing(turn, is_on=False)
         _log.warning("turn.settled", turn_id=turn.id, outcome=outcome)
 
     async def _pay(self, turn: Turn) -> None:
@@ -424,15 +353,6 @@ class _Thread:
             _log.exception("turn.store_failed")
         await anyio.sleep(STORE_RETRY_S)
 
-    async def _tell(self, turn: Turn, phrase: str, send_class: SendClass) -> None:
-        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
-            peer = views.peer(turn.peer, self._shared.lang)
-            told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias)
-            row = NewRow(send_class, told, f"ctb:{phrase}-{turn.key[5:29]}", f"{phrase}-{turn.id}")
-            return store.tell(turn.peer, (row,), now_ms, sender)
-
-        await self._write(unit)
-
     async def _link_or_news(self) -> None:
         """Wait until the controller comes or goes, or this thread's turns change."""
         async with anyio.create_task_group() as either:
@@ -445,17 +365,6 @@ class _Thread:
             await self._bell.heard()
             either.cancel_scope.cancel()
 
-    def _typing(self, turn: Turn, *, is_on: bool) -> None:
-        self._all.spawn_hint(messages.TypingSet(turn.peer, "", is_on))
-
     async def _run(self, unit: Callable[[int], T]) -> T:
         now_ms = self._shared.now_ms()
         return await self._shared.db.run(lambda: unit(now_ms))
-
-    async def _write(self, unit: Callable[[int, Sender | None], Attempt | None]) -> None:
-        """One transaction that may owe bubbles, and begin the first at once."""
-        now_ms = self._shared.now_ms()
-        sender = self._all.channel.sender()
-        with anyio.CancelScope(shield=True):
-            attempt = await self._shared.db.run(lambda: unit(now_ms, sender))
-            self._all.channel.take(attempt)

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
-from bridge.wire.codec import Json
-
 PROTOCOL = 1  # grows when an older peer could misread a newer one
 
 Role: TypeAlias = Literal["worker", "cli", "facade"]
@@ -331,6 +329,19 @@ class StatusGet(Request[StatusReply]):
     lang: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StopReply:
+    running: int  # turns that have not ended yet
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsStop(Request[StopReply]):
+    """Interrupt every running turn and cancel what waits; repeatable."""
+
+    method: ClassVar[str] = "turns.stop"
+    reply: ClassVar[Any] = StopReply  # Any: see Request
+
+
 WORKER_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
     ChannelHello,
     InboundCommit,
@@ -345,7 +356,7 @@ BRIDGE_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
     TypingSet,
     PollSet,
 )
-CLI_CALLS: tuple[type[Request[Any]], ...] = (StatusGet,)  # Any: replies differ
+CLI_CALLS: tuple[type[Request[Any]], ...] = (StatusGet, TurnsStop)  # Any: replies differ
 FACADE_CALLS: tuple[type[Request[Any]], ...] = ()  # Any: replies differ
 
 CALLS: dict[Role, tuple[type[Request[Any]], ...]] = {  # Any: replies differ
@@ -353,5 +364,3 @@ CALLS: dict[Role, tuple[type[Request[Any]], ...]] = {  # Any: replies differ
     "cli": CLI_CALLS,
     "facade": FACADE_CALLS,
 }
-
-NO_PARAMS: dict[str, Json] = {}

@@ -1,4 +1,4 @@
-"""The first tables: account, peer, inbox, alias, turn, outbox, attempts, audit, meta.
+"""The first tables: account, peer, inbox, alias, turn, outbox, attempt, approval, audit, meta.
 
 Frozen once released. What each column means stands in `bridge/store/tables.py`.
 `AUTOINCREMENT` where order is an id: a freed id is never given again in this file.
@@ -136,6 +136,27 @@ STATEMENTS = (
         outcome TEXT NOT NULL
     )""",
     "CREATE INDEX attempt_window ON outbox_attempt (peer, started_ms)",
+    """CREATE TABLE approval (
+        id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        turn INTEGER NOT NULL REFERENCES turn (id),
+        peer TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        is_cut INTEGER NOT NULL,
+        options TEXT NOT NULL,
+        code TEXT NOT NULL UNIQUE,
+        code_ms INTEGER NOT NULL,
+        asked_ms INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        decision TEXT NOT NULL,
+        said TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        done_ms INTEGER NOT NULL,
+        PRIMARY KEY (id, digest)
+    )""",
+    "CREATE INDEX approval_open ON approval (turn) WHERE state != 'done'",
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at_ms INTEGER NOT NULL,

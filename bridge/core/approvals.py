@@ -1,0 +1,204 @@
+"""Requests that a turn waits for: shown with a one-time code, answered at most once.
+
+    -          asked -> open
+    open       approve, deny, expired -> answering
+               code_stale -> open (fresh code)   resolved, gone -> done
+    answering  confirmed, gone -> done           link_lost -> answering
+
+The request itself lives at Codex, which asks again whoever joins. Here are only the
+code, the digest of what was shown, and the decision. A code goes stale, the request
+does not; a stored decision is given again, never another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bridge.core.model import (
+    Approval,
+    ApprovalId,
+    ApprovalState,
+    Ids,
+    NewRow,
+    NoSuchStep,
+    Peer,
+    SendClass,
+    Turn,
+)
+from bridge.core.phrases import notice, say
+from bridge.core.text import clean
+
+CODE_LIFE_MS = 600_000  # threat-model R29
+MAX_SHOWN_CHARS = 1_200  # what fits one bubble beside the sentences; more cannot be approved
+
+
+class ApprovalEvent(StrEnum):
+    APPROVE = "approve"
+    DENY = "deny"
+    EXPIRED = "expired"
+    CODE_STALE = "code_stale"
+    RESOLVED = "resolved"
+    GONE = "gone"
+    CONFIRMED = "confirmed"
+    LINK_LOST = "link_lost"
+
+
+_STEPS: dict[tuple[ApprovalState, ApprovalEvent], ApprovalState] = {
+    (ApprovalState.OPEN, ApprovalEvent.APPROVE): ApprovalState.ANSWERING,
+    (ApprovalState.OPEN, ApprovalEvent.DENY): ApprovalState.ANSWERING,
+    (ApprovalState.OPEN, ApprovalEvent.EXPIRED): ApprovalState.ANSWERING,
+    (ApprovalState.OPEN, ApprovalEvent.CODE_STALE): ApprovalState.OPEN,
+    (ApprovalState.OPEN, ApprovalEvent.RESOLVED): ApprovalState.DONE,
+    (ApprovalState.OPEN, ApprovalEvent.GONE): ApprovalState.DONE,
+    (ApprovalState.ANSWERING, ApprovalEvent.CONFIRMED): ApprovalState.DONE,
+    (ApprovalState.ANSWERING, ApprovalEvent.GONE): ApprovalState.DONE,
+    (ApprovalState.ANSWERING, ApprovalEvent.LINK_LOST): ApprovalState.ANSWERING,
+}
+
+
+def approval_step(state: ApprovalState, event: ApprovalEvent) -> ApprovalState:
+    """The next state; raises NoSuchStep for a pair that the table lacks."""
+    try:
+        return _STEPS[state, event]
+    except KeyError:
+        raise NoSuchStep(f"approval {state} {event}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pending request as the controller lists it."""
+
+    id: ApprovalId
+    kind: str  # command, file_change, permissions or question
+    summary: str
+    detail: str
+    digest: str
+    options: tuple[str, ...]  # of a question: "<question id>:<label>"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedStep:
+    """What a fresh list of pending requests changes."""
+
+    opened: tuple[Approval, ...]
+    gone: tuple[Approval, ...]
+    rows: tuple[NewRow, ...]
+
+
+def after_asked(
+    turn: Turn,
+    listed: Sequence[Asked],
+    known: Sequence[Approval],
+    peer: Peer,
+    is_remote: bool,
+    now_ms: int,
+    ids: Sequence[Ids],
+) -> AskedStep:
+    """New requests get a code; a known one that is gone or has changed is void.
+
+    `ids` holds one for each listed request.
+    """
+    live = {(asked.id, asked.digest) for asked in listed}
+    mine = {(a.id, a.digest) for a in known}
+    opened = tuple(
+        _open(turn, asked, fresh, now_ms)
+        for asked, fresh in zip(listed, ids, strict=True)
+        if (asked.id, asked.digest) not in mine
+    )
+    gone = tuple(a for a in known if a.state is ApprovalState.OPEN and (a.id, a.digest) not in live)
+    rows = [shown(a, turn.alias, peer, is_remote) for a in opened]
+    rows += [_told(a, "approval_void", peer) for a in gone]
+    return AskedStep(opened, gone, tuple(rows))
+
+
+def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow:
+    """The bubble that asks: what exactly would be done, and how to answer."""
+    lang = peer.lang
+    head = notice(f"asks_{approval.kind}", lang, id=approval.turn, alias=alias)
+    lines = [head]
+    if approval.detail not in approval.summary or not approval.detail:
+        lines.append(approval.summary)
+    if approval.detail:
+        lines.append(approval.detail)
+    lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
+    if not is_remote:
+        lines.append(notice("at_desk", lang))
+    elif approval.is_cut:
+        lines.append(notice("too_long_to_approve", lang, code=approval.code))
+    elif approval.kind == "question":
+        lines.append(notice("how_to_answer", lang, code=approval.code))
+    else:
+        lines.append(notice("how_to_approve", lang, code=approval.code))
+    client_id = f"ctb:ask-{approval.turn}-{approval.code}"
+    group = f"ask-{approval.code}"
+    return NewRow(SendClass.APPROVAL, "\n".join(lines), client_id, group, turn=approval.turn)
+
+
+def labels(approval: Approval) -> tuple[str, ...]:
+    """What a question offers, numbered from 1 over all its questions."""
+    if approval.kind != "question":
+        return ()
+    return tuple(option.partition(":")[2] or option for option in approval.options)
+
+
+def answers(approval: Approval, said: str) -> dict[str, list[str]]:
+    """The owner's words as answers: a number is an option, a line is for the next question."""
+    questions = list(dict.fromkeys(option.partition(":")[0] for option in approval.options))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    found: dict[str, list[str]] = {}
+    for place, line in enumerate(lines):
+        question = questions[min(place, len(questions) - 1)] if questions else "q1"
+        text = line
+        if line.isascii() and line.isdecimal() and 1 <= int(line) <= len(approval.options):
+            question, _, text = approval.options[int(line) - 1].partition(":")
+        found.setdefault(question, []).append(text)
+    return found
+
+
+def fresh_code(approval: Approval, now_ms: int, ids: Ids) -> Approval:
+    """The same request under a new code; the old one is worth nothing."""
+    return replace(approval, code=ids.code, code_ms=now_ms)
+
+
+def after_answer(approval: Approval, was_taken: bool, peer: Peer) -> tuple[str, NewRow]:
+    """Outcome and notice once the controller has taken the decision, or lost the request."""
+    if not was_taken:
+        return "void", _told(approval, "approval_void", peer)
+    outcome = "declined" if approval.decision == "decline" else "accepted"
+    is_answer = outcome == "accepted" and approval.kind == "question"
+    return outcome, _told(approval, "answered" if is_answer else f"approval_{outcome}", peer)
+
+
+def expired(approval: Approval, peer: Peer) -> NewRow:
+    """The last deadline is over: the request is declined, and that is said."""
+    return _told(approval, "approval_expired", peer)
+
+
+def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
+    detail = clean(asked.detail).strip()
+    return Approval(
+        id=asked.id,
+        turn=turn.id,
+        peer=turn.peer,
+        kind=asked.kind if asked.kind in _KINDS else "permissions",
+        summary=clean(asked.summary).strip()[:300],
+        detail=detail[:MAX_SHOWN_CHARS],
+        is_cut=len(detail) > MAX_SHOWN_CHARS or len(asked.summary) > 300,
+        digest=asked.digest,
+        options=asked.options,
+        code=ids.code,
+        code_ms=now_ms,
+        asked_ms=now_ms,
+        state=ApprovalState.OPEN,
+    )
+
+
+_KINDS = ("command", "file_change", "permissions", "question")
+
+
+def _told(approval: Approval, phrase: str, peer: Peer) -> NewRow:
+    told = notice(phrase, peer.lang, id=approval.turn, kind=say(f"kind_{approval.kind}", peer.lang))
+    client_id = f"ctb:{phrase}-{approval.turn}-{approval.code}"
+    return NewRow(SendClass.ANSWER, told, client_id, client_id, turn=approval.turn)

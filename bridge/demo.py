@@ -1,0 +1,208 @@
+"""`ctb-bridge demo`: everything real but WeChat, in one terminal.
+
+A simulated iLink server and a phone to type on run here; the worker, the bridge and the
+controller are the real processes, with state of their own in a scratch folder. Leaving
+interrupts a running turn first, then ends every process that was started here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio.abc import Process
+
+from bridge.settings import preferred_lang
+from bridge.wire import messages, place
+from bridge.wire.peer import LinkLost, PeerFault, connect
+from channel_worker.simulator.phone import run_phone
+from channel_worker.simulator.server import Simulator
+
+UP_DEADLINE_S = 20.0
+STOP_TURNS_S = 1.2  # all of the leaving takes 3 s at most
+END_PROCESSES_S = 1.5
+ASK_S = 0.5
+LOOK_S = 0.05
+SCRIPTS = {
+    "bridge": "from bridge.cli import main; main()",
+    "channel": "from channel_worker.cli import main; main()",
+    "controller": "from bridge.codex.cli import main; main()",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    engine: str
+    codex: str
+    data: Path
+    is_scratch: bool
+    lang: str
+
+
+def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
+    """Run until Ctrl-C, Ctrl-D or a signal; the exit code."""
+    codex = shutil.which(os.environ.get("CTB_CODEX_COMMAND") or "codex") or ""
+    if engine == "codex" and not codex:
+        print("ctb-bridge: no codex on PATH: install it, or use  --engine echo", file=sys.stderr)
+        return 2
+    folder = Path(data).absolute() if data else Path(tempfile.mkdtemp(prefix="ctb-demo-"))
+    chosen = engine or ("codex" if codex else "echo")
+    plan = _Plan(chosen, codex, folder, data is None, lang or preferred_lang())
+    print(_first_line(plan), flush=True)
+    try:
+        return anyio.run(_demo, plan)
+    except place.PlaceFault as fault:
+        print(f"ctb-bridge: {fault}", file=sys.stderr)
+        return 2
+    finally:
+        if plan.is_scratch:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_line(plan: _Plan) -> str:
+    """Which engine, whose threads, where the state lies, how to leave."""
+    where = "a scratch folder" if plan.is_scratch else str(plan.data)
+    if plan.engine == "codex":
+        home = os.environ.get("CODEX_HOME") or "~/.codex"
+        what = f"Codex answers: these are your own threads ({home}), a message is a real turn"
+    else:
+        why = "" if plan.codex else " (no codex on PATH)"
+        what = f"An echo answers{why}: the threads are samples"
+    return f"{what}. State: {where}. Leave with Ctrl-C or Ctrl-D."
+
+
+async def _demo(plan: _Plan) -> int:
+    simulator = Simulator()
+    async with simulator.serve() as url:
+        env = _environment(plan, simulator, url)
+        _log_in(plan, simulator)
+        processes: dict[str, Process] = {}
+        code = 0
+        try:
+            for name in ("bridge", "channel"):
+                processes[name] = await _start(name, env, plan)
+            code = await _converse(plan, simulator, processes)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _leave(plan, processes)
+    return code
+
+
+async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, Process]) -> int:
+    code = 0
+    async with anyio.create_task_group() as tasks:
+
+        async def watch(name: str, process: Process) -> None:
+            nonlocal code
+            await process.wait()
+            print(f"the {name} has ended; its log: {plan.data / 'logs'}", file=sys.stderr)
+            code = 1
+            tasks.cancel_scope.cancel()
+
+        async def signals() -> None:
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as got:
+                async for _ in got:
+                    tasks.cancel_scope.cancel()
+
+        tasks.start_soon(signals)
+        for name, process in processes.items():
+            tasks.start_soon(watch, name, process)
+        try:
+            await simulator.until(lambda: simulator.world.calls("getupdates"), UP_DEADLINE_S)
+        except TimeoutError:
+            print(f"nothing is polling yet; the logs: {plan.data / 'logs'}", file=sys.stderr)
+        print(
+            "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
+            if plan.lang == "zh"
+            else "This is the phone. Try /threads, then /use 1, then write anything.",
+            flush=True,
+        )
+        await run_phone(simulator)
+        tasks.cancel_scope.cancel()
+    return code
+
+
+def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
+    """What the children are told; no `.env` of a real installation reaches them."""
+    controller = [sys.executable, "-c", SCRIPTS["controller"], "--engine", plan.engine]
+    told = {
+        "CTB_PROJECT_ROOT": str(plan.data),
+        "CTB_DATA_DIR": str(plan.data),
+        "CTB_LANG": plan.lang,
+        "CTB_CONTROLLER_COMMAND": json.dumps(controller),
+        "CROSS_THREAD_CONTROLLER_DB": str(plan.data / "state" / "controller.sqlite3"),
+        "ILINK_BASE_URL": url,
+        "CTB_MERGE_WINDOW_SECONDS": "0",
+        "CTB_SEND_SPACING_SECONDS": "0",
+    }
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CTB_", "ILINK_"))}
+    if os.environ.get("CTB_CODEX_COMMAND"):
+        kept["CTB_CODEX_COMMAND"] = os.environ["CTB_CODEX_COMMAND"]
+    return kept | told
+
+
+def _log_in(plan: _Plan, simulator: Simulator) -> None:
+    """The credential file that a login at the simulated server would have written."""
+    plan.data.mkdir(parents=True, exist_ok=True)
+    folder = place.private_folder(plan.data / "local")
+    credentials = json.dumps(simulator.credentials(), indent=2).encode()
+    place.write_private(folder / "ilink_credentials.json", credentials)
+
+
+async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:
+    """A child in a session of its own: Ctrl-C is for us, and we end it in order."""
+    logs = place.private_folder(plan.data / "logs")
+    output = os.open(logs / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return await anyio.open_process(
+            [sys.executable, "-c", SCRIPTS[name], "run"],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    finally:
+        os.close(output)
+
+
+async def _leave(plan: _Plan, processes: Mapping[str, Process]) -> None:
+    """Interrupt what runs, then end the processes; both waits are bounded."""
+    with anyio.move_on_after(STOP_TURNS_S):
+        await _stop_turns(plan.data / "run" / "bridge.sock")
+    for process in processes.values():
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+    with anyio.move_on_after(END_PROCESSES_S):
+        for process in processes.values():
+            await process.wait()
+    for process in processes.values():
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+async def _stop_turns(socket: Path) -> None:
+    """Ask the bridge to end every running turn, until none is left."""
+    with suppress(OSError, LinkLost, PeerFault, TimeoutError):
+        async with anyio.create_task_group() as tasks:
+            peer = await connect(socket, "cli", uuid.uuid4().hex, _serve_nothing, tasks)
+            while (await peer.call(messages.TurnsStop(), ASK_S)).running:  # noqa: ASYNC110  # the bridge tells no ends
+                await anyio.sleep(LOOK_S)
+            tasks.cancel_scope.cancel()
+
+
+async def _serve_nothing(_request: object) -> object:
+    raise PeerFault("a demo serves nothing")

@@ -1,0 +1,133 @@
+"""Pending requests: opened with their bubbles, decided by the owner, closed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bridge.core.approvals import ApprovalEvent, AskedStep, approval_step
+from bridge.core.model import (
+    Approval,
+    ApprovalId,
+    ApprovalState,
+    Attempt,
+    NewRow,
+    PeerId,
+    Stale,
+    TurnId,
+)
+from bridge.store import outbox, rows
+from bridge.store.tables import ApprovalTable
+
+
+def of_turn(turn: TurnId) -> tuple[Approval, ...]:
+    """Requests of a turn that are not done."""
+    query = ApprovalTable.select().where(
+        (ApprovalTable.turn == turn) & (ApprovalTable.state != ApprovalState.DONE)
+    )
+    return tuple(_value(row) for row in query)
+
+
+def of_peer(peer: PeerId) -> tuple[Approval, ...]:
+    """Open requests that this peer may answer."""
+    query = ApprovalTable.select().where(
+        (ApprovalTable.peer == peer) & (ApprovalTable.state == ApprovalState.OPEN)
+    )
+    return tuple(_value(row) for row in query)
+
+
+def asked(
+    step: AskedStep, peer: PeerId, now_ms: int, sender: outbox.Sender | None
+) -> Attempt | None:
+    """Open the new requests, void those that are gone, and owe their bubbles."""
+    for approval in step.opened:
+        ApprovalTable.insert(**_columns(approval)).on_conflict_ignore().execute()
+    for approval in step.gone:
+        _close(approval, ApprovalEvent.GONE, "void", now_ms)
+    outbox.add_rows(step.rows, peer, now_ms)
+    return outbox.begin(sender, now_ms) if sender and step.rows else None
+
+
+def decide(approval: Approval) -> None:
+    """Store a decision or a fresh code; raises Stale when the request is no longer open."""
+    query = ApprovalTable.update(
+        state=approval.state,
+        decision=approval.decision,
+        said=approval.said,
+        code=approval.code,
+        code_ms=approval.code_ms,
+    ).where(_same(approval) & (ApprovalTable.state == ApprovalState.OPEN))
+    if not query.execute():
+        raise Stale(f"approval of turn {approval.turn} is no longer open")
+
+
+def closed(
+    approval: Approval,
+    outcome: str,
+    told: Sequence[NewRow],
+    now_ms: int,
+    sender: outbox.Sender | None,
+) -> Attempt | None:
+    """The controller has taken the decision, or no longer has the request."""
+    event = ApprovalEvent.GONE if outcome == "void" else ApprovalEvent.CONFIRMED
+    _close(approval, event, outcome, now_ms)
+    outbox.add_rows(told, approval.peer, now_ms)
+    return outbox.begin(sender, now_ms) if sender and told else None
+
+
+def turn_over(turn: TurnId, now_ms: int) -> None:
+    """The turn has ended: what it asked is answered elsewhere, or void."""
+    for approval in of_turn(turn):
+        is_open = approval.state is ApprovalState.OPEN
+        event = ApprovalEvent.RESOLVED if is_open else ApprovalEvent.GONE
+        _close(approval, event, "elsewhere" if is_open else "void", now_ms)
+
+
+def _close(approval: Approval, event: ApprovalEvent, outcome: str, now_ms: int) -> None:
+    ApprovalTable.update(
+        state=approval_step(approval.state, event), outcome=outcome, done_ms=now_ms
+    ).where(_same(approval)).execute()
+
+
+def _same(approval: Approval):  # type: ignore[no-untyped-def]  # peewee's expressions have no type
+    return (ApprovalTable.id == approval.id) & (ApprovalTable.digest == approval.digest)
+
+
+def _value(row: ApprovalTable) -> Approval:
+    return Approval(
+        id=ApprovalId(row.id),
+        turn=TurnId(row.turn),
+        peer=PeerId(row.peer),
+        kind=row.kind,
+        summary=row.summary,
+        detail=row.detail,
+        is_cut=row.is_cut,
+        digest=row.digest,
+        options=tuple(json.loads(row.options)),
+        code=row.code,
+        code_ms=row.code_ms,
+        asked_ms=row.asked_ms,
+        state=ApprovalState(row.state),
+        decision=row.decision,
+        said=row.said,
+    )
+
+
+def _columns(approval: Approval) -> dict[str, object]:
+    return {
+        "id": approval.id,
+        "digest": approval.digest,
+        "turn": approval.turn,
+        "peer": approval.peer,
+        "kind": approval.kind,
+        "summary": approval.summary,
+        "detail": approval.detail,
+        "is_cut": approval.is_cut,
+        "options": rows.dump(approval.options),
+        "code": approval.code,
+        "code_ms": approval.code_ms,
+        "asked_ms": approval.asked_ms,
+        "state": approval.state,
+        "decision": approval.decision,
+        "said": approval.said,
+    }

@@ -1,0 +1,220 @@
+"""Follows one run: waits for its end, obeys a stop, shows and answers its requests.
+
+Three things go on side by side: the wait, the commit that the turn is running (T4), and
+an ear for the owner. Each may outlive several links; a decision that may not have been
+heard is given again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+
+from bridge.core import approvals as core
+from bridge.core.model import (
+    Approval,
+    ApprovalState,
+    Attempt,
+    LinkDown,
+    LinkLost,
+    NewRow,
+    PeerFault,
+    RunId,
+    SendClass,
+    StoreFault,
+    Turn,
+)
+from bridge.core.phrases import notice
+from bridge.core.turns import Accepted, Run
+from bridge.links.controller import Controller, ToolError, UnknownRun
+from bridge.store import approvals, turns, views
+from bridge.store.outbox import Sender
+from bridge.tasks.channel import Channel
+from bridge.tasks.points import reach
+from bridge.tasks.state import Bell, Shared
+from bridge.wire import log
+
+STORE_RETRY_S = 1.0
+STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
+WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
+LISTEN_S = 3600.0  # a lost wake-up costs no more; a stop and a decision ring the bell
+
+_log = log.get("turns")
+
+
+class Follow:
+    """One run of one turn."""
+
+    def __init__(
+        self, shared: Shared, controller: Controller, channel: Channel, turn: Turn, bell: Bell
+    ) -> None:
+        self._shared = shared
+        self._controller = controller
+        self._channel = channel
+        self._turn = turn
+        self._bell = bell
+
+    async def until_over(self, handle: Accepted, *, is_new: bool) -> Run | None:
+        """The run when it is over; None when the controller does not know it any more.
+
+        `is_new`: the start was just accepted, and T4 is committed beside the first wait.
+        """
+        found: Run | None = None
+        is_noted = anyio.Event()
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._note_running, handle, is_new, is_noted)
+                beside.start_soon(self._listen, handle.run, is_new)
+                try:
+                    found = await self._waited(handle)
+                except UnknownRun:
+                    _log.warning("run.unknown", turn_id=self._turn.id)
+                await is_noted.wait()
+                beside.cancel_scope.cancel()
+        except* StoreFault as failed:
+            raise StoreFault("turn") from failed
+        return found
+
+    async def _waited(self, handle: Accepted) -> Run:
+        """The run when it is over, over as many links as that takes."""
+        after = handle.seq
+        while True:
+            try:
+                run = await self._controller.wait(handle.run, after)
+                if self._asks(run):
+                    await self._ask_owner(run)
+                    after = run.seq
+                    continue
+                return await self._controller.result(run)
+            except (LinkDown, LinkLost):
+                after = None  # a new process counts its events anew
+                if not self._controller.is_up:
+                    await self._controller.changed()
+                self._bell.ring()  # a decision may have to be given again
+
+    async def _note_running(self, handle: Accepted, is_new: bool, is_noted: anyio.Event) -> None:
+        """T4, until it is written."""
+        while is_new:
+            try:
+                await self._shared.db.run(lambda: turns.running(self._turn, handle))
+            except StoreFault:
+                _log.exception("turn.store_failed")
+                await anyio.sleep(STORE_RETRY_S)
+                continue
+            reach("T4")
+            break
+        is_noted.set()
+
+    async def _listen(self, run: RunId, is_new: bool) -> None:
+        """Obey a stop, give decisions on, and say once that a long turn still works."""
+        note_at = anyio.current_time() + WORKING_AFTER_S if is_new else None
+        is_stopping = False
+        async with anyio.create_task_group() as stopping:
+            while True:
+                now = await self._shared.db.read(lambda: turns.get(self._turn.id))
+                if now is not None and now.stop_requested and not is_stopping:
+                    is_stopping = True
+                    stopping.start_soon(self._stop, run)
+                wait_s = await self._give_decisions()
+                if note_at is not None:
+                    wait_s = min(wait_s, max(0.0, note_at - anyio.current_time()))
+                await self._bell.heard(wait_s)
+                if note_at is not None and anyio.current_time() >= note_at:
+                    note_at = None
+                    if not await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
+                        await self._tell("working", SendClass.NOTE)
+
+    async def _stop(self, run: RunId) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._cancel_run, run)
+            await anyio.sleep(STOPPING_AFTER_S)
+            await self._tell("stopping", SendClass.ANSWER)
+
+    async def _cancel_run(self, run: RunId) -> None:
+        """Ask until the controller has taken the stop; the wait sees the end."""
+        while True:
+            try:
+                await self._controller.cancel(run, "stopped by the owner")
+                return
+            except LinkDown:
+                await self._controller.changed()
+            except LinkLost:
+                continue
+            except (ToolError, PeerFault) as refused:
+                _log.info("run.cancel_refused", run_id=run, why=str(refused))
+                return
+
+    # ---- approvals ---------------------------------------------------------
+
+    def _asks(self, run: Run) -> bool:
+        """Whether a blocked run waits for its owner, and can be answered from here."""
+        waits = run.status == "blocked" and run.reason == "approval_required"
+        return waits and self._controller.offers("cross_thread_answer")
+
+    async def _ask_owner(self, run: Run) -> None:
+        """Show what the run waits for; what it no longer waits for is void."""
+        turn = self._turn
+        listed = await self._controller.approvals(run.id)
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            ids = [self._shared.ids() for _ in listed]
+            known = approvals.of_turn(self._turn.id)
+            is_remote = self._shared.policy.remote_approvals
+            step = core.after_asked(turn, listed, known, peer, is_remote, now_ms, ids)
+            return approvals.asked(step, turn.peer, now_ms, sender)
+
+        await self._channel.write(unit)
+        self._bell.ring()
+
+    async def _give_decisions(self) -> float:
+        """Tell the controller what was decided; how long until a request's last deadline."""
+        wait_s = LISTEN_S
+        for approval in await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
+            if approval.state is ApprovalState.ANSWERING:
+                await self._give(approval)
+                continue
+            left_ms = approval.asked_ms + self._shared.policy.approval_ms - self._shared.now_ms()
+            if left_ms > 0:
+                wait_s = min(wait_s, left_ms / 1000)
+                continue
+            await self._decline(approval)
+            wait_s = 0.0
+        return wait_s
+
+    async def _give(self, approval: Approval) -> None:
+        try:
+            was_taken = await self._controller.answer(approval)
+        except (LinkDown, LinkLost, PeerFault):
+            return  # stays `answering`: the same decision is given again
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(approval.peer, self._shared.lang)
+            outcome, told = core.after_answer(approval, was_taken, peer)
+            return approvals.closed(approval, outcome, (told,), now_ms, sender)
+
+        await self._channel.write(unit)
+
+    async def _decline(self, approval: Approval) -> None:
+        """The last deadline of a request: declined for its owner, and told."""
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(approval.peer, self._shared.lang)
+            event = core.ApprovalEvent.EXPIRED
+            state = core.approval_step(approval.state, event)
+            approvals.decide(replace(approval, state=state, decision="decline"))
+            told = core.expired(approval, peer)
+            return turns.tell(approval.peer, (told,), now_ms, sender)
+
+        await self._channel.write(unit)
+
+    async def _tell(self, phrase: str, send_class: SendClass) -> None:
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            turn = self._turn
+            peer = views.peer(turn.peer, self._shared.lang)
+            told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias)
+            row = NewRow(send_class, told, f"ctb:{phrase}-{turn.key[5:29]}", f"{phrase}-{turn.id}")
+            return turns.tell(turn.peer, (row,), now_ms, sender)
+
+        await self._channel.write(unit)
