@@ -90,6 +90,7 @@ class _Bridge:
     async def _serve(self, listener: SocketListener, install: str) -> None:
         from bridge.desk import Desk
         from bridge.links.controller import Controller
+        from bridge.links.link import Link
         from bridge.links.worker import WorkerLink
         from bridge.store import inbox, turns
         from bridge.tasks.channel import Channel
@@ -103,12 +104,10 @@ class _Bridge:
         self._db.run_now(inbox.count_boot)
         self._db.run_now(turns.count_boot)
         worker = WorkerLink()
-        controller = Controller(
-            settings.controller,
-            settings.controller_env,
-            settings.data_dir / "logs" / "controller.stderr.log",
-            "ctb-private",
-        )
+        errors = settings.data_dir / "logs" / "controller.stderr.log"
+        env = settings.controller_env
+        reader = Link(settings.reader, env, errors, {"cross_thread_list_sessions": ()})
+        controller = Controller(settings.controller, env, errors, "ctb-private", reader)
         channel = Channel(shared, worker)
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
         dispatcher = Dispatcher(shared, controller, channel, threads)
@@ -133,6 +132,7 @@ class _Bridge:
             tasks.start_soon(channel.keep_sending)
             tasks.start_soon(door.keep_room)
             tasks.start_soon(controller.keep)
+            tasks.start_soon(reader.keep_on_demand)
             _log.info("bridge.ready")
             self._say("ready")
             await ending.wait()

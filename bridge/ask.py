@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
 from bridge.wire import messages
-from bridge.wire.peer import LinkLost, PeerFault, connect
+from bridge.wire.peer import LinkLost, PeerFault, Refused, connect
 
 ANSWER_DEADLINE_S = 5.0
+
+R = TypeVar("R")
 
 
 class NotRunning(Exception):
@@ -18,25 +21,26 @@ class NotRunning(Exception):
 
 
 def ask_status(socket: Path) -> messages.StatusReply:
-    """How the bridge is; raises NotRunning or ProtocolMismatch."""
-    return anyio.run(_ask, socket)
+    """How the bridge is; raises as `ask` does."""
+    return anyio.run(ask, socket, messages.StatusGet())
 
 
-async def _ask(socket: Path) -> messages.StatusReply:
-    found: messages.StatusReply | None = None
+async def ask(socket: Path, question: messages.Request[R]) -> R:
+    """The answer; raises NotRunning, ProtocolMismatch, another PeerFault, or Refused."""
+    answers: list[R] = []
     trouble: Exception | None = None
     async with anyio.create_task_group() as tasks:
         try:
             peer = await connect(socket, "cli", uuid.uuid4().hex, _refuse, tasks)
-            found = await peer.call(messages.StatusGet(), ANSWER_DEADLINE_S)
+            answers.append(await peer.call(question, ANSWER_DEADLINE_S))
         except (OSError, LinkLost, TimeoutError) as gone:
             trouble = NotRunning(str(gone))
-        except PeerFault as fault:
+        except (PeerFault, Refused) as fault:
             trouble = fault
         tasks.cancel_scope.cancel()
-    if found is None:
-        raise trouble or NotRunning("no answer")
-    return found
+    if trouble is not None:  # raised out here, where no task group wraps it
+        raise trouble
+    return answers[0]
 
 
 async def _refuse(_request: object) -> object:

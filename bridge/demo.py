@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,16 +22,16 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
+from bridge.ask import NotRunning, ask
 from bridge.settings import preferred_lang
 from bridge.wire import messages, place
-from bridge.wire.peer import LinkLost, PeerFault, connect
+from bridge.wire.peer import PeerFault, Refused
 from channel_worker.simulator.phone import run_phone
 from channel_worker.simulator.server import Simulator
 
 UP_DEADLINE_S = 20.0
 STOP_TURNS_S = 1.2  # all of the leaving takes 3 s at most
 END_PROCESSES_S = 1.5
-ASK_S = 0.5
 LOOK_S = 0.05
 SCRIPTS = {
     "bridge": "from bridge.cli import main; main()",
@@ -48,6 +47,10 @@ class _Plan:
     data: Path
     is_scratch: bool
     lang: str
+
+    @property
+    def socket(self) -> Path:
+        return self.data / "run" / "bridge.sock"
 
 
 def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
@@ -118,10 +121,10 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
         tasks.start_soon(signals)
         for name, process in processes.items():
             tasks.start_soon(watch, name, process)
-        try:
-            await simulator.until(lambda: simulator.world.calls("getupdates"), UP_DEADLINE_S)
-        except TimeoutError:
-            print(f"nothing is polling yet; the logs: {plan.data / 'logs'}", file=sys.stderr)
+        with anyio.move_on_after(UP_DEADLINE_S) as starting:
+            await _until_up(plan.socket)
+        if starting.cancelled_caught:
+            print(f"not everything is up yet; the logs: {plan.data / 'logs'}", file=sys.stderr)
         print(
             "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
             if plan.lang == "zh"
@@ -180,7 +183,7 @@ async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:
 async def _leave(plan: _Plan, processes: Mapping[str, Process]) -> None:
     """Interrupt what runs, then end the processes; both waits are bounded."""
     with anyio.move_on_after(STOP_TURNS_S):
-        await _stop_turns(plan.data / "run" / "bridge.sock")
+        await _stop_turns(plan.socket)
     for process in processes.values():
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -194,15 +197,19 @@ async def _leave(plan: _Plan, processes: Mapping[str, Process]) -> None:
             await process.wait()
 
 
+async def _until_up(socket: Path) -> None:
+    """Wait until the bridge has its worker and its controller."""
+    while True:
+        with suppress(NotRunning):
+            if (await ask(socket, messages.StatusGet())).is_healthy:
+                return
+        await anyio.sleep(LOOK_S)  # the bridge tells no beginnings
+
+
 async def _stop_turns(socket: Path) -> None:
     """Ask the bridge to end every running turn, until none is left."""
-    with suppress(OSError, LinkLost, PeerFault, TimeoutError):
-        async with anyio.create_task_group() as tasks:
-            peer = await connect(socket, "cli", uuid.uuid4().hex, _serve_nothing, tasks)
-            while (await peer.call(messages.TurnsStop(), ASK_S)).running:  # noqa: ASYNC110  # the bridge tells no ends
-                await anyio.sleep(LOOK_S)
-            tasks.cancel_scope.cancel()
-
-
-async def _serve_nothing(_request: object) -> object:
-    raise PeerFault("a demo serves nothing")
+    with suppress(NotRunning, PeerFault, Refused):
+        while True:
+            if not (await ask(socket, messages.TurnsStop())).running:
+                return
+            await anyio.sleep(LOOK_S)  # nor ends

@@ -40,6 +40,7 @@ class Settings:
     log_level: str
     lang: Lang
     controller: tuple[str, ...]
+    reader: tuple[str, ...]  # ours, for what another controller cannot list
     controller_env: Mapping[str, str]
     policy: Policy
     limits: Limits
@@ -65,6 +66,7 @@ def load() -> Settings:
         log_level=env.log_level(),
         lang=_lang(env),
         controller=_controller(env),
+        reader=(*_ours(), "--reads-only"),
         controller_env=_controller_env(env),
         policy=Policy(
             merge_window_ms=int(env.seconds("CTB_MERGE_WINDOW_SECONDS", 2, 0, 10) * 1000),
@@ -103,8 +105,7 @@ def _controller(env: Env) -> tuple[str, ...]:
     """JSON list if it begins with `[`, shell words if it holds a space, else commas."""
     given = env.text("CTB_CONTROLLER_COMMAND")
     if not given:
-        beside = Path(sys.executable).with_name("ctb-controller")
-        return (str(beside) if beside.exists() else "ctb-controller",)
+        return _ours()
     try:
         words = _words(given)
     except ValueError as wrong:
@@ -118,6 +119,11 @@ def _controller(env: Env) -> tuple[str, ...]:
         beside = Path(sys.executable).with_name(program)
         found = str(beside) if beside.exists() else None
     return (found or program, *words[1:])
+
+
+def _ours() -> tuple[str, ...]:
+    beside = Path(sys.executable).with_name("ctb-controller")
+    return (str(beside) if beside.exists() else "ctb-controller",)
 
 
 def _words(given: str) -> list[str]:

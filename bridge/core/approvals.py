@@ -118,7 +118,8 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
     lang = peer.lang
     head = notice(f"asks_{approval.kind}", lang, id=approval.turn, alias=alias)
     lines = [head]
-    if approval.detail not in approval.summary or not approval.detail:
+    essence = approval.summary.partition(": ")[2] or approval.summary
+    if essence not in approval.detail:
         lines.append(approval.summary)
     if approval.detail:
         lines.append(approval.detail)
@@ -177,7 +178,8 @@ def expired(approval: Approval, peer: Peer) -> NewRow:
 
 
 def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
-    detail = clean(asked.detail).strip()
+    lines = clean(asked.detail).strip().split("\n")
+    detail = "\n".join(line for line in lines if line != turn.cwd)  # R35: no absolute path
     return Approval(
         id=asked.id,
         turn=turn.id,

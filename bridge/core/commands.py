@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-MAX_ALIAS_CHARS = 32  # threat-model R9
 MAX_WORD_CHARS = 200
 
 
@@ -250,22 +249,6 @@ def needs_whole(command: Command) -> bool:
     )
 
 
-def is_alias(name: str) -> bool:
-    """Letters and digits of one script with `-` and `_`, at most 32, not only digits."""
-    if not 0 < len(name) <= MAX_ALIAS_CHARS or name.isdecimal():
-        return False
-    plain = name.replace("-", "").replace("_", "")
-    if not plain or not plain.isalnum():
-        return False
-    return len({_script(char) for char in plain if not char.isdecimal()}) <= 1
-
-
-def skeleton(name: str) -> str:
-    """The same for names that look alike; unique among aliases (threat-model R11)."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return folded.translate(_LOOK_ALIKES)
-
-
 def verbs() -> tuple[str, ...]:
     """Every verb that `/help` shows, in the order it shows them."""
     return tuple(verb for verb in _VERBS if verb not in _CANONICAL)
@@ -376,17 +359,6 @@ _VERBS: dict[str, Callable[[str], Command]] = {
     "?": _help,
 }
 _CANONICAL = {"rm": "remove", "?": "help"}
-
-# The most common look-alikes of Latin letters and of each other; the script rule of
-# `is_alias` keeps mixed words out, this keeps whole-script twins apart.
-_LOOK_ALIKES = str.maketrans("01аеорсухіјѕкмтвнοανικρτυ-", "oiaeopcyxijskmtbhoavikptu_")
-
-
-def _script(char: str) -> str:
-    if not char.isalpha():
-        return "other"
-    name = unicodedata.name(char, "UNNAMED").split(" ")[0]
-    return "HAN" if name in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL") else name
 
 
 def _nearest(verb: str) -> str:

@@ -9,29 +9,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core import approvals
+from bridge.core import approvals, naming
 from bridge.core import commands as c
-from bridge.core.answers import Reply, answer
+from bridge.core.answers import answer
 from bridge.core.intake import Batch, InboxEvent, inbox_step, is_command
 from bridge.core.model import (
     Alias,
     AliasName,
     Approval,
     Audit,
-    Confirmation,
     Decision,
     Facts,
     Ids,
     InboxRow,
     InboxState,
-    Listed,
-    NewRow,
     NewTurn,
     Parked,
-    Peer,
     Policy,
     RowStep,
-    SendClass,
     ThreadId,
     Turn,
     TurnState,
@@ -39,12 +34,10 @@ from bridge.core.model import (
     View,
 )
 from bridge.core.phrases import age, notice, say
+from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
 from bridge.core.turns import TurnEvent, turn_key, turn_step
 
-CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
 DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
-MIN_ID_CHARS = 8
-MAX_ID_CHARS = 128
 
 
 def command_of(batch: Batch) -> c.Command:
@@ -58,18 +51,18 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
     """The thread that a command is about, if one is meant and known."""
     match command:
         case c.Prompt():
-            return _active_thread(view)
+            return active_thread(view)
         case c.Send(alias, _):
-            found = _alias(view, alias)
+            found = alias_named(view, alias)
             return found.thread if found else None
         case c.Status(alias):
-            found = _alias(view, alias) if alias else None
-            return found.thread if found else _active_thread(view)
+            found = alias_named(view, alias) if alias else None
+            return found.thread if found else active_thread(view)
         case c.Add(_, target) | c.Bind(target) | c.Use(target):
-            listed = _listed(view.peer, target)
+            listed = listed_at(view.peer, target)
             if listed is not None:
                 return listed.thread
-            return ThreadId(target) if _is_thread_id(target) else None
+            return ThreadId(target) if is_thread_id(target) else None
         case c.Retry():
             return view.last_turn.thread if view.last_turn else None
         case _:
@@ -86,7 +79,7 @@ def decide(
     ids: Ids,
 ) -> Decision:
     """Everything that follows from this batch, as one value."""
-    room = _Room(batch, view, facts, policy, now_ms, ids)
+    room = _Deciding(batch, view, facts, policy, now_ms, ids)
     if batch.is_stale:
         return room.hold_stale()
     match command:
@@ -111,24 +104,24 @@ def decide(
         case c.DropHeld():
             return room.release_held(InboxEvent.DROP_HELD, "dropped_held")
         case c.Use(target):
-            return room.use(target)
+            return naming.use(room, target)
         case c.Add(alias, target):
-            return room.add(AliasName(alias), target, is_chosen=False)
+            return naming.add(room, AliasName(alias), target, is_chosen=False)
         case c.Bind(target):
-            return room.add(DEFAULT_ALIAS, target, is_chosen=True)
+            return naming.add(room, DEFAULT_ALIAS, target, is_chosen=True)
         case c.Remove(alias):
-            return room.remove(alias)
+            return naming.remove(room, alias)
         case c.Yes():
-            return room.confirm(is_yes=True)
+            return naming.confirm(room, is_yes=True)
         case c.No():
-            return room.confirm(is_yes=False)
+            return naming.confirm(room, is_yes=False)
         case _:
             return room.answered(answer(command, view, facts, now_ms, ids))
 
 
 def set_aside(row: InboxRow, view: View, ids: Ids) -> Decision:
     """A message that failed three times: out of the way, and its owner told."""
-    room = _Room(Batch((row,)), view, Facts(), Policy(), 0, ids)
+    room = _Deciding(Batch((row,)), view, Facts(), Policy(), 0, ids)
     return room.build(
         InboxEvent.POISONED,
         notice("poison", view.peer.lang, id=row.id),
@@ -136,20 +129,8 @@ def set_aside(row: InboxRow, view: View, ids: Ids) -> Decision:
     )
 
 
-class _Room:
-    """The things that every decision about one batch looks at."""
-
-    def __init__(
-        self, batch: Batch, view: View, facts: Facts, policy: Policy, now_ms: int, ids: Ids
-    ) -> None:
-        self.batch = batch
-        self.view = view
-        self.facts = facts
-        self.policy = policy
-        self.now_ms = now_ms
-        self.ids = ids
-        self.peer = replace(view.peer, confirmation=None)
-        self.lang = view.peer.lang
+class _Deciding(Room):
+    """The decisions about prompts, turns, approvals and held messages."""
 
     # ---- prompts ---------------------------------------------------------
 
@@ -170,7 +151,7 @@ class _Room:
         refused = self._unusable(text)
         if refused:
             return self.tell(refused)
-        alias = _alias(self.view, name)
+        alias = alias_named(self.view, name)
         if alias is None:
             return self.tell("no_alias", alias=name)
         return self._plan(alias, text)
@@ -284,9 +265,9 @@ class _Room:
 
     def _named_thread(self, name: str) -> ThreadId | None:
         if name:
-            found = _alias(self.view, name)
+            found = alias_named(self.view, name)
             return found.thread if found else None
-        return _active_thread(self.view) or next((t.thread for t in self.view.turns), None)
+        return active_thread(self.view) or next((t.thread for t in self.view.turns), None)
 
     # ---- approvals --------------------------------------------------------------
 
@@ -347,143 +328,3 @@ class _Room:
             InboxEvent.ANSWERED, notice(phrase, self.lang, count=len(self.view.held))
         )
         return replace(found, rows=found.rows + steps)
-
-    # ---- choosing a thread ---------------------------------------------------
-
-    def use(self, target: str) -> Decision:
-        if not target.isdecimal():
-            alias = _alias(self.view, target)
-            if alias is None:
-                return self.tell("no_alias", alias=target)
-            return self._choose(alias)
-        listed = _listed(self.peer, target)
-        if listed is None:
-            return self.tell("no_number", number=target)
-        known = [a for a in self.view.aliases.values() if a.thread == listed.thread]
-        if known:
-            return self._choose(known[0])
-        return self._name(self._fresh_name(listed), listed, is_chosen=True)
-
-    def add(self, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
-        if not c.is_alias(name):
-            return self.tell("bad_alias", alias=name[:40])
-        for other in self.view.aliases:
-            if other != name and c.skeleton(other) == c.skeleton(name):
-                return self.tell("alias_like", alias=name, other=other)
-        listed = _listed(self.peer, target)
-        if listed is None and target.isdecimal():
-            return self.tell("no_number", number=target)
-        if listed is None and not _is_thread_id(target):
-            return self.tell("bad_thread_id")
-        return self._name(name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
-
-    def _name(self, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
-        status = self.facts.status
-        alias = Alias(
-            name,
-            listed.thread,
-            cwd=listed.cwd or (status.cwd if status else ""),
-            title=listed.title,
-            seen_head=(status.head or "") if status else "",
-        )
-        title = listed.title or say("untitled", self.lang)
-        if is_chosen:
-            self.peer = replace(self.peer, active=name)
-        told = notice("using" if is_chosen else "added", self.lang, alias=name, title=title)
-        audit = Audit("alias.put", "owner", "named", name)
-        return replace(self.build(InboxEvent.ANSWERED, told), aliases=(alias,), audit=(audit,))
-
-    def _choose(self, alias: Alias) -> Decision:
-        self.peer = replace(self.peer, active=alias.name)
-        title = alias.title or say("untitled", self.lang)
-        return self.build(
-            InboxEvent.ANSWERED, notice("using", self.lang, alias=alias.name, title=title)
-        )
-
-    def _fresh_name(self, listed: Listed) -> AliasName:
-        """The folder's name, with a number behind it where that is taken."""
-        folder = listed.cwd.rstrip("/").rpartition("/")[2].lower()
-        stem = "".join(ch if ch.isalnum() or ch in "-_" else "-" for ch in folder)
-        stem = stem.strip("-_")[: c.MAX_ALIAS_CHARS - 4]
-        if not c.is_alias(stem):
-            stem = "thread"
-        taken = {c.skeleton(name) for name in self.view.aliases}
-        name, number = stem, 1
-        while c.skeleton(name) in taken:
-            number += 1
-            name = f"{stem}-{number}"
-        return AliasName(name)
-
-    # ---- confirmations ---------------------------------------------------------
-
-    def remove(self, name: str) -> Decision:
-        alias = _alias(self.view, name)
-        if alias is None:
-            return self.tell("no_alias", alias=name)
-        asked = Confirmation("remove", alias.name, self.now_ms + CONFIRM_MS)
-        self.peer = replace(self.peer, confirmation=asked)
-        return self.tell("confirm_remove", alias=alias.name)
-
-    def confirm(self, *, is_yes: bool) -> Decision:
-        asked = self.view.peer.confirmation
-        if asked is None or asked.until_ms < self.now_ms:
-            return self.tell("nothing_to_confirm")
-        if not is_yes:
-            return self.tell("kept")
-        if self.peer.active == asked.subject:
-            self.peer = replace(self.peer, active=None)
-        found = self.tell("removed", alias=asked.subject)
-        audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
-        return replace(found, removed=AliasName(asked.subject), audit=(audit,))
-
-    # ---- building ------------------------------------------------------------------
-
-    def tell(self, phrase: str, **values: object) -> Decision:
-        return self.build(InboxEvent.ANSWERED, notice(phrase, self.lang, **values))
-
-    def answered(self, found: Reply) -> Decision:
-        if found.peer is not None:
-            self.peer = replace(found.peer, confirmation=None)
-        decision = self.build(InboxEvent.ANSWERED, found.text)
-        return replace(decision, bubbles=decision.bubbles + found.rows)
-
-    def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
-        state, outcome = inbox_step(InboxState.NEW, event)
-        bubbles: tuple[NewRow, ...] = ()
-        if told:
-            group = f"reply-{self.ids.seed}"
-            bubbles = (NewRow(SendClass.ANSWER, told, f"ctb:{self.ids.seed}-r", group),)
-        return Decision(
-            peer=self.peer.id,
-            rows=tuple(RowStep(row.id, state, outcome) for row in self.batch.rows),
-            bubbles=bubbles,
-            peer_before=self.view.peer,
-            peer_after=self.peer if self.peer != self.view.peer else None,
-            audit=audit,
-        )
-
-
-def _alias(view: View, name: str) -> Alias | None:
-    return view.aliases.get(AliasName(name))
-
-
-def _active_thread(view: View) -> ThreadId | None:
-    if view.quoted_turn is not None:
-        return view.quoted_turn.thread
-    alias = view.aliases.get(view.peer.active) if view.peer.active else None
-    return alias.thread if alias else None
-
-
-def _listed(peer: Peer, target: str) -> Listed | None:
-    if target.isascii() and target.isdecimal() and len(target) <= 4:
-        number = int(target)
-        if 1 <= number <= len(peer.listed):
-            return peer.listed[number - 1]
-    return None
-
-
-def _is_thread_id(word: str) -> bool:
-    plain = word.replace("-", "").replace("_", "").replace(".", "").replace(":", "")
-    if word.isdecimal():
-        return False
-    return MIN_ID_CHARS <= len(word) <= MAX_ID_CHARS and plain.isascii() and plain.isalnum()

@@ -38,6 +38,7 @@ from bridge.core.model import (
     Parked,
     Peer,
     PeerId,
+    Refusal,
     RunId,
     SendClass,
     ThreadId,
@@ -229,9 +230,12 @@ def after_start(
             return ended(turn, TurnEvent.INVALID, "failed", peer, ids, code, detail)
 
 
-def parked_for_controller(turn: Turn, peer: Peer, now_ms: int, ids: Ids) -> ParkStep:
-    """The link was down before the call: nothing was started, the turn waits."""
-    return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+def parked_for_controller(
+    turn: Turn, reason: Refusal | None, peer: Peer, now_ms: int, ids: Ids
+) -> ParkStep:
+    """There was no call: the turn waits for a link, or for a controller that can start it."""
+    step = _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+    return step if reason is Refusal.CONTROLLER_LACKS else replace(step, retry_at_ms=now_ms)
 
 
 def after_run(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:

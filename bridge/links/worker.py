@@ -35,16 +35,23 @@ class WorkerLink:
         self._made = ""  # the last attempt that this process handed over
         self._begun = False  # and whether its request was about to leave
         self._changed = anyio.Event()
+        self._fenced: set[str] = set()  # instances that another one has taken the lease from
 
     def attach(self, peer: Peer) -> None:
         """Give the lease to this connection; the older one is closed."""
-        older = self._peer
+        older, was = self._peer, self.instance
         self._peer = peer
         self.instance = peer.hello.instance if peer.hello else ""
+        if was and was != self.instance:
+            self._fenced.add(was)
         self.link_no += 1
         if older is not None and older is not peer:
             older.close()
         self._tell()
+
+    def is_fenced(self, peer: Peer) -> bool:
+        """Whether another process has taken the lease from the one behind this connection."""
+        return peer.hello is not None and peer.hello.instance in self._fenced
 
     def holds(self, peer: Peer) -> bool:
         """Whether this connection has the lease."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from bridge.core.model import Account, AccountState
 from bridge.core.sending import AccountEvent, account_step
 from bridge.store import rows
+from bridge.store.statements import add, change, record
 from bridge.store.tables import AccountRow, AliasRow, InboxTable, PeerRow
 
 
@@ -16,8 +17,7 @@ class OwnerRefused(Exception):
 
 def get(channel: str | None = None) -> Account:
     """The account of a channel, or the only one; unpaired when there is none."""
-    query = AccountRow.select()
-    row = (query.where(AccountRow.channel == channel) if channel else query).first()
+    row = record(AccountRow, "channel = ? OR ? IS NULL", channel, channel)
     return rows.account(row) if row else Account(channel=channel or "")
 
 
@@ -31,13 +31,13 @@ def pair(offered: Account) -> Account:
     if known.state is AccountState.UNPAIRED:
         return _write(replace(offered, state=account_step(known.state, AccountEvent.PAIRED)))
     is_other = offered.owner != known.owner
-    if is_other and offered.owner_epoch <= known.owner_epoch and not _widens(offered, known):
+    if is_other and offered.owner_epoch <= known.owner_epoch and not _shares_owner(offered, known):
         raise OwnerRefused(offered.bot_id)
     if is_other and offered.owner_epoch > known.owner_epoch:
         _forget_owner()
     if (offered.generation, offered.bot_id) == (known.generation, known.bot_id):
         return _write(replace(known, owner=offered.owner, owner_epoch=offered.owner_epoch))
-    PeerRow.update(context_token="", token_time_ms=0).execute()
+    change(PeerRow, "1", (), context_token="", token_time_ms=0)
     return _write(
         replace(
             offered,
@@ -62,21 +62,21 @@ def happened(channel: str, event: AccountEvent, code: str, now_ms: int) -> Accou
     return _write(replace(known, state=state, rest_reason=code, rest_since_ms=since_ms))
 
 
-def _widens(offered: Account, known: Account) -> bool:
-    """The same people named by a setting: nobody new comes in (design 8)."""
-    return bool(offered.owner.user_ids) and offered.owner.user_ids <= known.owner.user_ids
+def _shares_owner(offered: Account, known: Account) -> bool:
+    """Somebody stays: the list was changed by a setting, not by another person's login."""
+    return bool(offered.owner.user_ids & known.owner.user_ids)
 
 
 def _forget_owner() -> None:
     PeerRow.delete().execute()
     AliasRow.delete().execute()
-    InboxTable.update(state="done", outcome="dropped").where(
-        InboxTable.state.in_(["new", "held"])
-    ).execute()
+    change(InboxTable, "state IN ('new', 'held')", (), state="done", outcome="dropped")
 
 
 def _write(value: Account) -> Account:
-    AccountRow.insert(
+    add(
+        AccountRow,
+        "OR REPLACE",
         channel=value.channel,
         bot_id=value.bot_id,
         owners=rows.dump(sorted(value.owner.user_ids)),
@@ -90,5 +90,5 @@ def _write(value: Account) -> Account:
         unconfirmed_run=value.unconfirmed_run,
         rest_reason=value.rest_reason,
         rest_since_ms=value.rest_since_ms,
-    ).on_conflict_replace().execute()
+    )
     return value

@@ -17,23 +17,20 @@ from bridge.core.model import (
     TurnId,
 )
 from bridge.store import outbox, rows
+from bridge.store.statements import Record, add, change, records
 from bridge.store.tables import ApprovalTable
 
 
 def of_turn(turn: TurnId) -> tuple[Approval, ...]:
     """Requests of a turn that are not done."""
-    query = ApprovalTable.select().where(
-        (ApprovalTable.turn == turn) & (ApprovalTable.state != ApprovalState.DONE)
-    )
-    return tuple(_value(row) for row in query)
+    found = records(ApprovalTable, "turn = ? AND state != 'done'", turn)
+    return tuple(_value(row) for row in found)
 
 
 def of_peer(peer: PeerId) -> tuple[Approval, ...]:
     """Open requests that this peer may answer."""
-    query = ApprovalTable.select().where(
-        (ApprovalTable.peer == peer) & (ApprovalTable.state == ApprovalState.OPEN)
-    )
-    return tuple(_value(row) for row in query)
+    found = records(ApprovalTable, "peer = ? AND state = 'open'", peer)
+    return tuple(_value(row) for row in found)
 
 
 def asked(
@@ -41,7 +38,7 @@ def asked(
 ) -> Attempt | None:
     """Open the new requests, void those that are gone, and owe their bubbles."""
     for approval in step.opened:
-        ApprovalTable.insert(**_columns(approval)).on_conflict_ignore().execute()
+        add(ApprovalTable, "OR IGNORE", **_columns(approval))
     for approval in step.gone:
         _close(approval, ApprovalEvent.GONE, "void", now_ms)
     outbox.add_rows(step.rows, peer, now_ms)
@@ -50,14 +47,17 @@ def asked(
 
 def decide(approval: Approval) -> None:
     """Store a decision or a fresh code; raises Stale when the request is no longer open."""
-    query = ApprovalTable.update(
+    changed = change(
+        ApprovalTable,
+        "id = ? AND digest = ? AND state = 'open'",
+        (approval.id, approval.digest),
         state=approval.state,
         decision=approval.decision,
         said=approval.said,
         code=approval.code,
         code_ms=approval.code_ms,
-    ).where(_same(approval) & (ApprovalTable.state == ApprovalState.OPEN))
-    if not query.execute():
+    )
+    if not changed:
         raise Stale(f"approval of turn {approval.turn} is no longer open")
 
 
@@ -84,16 +84,13 @@ def turn_over(turn: TurnId, now_ms: int) -> None:
 
 
 def _close(approval: Approval, event: ApprovalEvent, outcome: str, now_ms: int) -> None:
-    ApprovalTable.update(
-        state=approval_step(approval.state, event), outcome=outcome, done_ms=now_ms
-    ).where(_same(approval)).execute()
+    same = (approval.id, approval.digest)
+    state = approval_step(approval.state, event)
+    changed = {"state": state, "outcome": outcome, "done_ms": now_ms}
+    change(ApprovalTable, "id = ? AND digest = ?", same, **changed)
 
 
-def _same(approval: Approval):  # type: ignore[no-untyped-def]  # peewee's expressions have no type
-    return (ApprovalTable.id == approval.id) & (ApprovalTable.digest == approval.digest)
-
-
-def _value(row: ApprovalTable) -> Approval:
+def _value(row: Record) -> Approval:
     return Approval(
         id=ApprovalId(row.id),
         turn=TurnId(row.turn),
@@ -101,7 +98,7 @@ def _value(row: ApprovalTable) -> Approval:
         kind=row.kind,
         summary=row.summary,
         detail=row.detail,
-        is_cut=row.is_cut,
+        is_cut=bool(row.is_cut),
         digest=row.digest,
         options=tuple(json.loads(row.options)),
         code=row.code,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from peewee import IntegrityError, fn
 
-from bridge.core.commands import skeleton
 from bridge.core.intake import EARLIEST_MS
 from bridge.core.model import (
     Account,
@@ -24,7 +23,9 @@ from bridge.core.model import (
     Turn,
     TurnStep,
 )
+from bridge.core.names import skeleton
 from bridge.store import approvals, outbox, rows
+from bridge.store.statements import add, change, record, value
 from bridge.store.tables import (
     AccountRow,
     AliasRow,
@@ -33,6 +34,8 @@ from bridge.store.tables import (
     PeerRow,
     TurnTable,
 )
+
+_TWIN = "SELECT id FROM inbox WHERE peer = ? AND create_time_ms = ? AND body_hash = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def accept(
         is_new = _insert(message, now_ms)
         new += is_new
         _note_peer(message, account, is_new, now_ms)
-    row = AccountRow.get_or_none(AccountRow.channel == account.channel)
+    row = record(AccountRow, "channel = ?", account.channel)
     stored = row.cursor if row else ""
     if not holds_account:
         return CursorConflict(stored)
@@ -92,7 +95,7 @@ def accept(
         return Accepted(stored, new)
     if stored != prev_cursor:
         return CursorConflict(stored)
-    AccountRow.update(cursor=next_cursor).where(AccountRow.channel == account.channel).execute()
+    change(AccountRow, "channel = ?", (account.channel,), cursor=next_cursor)
     return Accepted(next_cursor, new)
 
 
@@ -111,19 +114,19 @@ def apply(
         raise Stale("another turn of the thread is live") from None
     for step in decision.rows:
         _step_row(step, turn, now_ms)
-    for change in decision.turn_steps:
-        step_turn(change, now_ms)
+    for turn_move in decision.turn_steps:
+        step_turn(turn_move, now_ms)
     outbox.add_rows(decision.bubbles, decision.peer, now_ms)
     for alias in decision.aliases:
         _put_alias(alias)
     if decision.removed is not None:
         AliasRow.delete().where(AliasRow.name == decision.removed).execute()
-        PeerRow.update(active=None).where(PeerRow.active == decision.removed).execute()
+        change(PeerRow, "active = ?", (decision.removed,), active=None)
     if decision.peer_after is not None and decision.peer_before is not None:
         before = rows.peer_columns(decision.peer_before)
         after = rows.peer_columns(decision.peer_after)
         changed = {name: value for name, value in after.items() if value != before[name]}
-        PeerRow.update(**changed).where(PeerRow.peer == decision.peer).execute()
+        change(PeerRow, "peer = ?", (decision.peer,), **changed)
     if decision.approval is not None:
         approvals.decide(decision.approval)
     add_audit(decision.audit, decision.peer, now_ms)
@@ -148,14 +151,15 @@ def count_boot() -> None:
 
 def add_audit(lines: Sequence[Audit], peer: PeerId, now_ms: int) -> None:
     for line in lines:
-        AuditTable.insert(
+        add(
+            AuditTable,
             at_ms=now_ms,
             peer=peer,
             what=line.what,
             rule=line.rule,
             outcome=line.outcome,
             subject=line.subject,
-        ).execute()
+        )
 
 
 def step_turn(step: TurnStep, now_ms: int) -> None:
@@ -167,8 +171,7 @@ def step_turn(step: TurnStep, now_ms: int) -> None:
         columns |= {"retry_at_ms": step.retry_at_ms, "tries": step.tries}
     if step.outcome:
         columns |= {"outcome": step.outcome, "ended_ms": now_ms}
-    query = TurnTable.update(**columns)
-    if not query.where((TurnTable.id == step.id) & (TurnTable.state == step.was)).execute():
+    if not change(TurnTable, "id = ? AND state = ?", (step.id, step.was), **columns):
         raise Stale(f"turn {step.id} is no longer {step.was}")
 
 
@@ -176,16 +179,13 @@ def _insert(message: Stored, now_ms: int) -> bool:
     arrival = message.arrival
     parts = rows.parts_text(arrival.parts) if not arrival.malformed else "[]"
     digest = rows.body_hash(parts, arrival.quoted_id)
-    if arrival.create_time_ms >= EARLIEST_MS and not arrival.malformed:
-        twin = InboxTable.select(InboxTable.id).where(
-            (InboxTable.peer == arrival.sender)
-            & (InboxTable.create_time_ms == arrival.create_time_ms)
-            & (InboxTable.body_hash == digest)
-        )
-        if twin.exists():
-            return False
-    added = (
-        InboxTable.insert(
+    may_be_twin = arrival.create_time_ms >= EARLIEST_MS and not arrival.malformed
+    if may_be_twin and value(_TWIN, arrival.sender, arrival.create_time_ms, digest):
+        return False
+    return bool(
+        add(
+            InboxTable,
+            "OR IGNORE",
             channel=arrival.channel,
             peer=arrival.sender,
             msg_key=arrival.msg_key,
@@ -201,11 +201,7 @@ def _insert(message: Stored, now_ms: int) -> bool:
             outcome=message.outcome,
             done_ms=0 if message.state is InboxState.NEW else now_ms,
         )
-        .on_conflict_ignore()
-        .as_rowcount()
-        .execute()
     )
-    return bool(added)
 
 
 def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> None:
@@ -213,7 +209,7 @@ def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> 
     arrival = message.arrival
     if arrival.is_echo or arrival.malformed:
         return
-    row = PeerRow.get_or_none(PeerRow.peer == arrival.sender)
+    row = record(PeerRow, "peer = ?", arrival.sender)
     columns: dict[str, object] = {}
     if is_new:
         columns |= {"wrote_ms": now_ms, "is_announced": False}
@@ -228,13 +224,16 @@ def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> 
             "token_time_ms": arrival.create_time_ms,
         }
     if row is None:
-        PeerRow.insert(peer=arrival.sender, lang="", **columns).execute()
+        add(PeerRow, peer=arrival.sender, lang="", **columns)
     elif columns:
-        PeerRow.update(**columns).where(PeerRow.peer == arrival.sender).execute()
+        change(PeerRow, "peer = ?", (arrival.sender,), **columns)
 
 
 def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Turn | None:
-    row = TurnTable(
+    if value("SELECT id FROM turn WHERE key = ?", turn.key):
+        return None
+    made = add(
+        TurnTable,
         key=turn.key,
         channel=account.channel,
         peer=peer,
@@ -252,10 +251,7 @@ def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Tur
         created_ms=now_ms,
         started_ms=now_ms if turn.state == "starting" else 0,
     )
-    if TurnTable.select(TurnTable.id).where(TurnTable.key == turn.key).exists():
-        return None
-    row.save(force_insert=True)
-    return rows.turn(row)
+    return rows.turn(record(TurnTable, "id = ?", made))
 
 
 def _step_row(step: RowStep, turn: Turn | None, now_ms: int) -> None:
@@ -264,13 +260,14 @@ def _step_row(step: RowStep, turn: Turn | None, now_ms: int) -> None:
         columns["is_released"] = True
     if step.state is InboxState.DONE:
         columns |= {"done_ms": now_ms, "turn": turn.id if turn and step.outcome == "turn" else None}
-    was = InboxTable.state.in_(["new", "held"])
-    if not InboxTable.update(**columns).where((InboxTable.id == step.id) & was).execute():
+    if not change(InboxTable, "id = ? AND state IN ('new', 'held')", (step.id,), **columns):
         raise Stale(f"inbox {step.id} is done")
 
 
 def _put_alias(alias: Alias) -> None:
-    AliasRow.insert(
+    add(
+        AliasRow,
+        "OR REPLACE",
         name=alias.name,
         skeleton=skeleton(alias.name),
         thread=alias.thread,
@@ -281,4 +278,4 @@ def _put_alias(alias: Alias) -> None:
         model=alias.model,
         effort=alias.effort,
         seen_head=alias.seen_head,
-    ).on_conflict_replace().execute()
+    )

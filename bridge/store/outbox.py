@@ -6,8 +6,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from peewee import Case, fn
-
 from bridge.core.model import (
     Account,
     Attempt,
@@ -35,10 +33,17 @@ from bridge.core.sending import (
     out_step,
 )
 from bridge.store import accounts, rows
+from bridge.store.statements import Record, add, change, record, records, value
+from bridge.store.statements import row as one_row
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
 LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
-_MAY_HAVE_LEFT = ("", Outcome.SENT, Outcome.UNCONFIRMED, Outcome.UNKNOWN)
+# An attempt without an outcome yet, or with one of these, may have reached the channel.
+_WINDOW = """SELECT
+    sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
+    max(started_ms),
+    sum(outcome = 'throttled')
+    FROM outbox_attempt WHERE peer = ? AND started_ms >= ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +70,16 @@ def begin(sender: Sender, now_ms: int) -> Attempt | None:
 
 def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     """As `begin`, and when to look again if nothing may go now."""
-    if OutboxTable.select(OutboxTable.id).where(OutboxTable.state == OutState.SENDING).exists():
+    waiting = [row.peer for row in records(OutboxTable, "state != 'done' GROUP BY peer")]
+    if not waiting or record(OutboxTable, "state = 'sending'") is not None:
         return Rest(None)
     account = accounts.get()
     wake: list[int] = []
-    for peer in _peers_with_rows():
+    for peer in waiting:
         ready = _ready(peer, now_ms)
-        row = PeerRow.get_or_none(PeerRow.peer == peer)
+        row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
-        view = window(row, account)
-        choice = choose(ready, view, account, sender.limits, now_ms)
+        choice = choose(ready, window(row, account), account, sender.limits, now_ms)
         match choice:
             case Send(chosen):
                 picked = next(item for item in ready if item.id == chosen)
@@ -96,10 +101,10 @@ def finish(
     code: str,
     sender: Sender | None,
     now_ms: int,
-) -> Attempt | None:
+) -> Attempt | Rest:
     """T7, with the next T6: what became of an attempt, and the next one if any may go."""
     row = attempt.row
-    AttemptTable.update(outcome=outcome).where(AttemptTable.id == attempt.id).execute()
+    change(AttemptTable, "id = ?", (attempt.id,), outcome=outcome)
     state = out_step(OutState.SENDING, step.event)
     columns: dict[str, object] = {
         "state": state,
@@ -111,148 +116,118 @@ def finish(
     if state is OutState.DONE:
         outcome_word = "dead" if step.event is OutEvent.DEAD else outcome.value
         columns |= {"outcome": outcome_word, "server_id": server_id, "done_ms": now_ms}
-    OutboxTable.update(**columns).where(OutboxTable.id == row.id).execute()
+    change(OutboxTable, "id = ?", (row.id,), **columns)
     if step.cancels_group:
         _cancel_group(row, sender, now_ms)
     _move_account(step, code, now_ms)
-    return begin(sender, now_ms) if sender else None
+    return look(sender, now_ms) if sender else Rest(None)
 
 
 def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
     """Owe these bubbles; a client id that is there already is the same bubble."""
     for bubble in bubbles:
-        OutboxTable.insert(
-            peer=peer,
-            send_class=bubble.send_class,
-            grp=bubble.group,
-            part=bubble.part,
-            parts=bubble.parts,
-            text=bubble.text,
-            client_id=bubble.client_id,
-            turn=bubble.turn,
-            state=OutState.READY,
-            created_ms=now_ms,
-        ).on_conflict_ignore().execute()
+        add(OutboxTable, "OR IGNORE", **_columns(bubble, peer, now_ms))
 
 
 def unfinished() -> tuple[Attempt, ...]:
     """Attempts whose outcome is not known: found at boot, or after a lost worker."""
-    found = []
-    for row in OutboxTable.select().where(OutboxTable.state == OutState.SENDING):
-        is_open = (AttemptTable.row == row.id) & (AttemptTable.outcome == "")
-        for attempt in AttemptTable.select().where(is_open):
-            found.append(Attempt(AttemptId(attempt.id), rows.out(row), "", attempt.instance))
-    return tuple(found)
+    return tuple(
+        Attempt(AttemptId(attempt.id), rows.out(row), "", attempt.instance)
+        for row in records(OutboxTable, "state = 'sending'")
+        for attempt in records(AttemptTable, "row = ? AND outcome = ''", row.id)
+    )
 
 
-def window(row: PeerRow | None, account: Account) -> Window:
+def window(row: Record | None, account: Account) -> Window:
     """The attempts since the peer's last message, read from the attempts themselves."""
     if row is None:
         return Window(0, 0, 0, has_token=False, is_announced=False)
-    left = AttemptTable.outcome.in_(_MAY_HAVE_LEFT)
-    used, last_ms, throttled = (
-        AttemptTable.select(
-            fn.SUM(Case(None, [(left, 1)], 0)),
-            fn.MAX(AttemptTable.started_ms),
-            fn.SUM(Case(None, [(AttemptTable.outcome == Outcome.THROTTLED, 1)], 0)),
-        )
-        .where((AttemptTable.peer == row.peer) & (AttemptTable.started_ms >= row.wrote_ms))
-        .scalar(as_tuple=True)
-    )
+    used, last_ms, throttled = one_row(_WINDOW, row.peer, row.wrote_ms)
     return Window(
         opened_ms=row.wrote_ms,
         used=used or 0,
         last_attempt_ms=last_ms or 0,
         has_token=bool(row.context_token) and row.token_generation == account.generation,
-        is_announced=row.is_announced,
+        is_announced=bool(row.is_announced),
         may_probe=not throttled,
     )
 
 
 def context_token(peer: str) -> str:
     """The newest token of this peer; empty when there is none."""
-    row = PeerRow.get_or_none(PeerRow.peer == peer)
+    row = record(PeerRow, "peer = ?", peer)
     return row.context_token if row else ""
 
 
 def credits(peer: str, limits: Limits) -> int | None:
     """Sends left until the peer writes again; None without a limit."""
-    row = PeerRow.get_or_none(PeerRow.peer == peer)
+    row = record(PeerRow, "peer = ?", peer)
     return credits_left(window(row, accounts.get()), limits)
 
 
 def waiting(peer: str) -> int:
     """Bubbles of this peer that have not left."""
-    return int(
-        OutboxTable.select()
-        .where((OutboxTable.peer == peer) & (OutboxTable.state != OutState.DONE))
-        .count()
-    )
-
-
-def _peers_with_rows() -> list[str]:
-    query = OutboxTable.select(OutboxTable.peer).where(OutboxTable.state != OutState.DONE)
-    return [row.peer for row in query.distinct()]
+    return int(value("SELECT count(*) FROM outbox WHERE peer = ? AND state != 'done'", peer))
 
 
 def _ready(peer: str, now_ms: int) -> list[OutRow]:
-    query = (
-        OutboxTable.select()
-        .where((OutboxTable.peer == peer) & (OutboxTable.state == OutState.READY))
-        .order_by(OutboxTable.send_class, OutboxTable.id)
-        .limit(LOOKED_AT)
-    )
-    ready = [rows.out(row) for row in query]
-    for row in ready:
-        if is_worthless(row, now_ms):
-            OutboxTable.update(
-                state=out_step(OutState.READY, OutEvent.CANCELLED),
-                outcome="cancelled",
-                done_ms=now_ms,
-            ).where(OutboxTable.id == row.id).execute()
-    return [row for row in ready if not is_worthless(row, now_ms)]
+    where = "peer = ? AND state = 'ready' ORDER BY send_class, id LIMIT ?"
+    ready = [rows.out(row) for row in records(OutboxTable, where, peer, LOOKED_AT)]
+    worthless = [row.id for row in ready if is_worthless(row, now_ms)]
+    for row_id in worthless:
+        _cancel("id = ?", (row_id,), now_ms)
+    return [row for row in ready if row.id not in worthless]
 
 
 def _write_attempt(row: OutRow, token: str, sender: Sender, now_ms: int) -> Attempt:
     attempt = AttemptId(uuid.uuid4().hex)
-    AttemptTable.insert(
-        id=attempt, row=row.id, peer=row.peer, instance=sender.instance, started_ms=now_ms
-    ).execute()
-    OutboxTable.update(state=out_step(OutState.READY, OutEvent.CHOSEN)).where(
-        OutboxTable.id == row.id
-    ).execute()
+    add(
+        AttemptTable,
+        id=attempt,
+        row=row.id,
+        peer=row.peer,
+        instance=sender.instance,
+        started_ms=now_ms,
+    )
+    change(OutboxTable, "id = ?", (row.id,), state=out_step(OutState.READY, OutEvent.CHOSEN))
     return Attempt(attempt, row, token, sender.instance)
 
 
 def _announce(peer: str, token: str, sender: Sender, now_ms: int) -> Attempt:
     """Spend the last credit on saying that more waits; once per window."""
-    PeerRow.update(is_announced=True).where(PeerRow.peer == peer).execute()
+    change(PeerRow, "peer = ?", (peer,), is_announced=True)
     told = notice("rest_waits", "zh" if sender.lang == "zh" else "en")
     row = _add(peer, NewRow(SendClass.NOTE, told, f"ctb:rest-{uuid.uuid4().hex}", "rest"), now_ms)
     return _write_attempt(row, token, sender, now_ms)
 
 
 def _add(peer: str, row: NewRow, now_ms: int) -> OutRow:
-    made = OutboxTable(
-        peer=peer,
-        send_class=row.send_class,
-        grp=row.group,
-        part=row.part,
-        parts=row.parts,
-        text=row.text,
-        client_id=row.client_id,
-        turn=row.turn,
-        state=OutState.READY,
-        created_ms=now_ms,
-    )
-    made.save(force_insert=True)
-    return rows.out(made)
+    made = add(OutboxTable, **_columns(row, peer, now_ms))
+    return rows.out(record(OutboxTable, "id = ?", made))
+
+
+def _columns(row: NewRow, peer: str, now_ms: int) -> dict[str, object]:
+    return {
+        "peer": peer,
+        "send_class": row.send_class,
+        "grp": row.group,
+        "part": row.part,
+        "parts": row.parts,
+        "text": row.text,
+        "client_id": row.client_id,
+        "turn": row.turn,
+        "state": OutState.READY,
+        "created_ms": now_ms,
+    }
+
+
+def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> None:
+    state = out_step(OutState.READY, OutEvent.CANCELLED)
+    change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
 
 
 def _cancel_group(row: OutRow, sender: Sender | None, now_ms: int) -> None:
-    OutboxTable.update(
-        state=out_step(OutState.READY, OutEvent.CANCELLED), outcome="cancelled", done_ms=now_ms
-    ).where((OutboxTable.grp == row.group) & (OutboxTable.state == OutState.READY)).execute()
+    _cancel("grp = ? AND state = 'ready'", (row.group,), now_ms)
     if row.turn is not None:
         told = notice("incomplete", "zh" if sender and sender.lang == "zh" else "en", id=row.turn)
         client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
@@ -274,4 +249,4 @@ def _move_account(step: OutStep, code: str, now_ms: int) -> None:
         accounts.happened(account.channel, step.account_event, code, now_ms)
     changed = {k: v for k, v in columns.items() if getattr(account, k) != v}
     if changed:
-        AccountRow.update(**changed).where(AccountRow.channel == account.channel).execute()
+        change(AccountRow, "channel = ?", (account.channel,), **changed)

@@ -36,7 +36,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.store.tables import AccountRow, AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
+from bridge.store.statements import Record
 
 
 def dump(value: object) -> str:
@@ -53,7 +53,7 @@ def body_hash(parts: str, quoted_id: str) -> str:
     return hashlib.sha256(f"{parts}\0{quoted_id}".encode("utf-8", "replace")).hexdigest()
 
 
-def account(row: AccountRow) -> Account:
+def account(row: Record) -> Account:
     return Account(
         channel=row.channel,
         bot_id=row.bot_id,
@@ -71,23 +71,23 @@ def account(row: AccountRow) -> Account:
     )
 
 
-def inbox(row: InboxTable) -> InboxRow:
+def inbox(row: Record) -> InboxRow:
     return InboxRow(
         id=InboxId(row.id),
         peer=PeerId(row.peer),
         msg_key=MsgKey(row.msg_key),
         parts=tuple(Part(**part) for part in json.loads(row.parts)),
         quoted_id=row.quoted_id,
-        is_cut=row.is_cut,
+        is_cut=bool(row.is_cut),
         age_ms=row.age_ms,
         received_ms=row.received_ms,
         attempts=row.attempts,
-        is_released=row.is_released,
+        is_released=bool(row.is_released),
         state=InboxState(row.state),
     )
 
 
-def alias(row: AliasRow) -> Alias:
+def alias(row: Record) -> Alias:
     return Alias(
         name=AliasName(row.name),
         thread=ThreadId(row.thread),
@@ -101,7 +101,7 @@ def alias(row: AliasRow) -> Alias:
     )
 
 
-def peer(row: PeerRow | None, name: PeerId, default: Lang) -> Peer:
+def peer(row: Record | None, name: PeerId, default: Lang) -> Peer:
     if row is None:
         return Peer(name, default)
     asked = json.loads(row.confirmation) if row.confirmation else None
@@ -129,7 +129,7 @@ def peer_columns(value: Peer) -> dict[str, Any]:  # Any: columns of different ty
     }
 
 
-def turn(row: TurnTable) -> Turn:
+def turn(row: Record) -> Turn:
     return Turn(
         id=TurnId(row.id),
         key=Key(row.key),
@@ -151,7 +151,7 @@ def turn(row: TurnTable) -> Turn:
         lock=LockToken(row.lock_token) if row.lock_token else None,
         retry_at_ms=row.retry_at_ms,
         tries=row.tries,
-        stop_requested=row.stop_requested,
+        stop_requested=bool(row.stop_requested),
         attempts=row.attempts,
         outcome=row.outcome,
         owes=tuple(Owed(word) for word in row.owes.split(",") if word),
@@ -163,7 +163,7 @@ def turn(row: TurnTable) -> Turn:
     )
 
 
-def out(row: OutboxTable) -> OutRow:
+def out(row: Record) -> OutRow:
     return OutRow(
         id=OutId(row.id),
         peer=PeerId(row.peer),
@@ -177,6 +177,6 @@ def out(row: OutboxTable) -> OutRow:
         not_before_ms=row.not_before_ms,
         tries=row.tries,
         fails=row.fails,
-        maybe_sent=row.maybe_sent,
+        maybe_sent=bool(row.maybe_sent),
         turn=TurnId(row.turn) if row.turn else None,
     )

@@ -116,7 +116,7 @@ class TurnTable(_Row):
     channel = TextField()
     peer = TextField()
     thread = TextField()
-    alias_name = TextField(column_name="alias")
+    alias_name = TextField()
     prompt = TextField()
     cwd = TextField()
     sandbox = TextField()

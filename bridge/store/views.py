@@ -22,10 +22,12 @@ from bridge.core.model import (
 )
 from bridge.core.sending import Limits
 from bridge.store import accounts, approvals, outbox, rows, turns
+from bridge.store.statements import pairs, record, records, value
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
 MAX_TURNS = 200  # unfinished turns that one view holds
 MAX_HELD = 1_000
+_UNFINISHED = "SELECT thread, count(*) FROM turn WHERE state != 'done' GROUP BY thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +39,24 @@ class Conversation:
 
 
 def peers_with_news() -> tuple[PeerId, ...]:
-    query = InboxTable.select(InboxTable.peer).where(InboxTable.state == InboxState.NEW)
-    return tuple(PeerId(row.peer) for row in query.distinct())
+    return tuple(PeerId(row.peer) for row in records(InboxTable, "state = 'new' GROUP BY peer"))
 
 
 def conversation(
     peer: PeerId, limit: int, lang: Lang, passed_over: Sequence[InboxId]
 ) -> Conversation:
     """New rows of a peer but those that are being looked into, with the usual view."""
-    query = (
-        InboxTable.select()
-        .where((InboxTable.peer == peer) & (InboxTable.state == InboxState.NEW))
-        .order_by(InboxTable.id)
-        .limit(limit + len(passed_over))
-    )
-    found = tuple(rows.inbox(row) for row in query if row.id not in passed_over)
+    where = "peer = ? AND state = 'new' ORDER BY id LIMIT ?"
+    new = records(InboxTable, where, peer, limit + len(passed_over))
+    found = tuple(rows.inbox(row) for row in new if row.id not in passed_over)
     return Conversation(found, view(peer, lang, found[0] if found else None))
 
 
 def view(peer: PeerId, lang: Lang, first: InboxRow | None) -> View:
     """What every command may need: account, peer, names, how many turns wait where."""
-    known = PeerRow.get_or_none(PeerRow.peer == peer)
-    aliases = (rows.alias(found) for found in AliasRow.select().order_by(AliasRow.name))
-    unfinished: dict[ThreadId, int] = {}
-    for row in TurnTable.select(TurnTable.thread).where(TurnTable.state != TurnState.DONE):
-        thread = ThreadId(row.thread)
-        unfinished[thread] = unfinished.get(thread, 0) + 1
+    known = record(PeerRow, "peer = ?", peer)
+    aliases = [rows.alias(found) for found in records(AliasRow, "1 ORDER BY name")]
+    unfinished = {ThreadId(thread): count for thread, count in pairs(_UNFINISHED)}
     return View(
         account=accounts.get(),
         peer=rows.peer(known, peer, lang),
@@ -106,16 +100,16 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
 
 
 def peer(name: PeerId, lang: Lang) -> Peer:
-    return rows.peer(PeerRow.get_or_none(PeerRow.peer == name), name, lang)
+    return rows.peer(record(PeerRow, "peer = ?", name), name, lang)
 
 
 def due_rows() -> int:
     """New rows that wait for a decision: the measure of back-pressure."""
-    return int(InboxTable.select().where(InboxTable.state == InboxState.NEW).count())
+    return int(value("SELECT count(*) FROM inbox WHERE state = 'new'"))
 
 
 def _quoted(server_id: str) -> Turn | None:
-    row = OutboxTable.get_or_none(OutboxTable.server_id == server_id)
+    row = record(OutboxTable, "server_id = ?", server_id)
     return turns.get(TurnId(row.turn)) if row and row.turn else None
 
 

@@ -33,6 +33,7 @@ class Channel:
         self._shared = shared
         self._worker = worker
         self._begun: Attempt | None = None
+        self._rest: outbox.Rest | None = None  # what the last attempt left to wait for
         self._idle = anyio.Event()
         self._idle.set()
 
@@ -71,6 +72,9 @@ class Channel:
         """Send until nothing may go; how long until something may, in seconds."""
         while True:
             attempt, self._begun = self._begun, None
+            if attempt is None and self._rest is not None:
+                rest, self._rest = self._rest, None
+                return self._seconds(rest)
             if attempt is None:
                 sender = self.sender()
                 if sender is None:
@@ -78,11 +82,14 @@ class Channel:
                 now_ms = self._shared.now_ms()
                 found = await self._shared.db.run(partial(outbox.look, sender, now_ms))
                 if isinstance(found, outbox.Rest):
-                    if found.until_ms is None:
-                        return LOOK_AGAIN_S
-                    return max(0.0, (found.until_ms - now_ms) / 1000)
+                    return self._seconds(found)
                 attempt = found
             await self._deliver(attempt)
+
+    def _seconds(self, rest: outbox.Rest) -> float:
+        if rest.until_ms is None:
+            return LOOK_AGAIN_S
+        return max(0.0, (rest.until_ms - self._shared.now_ms()) / 1000)
 
     async def idle(self) -> None:
         """Wait until no attempt is under way."""
@@ -107,12 +114,16 @@ class Channel:
             try:
                 with anyio.CancelScope(shield=True):
                     finish = partial(self._finish, attempt, outcome, reply, sender, now_ms)
-                    self._begun = await self._shared.db.run(finish)
+                    found = await self._shared.db.run(finish)
                 break
             except StoreFault:
                 _log.exception("outbox.store_failed")
                 await anyio.sleep(STORE_RETRY_S)
         reach("T7")
+        if isinstance(found, Attempt):
+            self._begun = found
+        else:
+            self._rest = found
         _log.info("delivery.done", row=attempt.row.id, outcome=outcome.value, code=reply.code)
 
     def _finish(
@@ -122,7 +133,7 @@ class Channel:
         reply: messages.SendReply,
         sender: outbox.Sender | None,
         now_ms: int,
-    ) -> Attempt | None:
+    ) -> Attempt | outbox.Rest:
         step = after_delivery(attempt.row, outcome, accounts.get(), self._shared.limits, now_ms)
         return outbox.finish(
             attempt, outcome, step, reply.server_id, reply.code or outcome.value, sender, now_ms

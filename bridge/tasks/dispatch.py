@@ -28,7 +28,8 @@ from bridge.core.model import (
     StoreFault,
     View,
 )
-from bridge.links.controller import Controller, ToolError
+from bridge.links.controller import Controller
+from bridge.links.link import ToolError
 from bridge.store import inbox, views
 from bridge.store.inbox import Applied
 from bridge.tasks.channel import Channel
@@ -39,6 +40,7 @@ from bridge.wire import log
 
 LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
 STORE_RETRY_S = 1.0
+FEW_ROWS = 8  # where each message is a prompt of its own
 ROWS_AT_ONCE = 100  # of one peer: more than a burst of ten seconds holds
 SESSIONS_ASKED = 10  # lines of a list that fit one bubble
 PLAN_DEADLINE_S = 5.0  # for the head before a turn; then it is planned without
@@ -58,6 +60,7 @@ class Dispatcher:
         self._channel = channel
         self._threads = threads
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
+        self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
     async def keep_deciding(self) -> None:
         """Serve the inbox for ever."""
@@ -74,38 +77,51 @@ class Dispatcher:
         """Take everything that is due; how long until something else is, in seconds."""
         wait_s = LOOK_AGAIN_S
         for peer in await self._shared.db.read(views.peers_with_news):
-            while True:
-                taken_or_wait = await self._take(peer, asking)
-                if taken_or_wait is not True:
-                    wait_s = min(wait_s, taken_or_wait)
-                    break
+            peer_wait_s = None
+            while peer_wait_s is None:
+                peer_wait_s = await self._take(peer, asking)
+            wait_s = min(wait_s, peer_wait_s)
         return wait_s
 
-    async def _take(self, peer: PeerId, asking: TaskGroup) -> bool | float:
-        """Take one batch of this peer: True, or how long until there is one."""
+    async def _take(self, peer: PeerId, asking: TaskGroup) -> float | None:
+        """Take one batch of this peer: None when there may be more, else how long to wait."""
         policy = self._shared.policy
         busy = self._asking.get(peer, ())
-        many = policy.merge_window_ms > 0 or policy.stale_ms > 0
-        limit = ROWS_AT_ONCE if many or busy else 1
-        found = await self._shared.db.read(
-            lambda: views.conversation(peer, limit, self._shared.lang, busy)
-        )
+        limit = ROWS_AT_ONCE if policy.merge_window_ms or busy else FEW_ROWS
+        found = await self._look(peer, limit)
         rows = [row for row in found.rows if not busy or _goes_ahead(row)]
-        batch = intake.batch(rows, self._shared.now_ms(), policy.merge_window_ms, policy.stale_ms)
+        if busy and len(rows) < len(found.rows):
+            self._passed_over.add(peer)
+        now_ms = self._shared.now_ms()
+        batch = intake.batch(rows, now_ms, policy.merge_window_ms, policy.stale_ms)
         if batch is None:
             return LOOK_AGAIN_S
         if isinstance(batch, intake.WaitUntil):
-            return max(0.0, (batch.at_ms - self._shared.now_ms()) / 1000)
+            return max(0.0, (batch.at_ms - now_ms) / 1000)
+        if batch.is_stale and limit == FEW_ROWS:
+            found = await self._look(peer, ROWS_AT_ONCE)
+            whole = intake.batch(found.rows, now_ms, policy.merge_window_ms, policy.stale_ms)
+            batch = whole if isinstance(whole, intake.Batch) else batch
         await self._decide(batch, found.view, asking)
-        return True
+        has_more = len(found.rows) > len(batch.rows) or len(found.rows) >= limit
+        return None if has_more else LOOK_AGAIN_S
+
+    async def _look(self, peer: PeerId, limit: int) -> views.Conversation:
+        busy, lang = self._asking.get(peer, ()), self._shared.lang
+        return await self._shared.db.read(lambda: views.conversation(peer, limit, lang, busy))
 
     async def _decide(self, batch: intake.Batch, view: View, asking: TaskGroup) -> None:
-        reach("before T2")
         try:
+            if batch.rows[0].attempts >= intake.MAX_ATTEMPTS:
+                await self._set_aside(batch.rows[0], view)
+                return
+            reach("before T2")
             command = decide.command_of(batch)
             if commands.needs_whole(command):
                 view = await self._whole(view, command)
             need = commands.Need.NONE if batch.is_stale else commands.needs(command)
+            if need is commands.Need.STATUS and self._is_known_busy(command, view):
+                need = commands.Need.NONE
             if need is commands.Need.NONE:
                 await self._write(batch, command, view, Facts())
                 return
@@ -121,6 +137,11 @@ class Dispatcher:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
         limits = self._shared.limits
         return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    def _is_known_busy(self, command: commands.Command, view: View) -> bool:
+        """A turn of ours is there: the controller need not be asked how the thread is."""
+        thread = decide.target_of(command, view)
+        return thread is None or bool(view.unfinished.get(thread))
 
     async def _ask(
         self, batch: intake.Batch, command: commands.Command, need: commands.Need, view: View
@@ -140,7 +161,9 @@ class Dispatcher:
                 self._asking[view.peer.id] = left
             else:
                 self._asking.pop(view.peer.id, None)
-            self._shared.inbox_bell.ring()
+            if view.peer.id in self._passed_over:
+                self._passed_over.discard(view.peer.id)
+                self._shared.inbox_bell.ring()
 
     async def _facts(self, command: commands.Command, need: commands.Need, view: View) -> Facts:
         """What the controller says; the reason where it cannot be asked."""
@@ -152,7 +175,7 @@ class Dispatcher:
                 found = await self._controller.sessions(command.words, SESSIONS_ASKED)
                 return Facts(sessions=found)
             thread = decide.target_of(command, view)
-            if thread is None or view.unfinished.get(thread):
+            if thread is None:
                 return Facts()
             return Facts(status=await self._controller.status(thread, deadline_s))
         except LinkDown as down:
@@ -196,14 +219,20 @@ class Dispatcher:
         return applied
 
     async def _failed(self, rows: tuple[InboxRow, ...], view: View) -> None:
-        """Our own code failed on these rows: count it, and set aside what fails again."""
+        """Our own code failed on these rows: count it; what failed often is set aside."""
         _log.exception("inbox.failed", row=rows[0].id)
-        for row in rows:
-            count = await self._shared.db.run(partial(inbox.count_attempt, row.id))
-            if count >= intake.MAX_ATTEMPTS:
-                decision = decide.set_aside(row, view, self._shared.ids())
-                await self._apply(decision, view, self._shared.now_ms())
+        try:
+            for row in rows:
+                await self._shared.db.run(partial(inbox.count_attempt, row.id))
+        except StoreFault:
+            _log.exception("inbox.store_failed")
+            await anyio.sleep(STORE_RETRY_S)
         self._shared.inbox_bell.ring()
+
+    async def _set_aside(self, row: InboxRow, view: View) -> None:
+        _log.error("inbox.poison", row=row.id)
+        decision = decide.set_aside(row, view, self._shared.ids())
+        await self._apply(decision, view, self._shared.now_ms())
 
 
 def _goes_ahead(row: InboxRow) -> bool:

@@ -76,6 +76,8 @@ class Door:
         await self._worker.hint(messages.PollSet(poll=False))
 
     async def _hello(self, peer: Peer, hello: messages.ChannelHello) -> messages.ChannelHelloReply:
+        if self._worker.is_fenced(peer):
+            raise Refused(codec.FENCED, "another worker has taken over this account")
         offered = Account(
             channel=hello.channel,
             bot_id=hello.bot_id,

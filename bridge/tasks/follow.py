@@ -27,7 +27,8 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice
 from bridge.core.turns import Accepted, Run
-from bridge.links.controller import Controller, ToolError, UnknownRun
+from bridge.links.controller import Controller, UnknownRun
+from bridge.links.link import ToolError
 from bridge.store import approvals, turns, views
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
@@ -54,6 +55,7 @@ class Follow:
         self._channel = channel
         self._turn = turn
         self._bell = bell
+        self.was_stopped = turn.stop_requested
 
     async def until_over(self, handle: Accepted, *, is_new: bool) -> Run | None:
         """The run when it is over; None when the controller does not know it any more.
@@ -111,19 +113,26 @@ class Follow:
         note_at = anyio.current_time() + WORKING_AFTER_S if is_new else None
         is_stopping = False
         async with anyio.create_task_group() as stopping:
+            wait_s = LISTEN_S
+            if not is_new:
+                self._bell.ring()  # a stop or a decision may be older than this process
             while True:
-                now = await self._shared.db.read(lambda: turns.get(self._turn.id))
-                if now is not None and now.stop_requested and not is_stopping:
+                if note_at is not None:
+                    wait_s = min(wait_s, max(0.0, note_at - anyio.current_time()))
+                has_news = await self._bell.heard(wait_s)
+                if has_news and not is_stopping and await self._stop_requested():
                     is_stopping = True
                     stopping.start_soon(self._stop, run)
                 wait_s = await self._give_decisions()
-                if note_at is not None:
-                    wait_s = min(wait_s, max(0.0, note_at - anyio.current_time()))
-                await self._bell.heard(wait_s)
                 if note_at is not None and anyio.current_time() >= note_at:
                     note_at = None
                     if not await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
                         await self._tell("working", SendClass.NOTE)
+
+    async def _stop_requested(self) -> bool:
+        now = await self._shared.db.read(lambda: turns.get(self._turn.id))
+        self.was_stopped = now is not None and now.stop_requested
+        return self.was_stopped
 
     async def _stop(self, run: RunId) -> None:
         async with anyio.create_task_group() as tasks:

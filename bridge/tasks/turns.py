@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import anyio
@@ -30,7 +31,8 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.turns import Accepted, Run, Settlement, TurnEvent
-from bridge.links.controller import Controller, ToolError
+from bridge.links.controller import Controller
+from bridge.links.link import ToolError
 from bridge.links.worker import WorkerLink
 from bridge.store import outbox, views
 from bridge.store import turns as store
@@ -43,6 +45,7 @@ from bridge.wire import log, messages
 
 STORE_RETRY_S = 1.0
 PAY_RETRY_S = 5.0
+COMING_UP_S = 5.0  # for a controller that is only just starting, before a turn is parked
 T = TypeVar("T")
 
 _log = log.get("turns")
@@ -187,11 +190,12 @@ class _Thread:
                 await self._claim(turn, TurnEvent.RETRY_DUE, None)
 
     async def _start(self, turn: Turn) -> None:
+        await self._controller.ready(COMING_UP_S)
         reach("before start")
         try:
             reply = await self._controller.start(turn)
-        except LinkDown:
-            await self._park(turn, None)
+        except LinkDown as down:
+            await self._park(turn, down)
             return
         reach("after start")
         if isinstance(reply, Accepted):
@@ -216,14 +220,14 @@ class _Thread:
         else:
             await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
 
-    async def _park(self, turn: Turn, reply: core.StartReply | None) -> None:
-        """Store what a refused start means; None: the link was down before the call."""
+    async def _park(self, turn: Turn, reply: core.StartReply | LinkDown) -> None:
+        """Store what a refused start means; LinkDown: there was no call."""
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
             ids = self._shared.ids()
-            if reply is None:
-                step = core.parked_for_controller(turn, peer, now_ms, ids)
+            if isinstance(reply, LinkDown):
+                step = core.parked_for_controller(turn, reply.reason, peer, now_ms, ids)
                 return store.park(turn, step, now_ms, sender)
             found = core.after_start(turn, reply, peer, now_ms, ids)
             if isinstance(found, core.ParkStep):
@@ -243,7 +247,13 @@ class _Thread:
         self._all.show_typing(turn, is_on=True)
         follow = Follow(self._shared, self._controller, self._all.channel, turn, self._bell)
         found = await follow.until_over(handle, is_new=accepted is not None)
-        now = await self._shared.db.read(lambda: store.get(turn.id)) or turn
+        now = replace(
+            turn,
+            state=TurnState.RUNNING,
+            run=handle.run,
+            lock=handle.lock,
+            stop_requested=follow.was_stopped,
+        )
         if found is None:
             await self._end(now, TurnEvent.UNKNOWN_RUN, "uncertain")
         else:

@@ -191,7 +191,11 @@ class Peer:
             _log.exception("wire.handler_failed", method=asked.method)
             answer = codec.Failure(asked.id, codec.INTERNAL_ERROR, "internal error, see the log")
         self._unanswered -= 1
-        await self._write(answer)
+        try:
+            await self._write(answer)
+        except codec.FrameTooLong as long:
+            _log.error("wire.answer_too_long", method=asked.method, why=str(long))
+            await self._write(codec.Failure(asked.id, codec.INTERNAL_ERROR, "answer too long"))
         if isinstance(answer, codec.Failure) and self._awaits_hello():
             self.close()  # who does not greet properly is not listened to
 

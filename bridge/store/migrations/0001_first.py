@@ -75,7 +75,7 @@ STATEMENTS = (
         channel TEXT NOT NULL,
         peer TEXT NOT NULL,
         thread TEXT NOT NULL,
-        alias TEXT NOT NULL,
+        alias_name TEXT NOT NULL,
         prompt TEXT NOT NULL,
         cwd TEXT NOT NULL,
         sandbox TEXT NOT NULL,

@@ -1,0 +1,86 @@
+"""The command `ctb-controller`. Everything heavy is imported where it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+EXIT_FAULT = 1
+EXIT_USE = 2
+
+
+@click.command()
+@click.option(
+    "--engine",
+    type=click.Choice(["codex", "echo"]),
+    default="codex",
+    show_default=True,
+    help="The real Codex, or one that answers by itself and needs nothing.",
+)
+@click.option("--reads-only", is_flag=True, help="Status, list and history, from disk alone.")
+@click.option(
+    "--end-idle-server",
+    is_flag=True,
+    help="Say which Codex server of ours runs, end it when idle, and exit.",
+)
+def main(engine: str, reads_only: bool, end_idle_server: bool) -> None:
+    """Serve Codex threads to an MCP client over standard input and output.
+
+    Reads CODEX_HOME (default ~/.codex), CTB_CODEX_COMMAND (default codex) and
+    CROSS_THREAD_CONTROLLER_DB. Exit codes: 0 ended as asked, 1 fault, 2 wrong setting.
+    """
+    home = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    if not home.is_absolute():
+        _say_and_exit("CODEX_HOME must be a full path, for example /home/me/.codex", EXIT_USE)
+    folder = home / "cross-thread-controller"
+    named = "ctb.sqlite3" if engine == "codex" else "echo.sqlite3"
+    database = Path(os.environ.get("CROSS_THREAD_CONTROLLER_DB") or folder / named)
+    _set_up_log(folder)
+
+    import anyio
+
+    if end_idle_server:
+        from bridge.codex.tidy import end_idle
+
+        click.echo(json.dumps(anyio.run(end_idle, folder, database)))
+        return
+
+    from bridge.codex.serve import Place, serve
+
+    command = _command(os.environ.get("CTB_CODEX_COMMAND") or "codex")
+    anyio.run(serve, Place(engine, home, folder, database, command, reads_only))
+
+
+def _command(text: str) -> tuple[str, ...]:
+    """A JSON list if it starts with `[`, a file as it is, else shell words."""
+    if text.startswith("["):
+        try:
+            words = json.loads(text)
+        except ValueError:
+            words = None
+        if isinstance(words, list) and words and all(isinstance(w, str) for w in words):
+            return tuple(words)
+        _say_and_exit('CTB_CODEX_COMMAND must be a list like ["codex"]', EXIT_USE)
+    return (text,) if Path(text).exists() else tuple(shlex.split(text))
+
+
+def _set_up_log(folder: Path) -> None:
+    from bridge.wire import log, place
+
+    try:
+        place.private_folder(folder)
+        path: Path | None = folder / "controller.log"
+    except place.PlaceFault as fault:
+        print(f"no log file: {fault}", file=sys.stderr)
+        path = None
+    log.setup("controller", path, os.environ.get("CTB_LOG_LEVEL") or "info")
+
+
+def _say_and_exit(sentence: str, code: int) -> None:
+    click.echo(sentence, err=True)
+    sys.exit(code)

@@ -1,0 +1,48 @@
+"""What `status` and `doctor` need: our Codex server found, and ended when idle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+
+from bridge.codex import appserver, process, writers
+from bridge.codex.host import is_idle
+from bridge.codex.model import EngineGone
+from bridge.wire import place
+
+
+async def end_idle(folder: Path, database: Path) -> dict[str, object]:
+    """`{"server": "none" | "in_use" | "busy" | "ended", "pid", "memory_bytes"}`.
+
+    One that a running controller uses, or that does not answer, is not ended.
+    """
+    record = process.recorded(folder)
+    if record is None:
+        return {"server": "none"}
+    found: dict[str, object] = {
+        "pid": record.pid,
+        "memory_bytes": process.resident_bytes(writers.serving(writers.own_socket(folder))),
+    }
+    if place.is_locked(database.with_name(database.name + ".lock")):
+        return {"server": "in_use", **found}
+    if await _is_idle(folder):
+        await process.end(record, folder)
+        return {"server": "ended", **found}
+    return {"server": "busy", **found}
+
+
+async def _is_idle(folder: Path) -> bool:
+
+    try:
+        async with (
+            appserver.connect(writers.own_socket(folder)) as link,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(link.read, lambda *_: None, lambda *_: None)
+            found = await is_idle(link)
+            tasks.cancel_scope.cancel()
+            return found
+    except EngineGone:
+        return False
+    return False

@@ -1,0 +1,112 @@
+"""Choosing and naming threads: `/use`, `/add`, `/bind`, `/remove`, and its `/yes`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core.intake import InboxEvent
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Audit,
+    Confirmation,
+    Decision,
+    Listed,
+    ThreadId,
+)
+from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
+from bridge.core.phrases import notice, say
+from bridge.core.room import Room, alias_named, is_thread_id, listed_at
+
+CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
+
+
+def use(room: Room, target: str) -> Decision:
+    if not target.isdecimal():
+        alias = alias_named(room.view, target)
+        if alias is None:
+            return room.tell("no_alias", alias=target)
+        return _choose(room, alias)
+    listed = listed_at(room.peer, target)
+    if listed is None:
+        return room.tell("no_number", number=target)
+    known = [a for a in room.view.aliases.values() if a.thread == listed.thread]
+    if known:
+        return _choose(room, known[0])
+    return _name(room, _fresh_name(room, listed), listed, is_chosen=True)
+
+
+def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
+    if not is_alias(name):
+        return room.tell("bad_alias", alias=name[:40])
+    for other in room.view.aliases:
+        if other != name and skeleton(other) == skeleton(name):
+            return room.tell("alias_like", alias=name, other=other)
+    listed = listed_at(room.peer, target)
+    if listed is None and target.isdecimal():
+        return room.tell("no_number", number=target)
+    if listed is None and not is_thread_id(target):
+        return room.tell("bad_thread_id")
+    return _name(room, name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
+
+
+def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
+    status = room.facts.status
+    alias = Alias(
+        name,
+        listed.thread,
+        cwd=listed.cwd or (status.cwd if status else ""),
+        title=listed.title,
+        seen_head=(status.head or "") if status else "",
+    )
+    title = listed.title or say("untitled", room.lang)
+    if is_chosen:
+        room.peer = replace(room.peer, active=name)
+    told = notice("using" if is_chosen else "added", room.lang, alias=name, title=title)
+    audit = Audit("alias.put", "owner", "named", name)
+    return replace(room.build(InboxEvent.ANSWERED, told), aliases=(alias,), audit=(audit,))
+
+
+def _choose(room: Room, alias: Alias) -> Decision:
+    room.peer = replace(room.peer, active=alias.name)
+    title = alias.title or say("untitled", room.lang)
+    return room.build(
+        InboxEvent.ANSWERED, notice("using", room.lang, alias=alias.name, title=title)
+    )
+
+
+def _fresh_name(room: Room, listed: Listed) -> AliasName:
+    """The folder's name, with a number behind it where that is taken."""
+    folder = listed.cwd.rstrip("/").rpartition("/")[2].lower()
+    stem = "".join(ch if ch.isalnum() or ch in "-_" else "-" for ch in folder)
+    stem = stem.strip("-_")[: MAX_ALIAS_CHARS - 4]
+    if not is_alias(stem):
+        stem = "thread"
+    taken = {skeleton(name) for name in room.view.aliases}
+    name, number = stem, 1
+    while skeleton(name) in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    return AliasName(name)
+
+
+def remove(room: Room, name: str) -> Decision:
+    alias = alias_named(room.view, name)
+    if alias is None:
+        return room.tell("no_alias", alias=name)
+    asked = Confirmation("remove", alias.name, room.now_ms + CONFIRM_MS)
+    room.peer = replace(room.peer, confirmation=asked)
+    return room.tell("confirm_remove", alias=alias.name)
+
+
+def confirm(room: Room, *, is_yes: bool) -> Decision:
+    asked = room.view.peer.confirmation
+    if asked is None or asked.until_ms < room.now_ms:
+        return room.tell("nothing_to_confirm")
+    if not is_yes:
+        return room.tell("kept")
+    if room.peer.active == asked.subject:
+        room.peer = replace(room.peer, active=None)
+    found = room.tell("removed", alias=asked.subject)
+    audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
+    return replace(found, removed=AliasName(asked.subject), audit=(audit,))

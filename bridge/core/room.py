@@ -1,0 +1,95 @@
+"""What every decision about one batch looks at, and how its Decision is put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core.answers import Reply
+from bridge.core.intake import Batch, InboxEvent, inbox_step
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Audit,
+    Decision,
+    Facts,
+    Ids,
+    InboxState,
+    Listed,
+    NewRow,
+    Peer,
+    Policy,
+    RowStep,
+    SendClass,
+    ThreadId,
+    View,
+)
+from bridge.core.phrases import notice
+
+MIN_ID_CHARS = 8  # of a thread id typed by hand; Codex's have 36
+MAX_ID_CHARS = 128
+
+
+class Room:
+    """The things that every decision about one batch looks at."""
+
+    def __init__(
+        self, batch: Batch, view: View, facts: Facts, policy: Policy, now_ms: int, ids: Ids
+    ) -> None:
+        self.batch = batch
+        self.view = view
+        self.facts = facts
+        self.policy = policy
+        self.now_ms = now_ms
+        self.ids = ids
+        self.peer = replace(view.peer, confirmation=None)
+        self.lang = view.peer.lang
+
+    def tell(self, phrase: str, **values: object) -> Decision:
+        return self.build(InboxEvent.ANSWERED, notice(phrase, self.lang, **values))
+
+    def answered(self, found: Reply) -> Decision:
+        if found.peer is not None:
+            self.peer = replace(found.peer, confirmation=None)
+        decision = self.build(InboxEvent.ANSWERED, found.text)
+        return replace(decision, bubbles=decision.bubbles + found.rows)
+
+    def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
+        state, outcome = inbox_step(InboxState.NEW, event)
+        bubbles: tuple[NewRow, ...] = ()
+        if told:
+            group = f"reply-{self.ids.seed}"
+            bubbles = (NewRow(SendClass.ANSWER, told, f"ctb:{self.ids.seed}-r", group),)
+        return Decision(
+            peer=self.peer.id,
+            rows=tuple(RowStep(row.id, state, outcome) for row in self.batch.rows),
+            bubbles=bubbles,
+            peer_before=self.view.peer,
+            peer_after=self.peer if self.peer != self.view.peer else None,
+            audit=audit,
+        )
+
+
+def alias_named(view: View, name: str) -> Alias | None:
+    return view.aliases.get(AliasName(name))
+
+
+def active_thread(view: View) -> ThreadId | None:
+    if view.quoted_turn is not None:
+        return view.quoted_turn.thread
+    alias = view.aliases.get(view.peer.active) if view.peer.active else None
+    return alias.thread if alias else None
+
+
+def listed_at(peer: Peer, target: str) -> Listed | None:
+    if target.isascii() and target.isdecimal() and len(target) <= 4:
+        number = int(target)
+        if 1 <= number <= len(peer.listed):
+            return peer.listed[number - 1]
+    return None
+
+
+def is_thread_id(word: str) -> bool:
+    plain = word.replace("-", "").replace("_", "").replace(".", "").replace(":", "")
+    if word.isdecimal():
+        return False
+    return MIN_ID_CHARS <= len(word) <= MAX_ID_CHARS and plain.isascii() and plain.isalnum()

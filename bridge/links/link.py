@@ -1,0 +1,291 @@
+"""The MCP link to one controller process: kept up, watched, called with deadlines.
+
+The child is started again with back-off whenever it dies or misses three deadlines;
+each process is a new link number. A call raises LinkDown when it was not made, LinkLost
+when nobody knows what became of it, and ToolError when the controller said no.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio import to_thread
+from pydantic import ValidationError
+
+from bridge.core.model import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.links.child import controller_process
+from bridge.wire import log
+
+if TYPE_CHECKING:
+    from mcp import ClientSession
+
+CALL_DEADLINE_S = 30.0  # delivery-semantics 6
+GREETING_DEADLINE_S = 15.0  # importing mcp alone takes up to 1.3 s (libraries 2)
+CONNECTION_CLOSED = -32000  # MCPError's code when the stream ended (libraries 4)
+MISSED_LIMIT = 3  # delivery-semantics 6: then the controller is started again
+BACKOFF_FIRST_S = 0.5
+BACKOFF_LAST_S = 15.0
+IDLE_S = 120.0  # after its last use, an on-demand link is ended
+MAX_TOOL_PAGES = 20
+
+_log = log.get("controller")
+
+
+class ToolError(Exception):
+    """The controller answered with an error; `code` is one of the contract's words, or ""."""
+
+    def __init__(self, tool: str, code: str, message: str) -> None:
+        super().__init__(f"{tool}: {code or 'error'}")
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class _Live:
+    """One connected child."""
+
+    session: ClientSession
+    number: int
+    tools: Mapping[str, frozenset[str]]
+    lost: anyio.Event = field(default_factory=anyio.Event)
+    missed: int = 0
+    waits: set[int] = field(default_factory=set)
+    answers_during_wait: bool = False
+    scopes: set[anyio.CancelScope] = field(default_factory=set)
+
+    def lose(self) -> None:
+        """End every call in flight: a pending MCP call may never notice by itself."""
+        self.lost.set()
+        for scope in self.scopes:
+            scope.cancel()
+
+
+class Link:
+    """One controller command for the life of the bridge, whatever process serves it."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        stderr: Path,
+        needed: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self._command = tuple(command)
+        self._env = dict(env)
+        self._stderr = stderr
+        self._needed = needed
+        self._live: _Live | None = None
+        self._numbers = count(1)
+        self.calls = count(1)
+        self._changed = anyio.Event()
+        self._asked = anyio.Event()
+        self._asked_at = 0.0
+        self.trouble: Refusal | None = Refusal.CONTROLLER_DOWN
+
+    # ---- the link -------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Hold a connection for ever: start the child, watch it, start it again."""
+        await to_thread.run_sync(_import_mcp)  # 0.7 to 1.3 s: the socket is served meanwhile
+        wait_s = BACKOFF_FIRST_S
+        while True:
+            try:
+                began = anyio.current_time()
+                await self._connect_once()
+                if anyio.current_time() - began > BACKOFF_LAST_S:
+                    wait_s = BACKOFF_FIRST_S
+            except* FileNotFoundError:
+                self._down(Refusal.CONTROLLER_MISSING)
+            except* PermissionError:
+                self._down(Refusal.CONTROLLER_MISSING)
+            except* Exception as failed:
+                _log.warning("link.failed", link="controller", why=_kinds(failed))
+            self._down(self.trouble or Refusal.CONTROLLER_DOWN)
+            await anyio.sleep(wait_s)
+            wait_s = min(wait_s * 2, BACKOFF_LAST_S)
+
+    async def keep_on_demand(self) -> None:
+        """Hold a connection only while it is asked for, and a while after."""
+        while True:
+            await self._asked.wait()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.keep)
+                while (left_s := self._asked_at + IDLE_S - anyio.current_time()) > 0:  # noqa: ASYNC110  # a date
+                    await anyio.sleep(left_s)
+                tasks.cancel_scope.cancel()
+            self._down(Refusal.CONTROLLER_DOWN)
+            self._asked = anyio.Event()
+
+    def ask(self) -> None:
+        """Somebody wants this link now."""
+        self._asked_at = anyio.current_time()
+        self._asked.set()
+
+    @property
+    def is_up(self) -> bool:
+        return self._live is not None
+
+    @property
+    def link_no(self) -> int:
+        return self._live.number if self._live else 0
+
+    def offers(self, tool: str) -> bool:
+        return self._live is not None and tool in self._live.tools
+
+    async def ready(self, within_s: float) -> None:
+        """Give a controller that is only just starting a moment to come up."""
+        with anyio.move_on_after(within_s):
+            while self._live is None and self.trouble is Refusal.CONTROLLER_DOWN:
+                await self._changed.wait()
+
+    async def changed(self) -> None:
+        """Wait until the link comes or goes."""
+        await self._changed.wait()
+
+    async def _connect_once(self) -> None:
+        from mcp import ClientSession
+        from mcp.types import Implementation
+
+        async with controller_process(self._command, self._env, self._stderr) as (
+            incoming,
+            outgoing,
+            gone,
+        ):
+            info = Implementation(name="codex-thread-bridge", version="0.1.0")
+            async with ClientSession(incoming, outgoing, client_info=info) as session:
+                with anyio.fail_after(GREETING_DEADLINE_S):
+                    await session.initialize()
+                    tools = await self._tools(session)
+                live = _Live(session, next(self._numbers), tools)
+                self._up(live)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_lose_when, gone, live)
+                    await live.lost.wait()
+                    tasks.cancel_scope.cancel()
+                self._down(Refusal.CONTROLLER_DOWN)
+
+    async def _tools(self, session: ClientSession) -> Mapping[str, frozenset[str]]:
+        from mcp.types import PaginatedRequestParams
+
+        found: dict[str, frozenset[str]] = {}
+        cursor: str | None = None
+        for _ in range(MAX_TOOL_PAGES):
+            page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor))
+            for tool in page.tools:
+                known = tool.input_schema.get("properties")
+                found[tool.name] = frozenset(known) if isinstance(known, dict) else frozenset()
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        for name, fields in self._needed.items():
+            lacking = [f for f in fields if found.get(name) and f not in found[name]]
+            if name not in found or lacking:
+                _log.error("controller.lacks", tool=name, fields=lacking)
+                found.pop(name, None)
+        return found
+
+    def _up(self, live: _Live) -> None:
+        self._live = live
+        lacks = [name for name in self._needed if name not in live.tools]
+        self.trouble = Refusal.CONTROLLER_LACKS if lacks else None
+        _log.info("link.up", link="controller", link_no=live.number, tools=len(live.tools))
+        self._tell()
+
+    def _down(self, trouble: Refusal) -> None:
+        if self._live is not None:
+            _log.warning("link.lost", link="controller", link_no=self._live.number)
+            self._live.lose()
+        self._live, self.trouble = None, trouble
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    # ---- one call -------------------------------------------------------
+
+    def need(self, tool: str) -> _Live:
+        live = self._live
+        if live is None:
+            raise LinkDown(self.trouble or Refusal.CONTROLLER_DOWN)
+        if tool not in live.tools:
+            raise LinkDown(Refusal.CONTROLLER_LACKS)
+        return live
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], deadline_s: float = CALL_DEADLINE_S
+    ) -> dict[str, Any]:  # Any: JSON
+        from mcp import MCPError
+
+        live = self.need(tool)
+        waits = set(live.waits)
+        result = None
+        try:
+            with anyio.move_on_after(deadline_s) as scope:
+                live.scopes.add(scope)
+                result = await live.session.call_tool(tool, arguments)
+        except MCPError as failed:
+            if failed.code != CONNECTION_CLOSED:
+                raise ToolError(tool, "", str(failed)) from failed
+            live.lose()
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            live.lose()
+        except (ValidationError, RuntimeError) as wrong:
+            raise PeerFault(f"{tool}: not a tool result") from wrong
+        finally:
+            live.scopes.discard(scope)
+        if result is None:
+            self._missed(live, tool)
+            raise LinkLost("controller", live.number)
+        live.missed = 0
+        if tool != "cross_thread_wait_any" and waits & live.waits:
+            live.answers_during_wait = True
+        return _body(tool, result)
+
+    def _missed(self, live: _Live, tool: str) -> None:
+        if live.lost.is_set():
+            return
+        live.missed += 1
+        _log.warning("controller.deadline", tool=tool, missed=live.missed)
+        if live.missed >= MISSED_LIMIT:
+            live.lose()
+
+
+def _body(tool: str, result: Any) -> dict[str, Any]:  # Any: an MCP result and its JSON
+    body = result.structured_content
+    if not isinstance(body, dict):
+        texts = [item.text for item in result.content if getattr(item, "type", "") == "text"]
+        try:
+            body = json.loads(texts[0]) if texts else {}
+        except ValueError:
+            body = {"error": {"code": "", "message": texts[0][:500]}} if result.is_error else None
+    if not isinstance(body, dict):
+        raise PeerFault(f"{tool}: the result is no JSON object")
+    error = body.get("error")
+    if result.is_error or isinstance(error, dict):
+        told = error if isinstance(error, dict) else {}
+        raise ToolError(tool, str(told.get("code", "")), str(told.get("message", ""))[:500])
+    return body
+
+
+def _import_mcp() -> None:
+    import mcp  # noqa: F401
+
+
+async def _lose_when(gone: anyio.Event, live: _Live) -> None:
+    await gone.wait()
+    live.lose()
+
+
+def _kinds(group: BaseExceptionGroup[BaseException]) -> str:
+    """The kinds of what went wrong, flat; their texts may hold anything."""
+    return ", ".join(
+        _kinds(error) if isinstance(error, BaseExceptionGroup) else type(error).__name__
+        for error in group.exceptions
+    )
