@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -156,11 +157,11 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
 
 
 def _log_in(plan: _Plan, simulator: Simulator) -> None:
-    """The credential file that a login at the simulated server would have written."""
+    """The credential file of a new login: on kept data, the old server's cursor is gone."""
     plan.data.mkdir(parents=True, exist_ok=True)
     folder = place.private_folder(plan.data / "local")
-    credentials = json.dumps(simulator.credentials(), indent=2).encode()
-    place.write_private(folder / "ilink_credentials.json", credentials)
+    credentials = json.dumps(simulator.credentials(generation=int(time.time())), indent=2)
+    place.write_private(folder / "ilink_credentials.json", credentials.encode())
 
 
 async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:

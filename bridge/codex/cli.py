@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-EXIT_FAULT = 1
 EXIT_USE = 2
 
 

@@ -100,9 +100,6 @@ class Host:
             await process.end(record, self._folder)
             log.info("server.ended", pid=record.pid)
 
-    def own_record(self) -> process.Record | None:
-        return process.recorded(self._folder)
-
     def known(self) -> list[tuple[str, AppServer]]:
         """The connections that are up, by the name a person knows them under."""
         names = {self._daemon_socket: "shared daemon", self._own_socket: "own server"}

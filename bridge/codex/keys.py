@@ -176,10 +176,6 @@ class Keys:
         """Raises Refused(NOT_FOUND)."""
         return self._one(_SELECT_RUN + "WHERE id = ?", run)
 
-    def newest_run(self, thread: ThreadId) -> Run | None:
-        found = self._many("WHERE thread = ? ORDER BY number DESC LIMIT 1", thread)
-        return found[0] if found else None
-
     def live_run(self, thread: ThreadId) -> Run | None:
         found = self._many("WHERE thread = ? AND status IN ('starting', 'in_progress')", thread)
         return found[0] if found else None

@@ -421,6 +421,7 @@ class ThreadStatus:
     owner: str
     is_active: bool
     cwd: str
+    is_known: bool = True  # False: this controller has never heard of the thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +430,7 @@ class Facts:
 
     sessions: tuple[Session, ...] | None = None
     status: ThreadStatus | None = None
+    knows_all: bool = False  # the controller lists every thread: what it does not know is not
     trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
     channel_line: str = ""
 

@@ -47,6 +47,9 @@ def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decisio
         return room.tell("no_number", number=target)
     if listed is None and not is_thread_id(target):
         return room.tell("bad_thread_id")
+    status = room.facts.status
+    if listed is None and room.facts.knows_all and status is not None and not status.is_known:
+        return room.tell("unknown_thread")
     return _name(room, name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
 
 

@@ -215,6 +215,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "这不像线程编号。发 /threads 看列表，用前面的数字。",
         "That is no thread id. Send /threads and use the number in front.",
     ),
+    "unknown_thread": (
+        "没有这个线程。发 /threads 看列表，用前面的数字。",
+        "There is no such thread. Send /threads and use the number in front.",
+    ),
     "added": (
         "{alias} → {title}。选用它：/use {alias}",
         "{alias} is {title}. To use it: /use {alias}",

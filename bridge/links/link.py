@@ -165,7 +165,7 @@ class Link:
                 live = _Live(session, next(self._numbers), tools)
                 self._up(live)
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_lose_when, gone, live)
+                    tasks.start_soon(self._lose_when, gone, live)
                     await live.lost.wait()
                     tasks.cancel_scope.cancel()
                 self._down(Refusal.CONTROLLER_DOWN)
@@ -233,9 +233,9 @@ class Link:
         except MCPError as failed:
             if failed.code != CONNECTION_CLOSED:
                 raise ToolError(tool, "", str(failed)) from failed
-            live.lose()
+            self._lose(live)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            live.lose()
+            self._lose(live)
         except (ValidationError, RuntimeError) as wrong:
             raise PeerFault(f"{tool}: not a tool result") from wrong
         finally:
@@ -254,7 +254,16 @@ class Link:
         live.missed += 1
         _log.warning("controller.deadline", tool=tool, missed=live.missed)
         if live.missed >= MISSED_LIMIT:
-            live.lose()
+            self._lose(live)
+
+    def _lose(self, live: _Live) -> None:
+        """Down from this instant: a caller who tries again must not meet the dead link."""
+        if self._live is live:
+            self._down(Refusal.CONTROLLER_DOWN)
+
+    async def _lose_when(self, gone: anyio.Event, live: _Live) -> None:
+        await gone.wait()
+        self._lose(live)
 
 
 def _body(tool: str, result: Any) -> dict[str, Any]:  # Any: an MCP result and its JSON
@@ -276,11 +285,6 @@ def _body(tool: str, result: Any) -> dict[str, Any]:  # Any: an MCP result and i
 
 def _import_mcp() -> None:
     import mcp  # noqa: F401
-
-
-async def _lose_when(gone: anyio.Event, live: _Live) -> None:
-    await gone.wait()
-    live.lose()
 
 
 def _kinds(group: BaseExceptionGroup[BaseException]) -> str:

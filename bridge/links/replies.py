@@ -36,6 +36,7 @@ def status(body: Body) -> ThreadStatus:
         owner=_text(session, "owner"),
         is_active=_text(session, "status") == "active",
         cwd=next((value for value in found if isinstance(value, str) and value), ""),
+        is_known=bool(session),
     )
 
 

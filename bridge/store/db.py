@@ -29,6 +29,10 @@ from bridge.wire import place
 APPLICATION_ID = 0x43544231  # "CTB1"
 SCHEMA = 1  # number of the newest file in `migrations/`
 BUSY_MS = 5_000  # delivery-semantics 3
+HEADER_BYTES = 100  # SQLite file format 1.3, as the three below
+JOURNAL_AT = 18
+JOURNAL_WAL = 2
+APPLICATION_AT = 68
 T = TypeVar("T")
 
 _EXPECTED: dict[str, object] = {
@@ -60,6 +64,7 @@ class Database:
         """Open, check, migrate; the id of this installation. Raises StoreFault."""
         try:
             place.touch_private(self._path)
+            self._check_header()
             self._db.connect()
             self._check()
             self._migrate()
@@ -104,6 +109,17 @@ class Database:
             return unit()
         except (DatabaseError, sqlite3.Error) as failed:
             raise StoreFault(f"{type(failed).__name__}: {failed}") from failed
+
+    def _check_header(self) -> None:
+        """Before SQLite touches it: opening turns a foreign file into WAL, which writes.
+
+        Ours is WAL from its first page. No connection is open, so no lock is dropped.
+        """
+        with self._path.open("rb") as source:
+            header = source.read(HEADER_BYTES)
+        application = int.from_bytes(header[APPLICATION_AT:][:4], "big")
+        if header and header[JOURNAL_AT] != JOURNAL_WAL and application != APPLICATION_ID:
+            raise StoreFault("the database file is damaged or not one of ours")
 
     def _check(self) -> None:
         for name, expected in _EXPECTED.items():

@@ -177,7 +177,9 @@ class Dispatcher:
             thread = decide.target_of(command, view)
             if thread is None:
                 return Facts()
-            return Facts(status=await self._controller.status(thread, deadline_s))
+            status = await self._controller.status(thread, deadline_s)
+            knows_all = self._controller.offers("cross_thread_list_sessions")
+            return Facts(status=status, knows_all=knows_all)
         except LinkDown as down:
             return Facts(trouble=down.reason or Refusal.CONTROLLER_DOWN)
         except LinkLost:

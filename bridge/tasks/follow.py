@@ -8,6 +8,7 @@ heard is given again.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import anyio
 
@@ -39,22 +40,33 @@ from bridge.wire import log
 STORE_RETRY_S = 1.0
 STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
+TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
 LISTEN_S = 3600.0  # a lost wake-up costs no more; a stop and a decision ring the bell
 
 _log = log.get("turns")
 
 
+class Room(Protocol):
+    """What a follow needs of the tasks around it."""
+
+    shared: Shared
+    controller: Controller
+    channel: Channel
+
+    def show_typing(self, turn: Turn, *, is_on: bool) -> None: ...
+
+
 class Follow:
     """One run of one turn."""
 
-    def __init__(
-        self, shared: Shared, controller: Controller, channel: Channel, turn: Turn, bell: Bell
-    ) -> None:
-        self._shared = shared
-        self._controller = controller
-        self._channel = channel
+    def __init__(self, room: Room, turn: Turn, bell: Bell) -> None:
+        self._room = room
+        self._shared = room.shared
+        self._controller = room.controller
+        self._channel = room.channel
         self._turn = turn
         self._bell = bell
+        self.is_typing = False
         self.was_stopped = turn.stop_requested
 
     async def until_over(self, handle: Accepted, *, is_new: bool) -> Run | None:
@@ -68,6 +80,7 @@ class Follow:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._note_running, handle, is_new, is_noted)
                 beside.start_soon(self._listen, handle.run, is_new)
+                beside.start_soon(self._type)
                 try:
                     found = await self._waited(handle)
                 except UnknownRun:
@@ -107,6 +120,12 @@ class Follow:
             reach("T4")
             break
         is_noted.set()
+
+    async def _type(self) -> None:
+        """The typing sign, for a turn that is not over at once."""
+        await anyio.sleep(TYPING_AFTER_S)
+        self.is_typing = True
+        self._room.show_typing(self._turn, is_on=True)
 
     async def _listen(self, run: RunId, is_new: bool) -> None:
         """Obey a stop, give decisions on, and say once that a long turn still works."""

@@ -244,9 +244,10 @@ class _Thread:
         run_id = accepted.run if accepted else turn.run
         assert run_id is not None
         handle = accepted or Accepted(run_id, turn.thread, turn.lock, None)
-        self._all.show_typing(turn, is_on=True)
-        follow = Follow(self._shared, self._controller, self._all.channel, turn, self._bell)
+        follow = Follow(self._all, turn, self._bell)
         found = await follow.until_over(handle, is_new=accepted is not None)
+        if follow.is_typing:
+            self._all.show_typing(turn, is_on=False)
         now = replace(
             turn,
             state=TurnState.RUNNING,
@@ -273,7 +274,6 @@ class _Thread:
 
         await self._all.channel.write(unit)
         reach("T5")
-        self._all.show_typing(turn, is_on=False)
         _log.info("turn.settled", turn_id=turn.id, outcome=run.status)
 
     async def _end(self, turn: Turn, event: TurnEvent, outcome: str) -> None:
@@ -285,7 +285,6 @@ class _Thread:
             return store.settle(turn, end, now_ms, sender)
 
         await self._all.channel.write(unit)
-        self._all.show_typing(turn, is_on=False)
         _log.warning("turn.settled", turn_id=turn.id, outcome=outcome)
 
     async def _pay(self, turn: Turn) -> None:
