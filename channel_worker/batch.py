@@ -1,0 +1,99 @@
+"""What was fetched and is not stored yet: kept in memory, and on disk across a stop.
+
+The worker keeps a batch until the bridge has it. One that cannot be stored at a stop
+is spooled (`data/run`, 0600) and committed first at the next start, before any poll
+(delivery-semantics 4).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.wire import log
+from bridge.wire.codec import MAX_FRAME_BYTES
+from bridge.wire.messages import Inbound, InboundCommit
+from bridge.wire.place import PlaceFault, read_private, sync_folder, write_private
+from bridge.wire.values import WrongShape, from_json, to_json
+
+MAX_SPOOL_BYTES = 128 * 1024 * 1024  # a reply of 32 MiB, written out with our member names
+MAX_SLICE_BYTES = MAX_FRAME_BYTES * 3 // 4  # leaves room for the cursors
+SMALL_REPLY_BYTES = 512 * 1024  # with few messages it fits a frame whatever is in it
+FEW_MESSAGES = 256
+
+_log = log.get("batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One reply of getupdates, with the cursor it was fetched from."""
+
+    prev_cursor: str
+    next_cursor: str
+    server_now_ms: int
+    messages: tuple[Inbound, ...]
+    size_bytes: int = MAX_FRAME_BYTES  # of the reply; a hint that saves measuring
+
+    def commits(self) -> list[InboundCommit]:
+        """The calls that store it: slices that fit a frame; the last one moves the cursor."""
+        slices = self._slices()
+        last = len(slices) - 1
+        return [
+            InboundCommit(
+                self.prev_cursor,
+                self.next_cursor if place == last else "",
+                self.server_now_ms,
+                messages,
+            )
+            for place, messages in enumerate(slices)
+        ]
+
+    def _slices(self) -> list[tuple[Inbound, ...]]:
+        if self.size_bytes <= SMALL_REPLY_BYTES and len(self.messages) <= FEW_MESSAGES:
+            return [self.messages]
+        slices: list[tuple[Inbound, ...]] = []
+        current: list[Inbound] = []
+        room = MAX_SLICE_BYTES
+        for message in self.messages:
+            size = len(json.dumps(to_json(message), ensure_ascii=False).encode(errors="replace"))
+            if size > room and current:
+                slices.append(tuple(current))
+                current, room = [], MAX_SLICE_BYTES
+            current.append(message)
+            room -= size
+        return [*slices, tuple(current)]
+
+
+class Spool:
+    """The file that holds one batch across a stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, batch: Batch) -> None:
+        """Write the batch as a whole, 0600; raises OSError or PlaceFault."""
+        commit = InboundCommit(
+            batch.prev_cursor, batch.next_cursor, batch.server_now_ms, batch.messages
+        )
+        write_private(self._path, json.dumps(to_json(commit), ensure_ascii=False).encode())
+        _log.warning("batch.spooled", messages=len(batch.messages))
+
+    def load(self) -> Batch | None:
+        """The batch of the last stop; a file that cannot be read is set aside, never lost."""
+        try:
+            content = read_private(self._path, MAX_SPOOL_BYTES)
+            commit = from_json(InboundCommit, json.loads(content), "spool")
+        except FileNotFoundError:
+            return None
+        except (PlaceFault, OSError, ValueError, WrongShape) as wrong:
+            _log.error("batch.spool_unreadable", why=str(wrong))
+            self._path.replace(self._path.with_suffix(".unreadable"))
+            return None
+        return Batch(commit.prev_cursor, commit.next_cursor, commit.server_now_ms, commit.messages)
+
+    def drop(self) -> None:
+        """The batch is stored: the file goes."""
+        if self._path.exists():
+            self._path.unlink(missing_ok=True)
+            sync_folder(self._path.parent)

@@ -1,0 +1,97 @@
+"""`ctb-channel`: the commands of the channel worker. Thin; the work is imported inside."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from channel_worker.settings import Settings
+
+FAULT = 1  # exit codes of design 8
+WRONG_USE = 2  # click uses the same
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The WeChat side of CodexThreadBridge: login, long poll, sending, simulator."""
+
+
+@main.command()
+def run() -> None:
+    """Keep WeChat and the bridge connected. Stays up without a login or a bridge."""
+    import anyio
+
+    from channel_worker.terminal import show
+    from channel_worker.worker import run_worker
+
+    settings = _settings("channel")
+    sys.exit(anyio.run(run_worker, settings, show))
+
+
+@main.command()
+@click.option("--change-owner", is_flag=True, help="Accept another person as the new owner.")
+@click.option("--fresh", is_flag=True, help="Do not offer the old binding: its token is dead.")
+@click.option("--yes", is_flag=True, help="Accept who confirms on the phone without asking.")
+def login(change_owner: bool, fresh: bool, yes: bool) -> None:
+    """Bind this computer to your WeChat: scan the code, confirm on the phone."""
+    import anyio
+
+    from channel_worker.login import LoginFailed, Wishes, log_in
+    from channel_worker.terminal import LoginTerminal
+
+    settings = _settings("login")
+    try:
+        wishes = Wishes(change_owner, fresh, yes)
+        click.echo(anyio.run(log_in, settings, wishes, LoginTerminal()))
+    except LoginFailed as failed:
+        click.echo(str(failed), err=True)
+        sys.exit(FAULT)
+    except KeyboardInterrupt:
+        click.echo("\nLeft; nothing was changed.", err=True)
+        sys.exit(FAULT)
+
+
+@main.command()
+@click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--admin-port", default=-1, help="Serve the admin API for tests; 0: a free port.")
+@click.option(
+    "--scenario",
+    type=click.Choice(["friendly", "silent", "strict"]),
+    default="friendly",
+    help="How the server begins and behaves: docs/simulator.md.",
+)
+@click.option("--consume", is_flag=True, help="An unread reply is not delivered again.")
+def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
+    """A simulated iLink server, with the owner's phone on this terminal."""
+    import anyio
+
+    from channel_worker.simulator.command import run_simulator
+
+    try:
+        anyio.run(run_simulator, port, admin_port, scenario, consume)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _settings(process: str) -> Settings:
+    """The settings, with the log of `process` open; a wrong one ends the command."""
+    from bridge.wire import env, log, place
+    from channel_worker import settings
+
+    try:
+        given = env.read()
+        found = settings.read(given)
+        log_file = given.log_file(process)
+        if log_file.parent.parent == found.data_dir:
+            place.private_folder(log_file.parent)
+    except env.WrongSetting as wrong:
+        click.echo(str(wrong), err=True)
+        sys.exit(WRONG_USE)
+    except place.PlaceFault as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(FAULT)
+    log.setup(process, log_file, found.log_level)
+    return found

@@ -1,0 +1,87 @@
+"""The CDN of the simulated server: encrypted bytes by handle, under `/c2c`."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from channel_worker.simulator.world import Json
+
+if TYPE_CHECKING:
+    from channel_worker.simulator.server import Simulator
+
+NEEDED = ("filekey", "media_type", "to_user_id", "rawsize", "rawfilemd5", "filesize", "aeskey")
+
+
+def routes(simulator: Simulator) -> list[Route]:
+    place = _Place(simulator)
+    return [
+        Route("/c2c/upload", place.upload, methods=["POST"]),
+        Route("/c2c/download", place.download),
+    ]
+
+
+def upload_place(simulator: Simulator, body: Json) -> Json:
+    """The answer to getuploadurl; what it promises is checked at the upload."""
+    if any(body.get(name) in (None, "") for name in NEEDED) or not body.get("no_need_thumb"):
+        return {"ret": -1, "errmsg": "invalid arguments"}
+    param = secrets.token_urlsafe(9)
+    simulator.world.uploads[param] = body
+    if simulator.world.gives_upload_param:
+        return {"upload_param": param}
+    query = f"encrypted_query_param={param}&filekey={body['filekey']}"
+    return {"upload_full_url": f"{simulator.base_url}/c2c/upload?{query}"}
+
+
+def picture_item(simulator: Simulator, content: bytes) -> Json:
+    """An image message item whose bytes lie here, encrypted with a fresh key."""
+    key = secrets.token_bytes(16)
+    handle = secrets.token_urlsafe(12)
+    encrypted = encrypt(content, key)
+    simulator.world.files[handle] = encrypted
+    url = f"{simulator.base_url}/c2c/download?encrypted_query_param={handle}"
+    media = {"encrypt_query_param": handle, "full_url": url, "encrypt_type": 1}
+    image = {"aeskey": key.hex(), "media": media, "mid_size": len(encrypted)}
+    return {"type": 2, "image_item": image}
+
+
+def encrypt(content: bytes, key: bytes) -> bytes:
+    """AES-128-ECB with PKCS#7, as iLink encrypts every file (`ilink-protocol` 7.2)."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    padding = 16 - len(content) % 16
+    encryptor = Cipher(algorithms.AES128(key), modes.ECB()).encryptor()
+    return encryptor.update(content + bytes([padding]) * padding) + encryptor.finalize()
+
+
+class _Place:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._world = simulator.world
+
+    async def upload(self, request: Request) -> Response:
+        self._world.record("cdn_upload", dict(request.headers), dict(request.query_params))
+        fault = self._world.next_fault("cdn_upload")
+        if fault:
+            return Response(status_code=fault.code, headers={"x-error-message": fault.message})
+        promised = self._world.uploads.get(request.query_params["encrypted_query_param"])
+        content = await request.body()
+        if promised is None or promised["filekey"] != request.query_params.get("filekey"):
+            return Response(status_code=400, headers={"x-error-message": "unknown upload"})
+        if len(content) != promised["filesize"]:
+            return Response(status_code=400, headers={"x-error-message": "size mismatch"})
+        handle = secrets.token_urlsafe(12)
+        self._world.files[handle] = content
+        return Response(headers={"x-encrypted-param": handle})
+
+    async def download(self, request: Request) -> Response:
+        self._world.record("cdn_download", dict(request.headers), dict(request.query_params))
+        fault = self._world.next_fault("cdn_download")
+        if fault:
+            return Response(status_code=fault.code)
+        content = self._world.files.get(request.query_params.get("encrypted_query_param", ""))
+        return Response(content) if content is not None else Response(status_code=404)

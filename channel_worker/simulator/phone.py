@@ -1,0 +1,122 @@
+"""What would the owner's phone show? The chat with the bot, drawn on a terminal.
+
+Drawing is pure: a message in, lines out. `run_phone` joins it to a Simulator: what is
+typed is a message of the owner, what the bot sends appears as a bubble. Line by line,
+so that a script can drive it as well as a person.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from channel_worker.simulator.server import Simulator
+from channel_worker.simulator.world import Sent
+from channel_worker.terminal import read_line, show, width_of_terminal
+
+MAX_BUBBLE_COLUMNS = 64  # about what a phone shows before it wraps
+MIN_BUBBLE_COLUMNS = 16
+ZERO_WIDTH_JOINER, VARIATION_EMOJI = "\u200d", "\ufe0f"
+
+
+async def run_phone(
+    simulator: Simulator,
+    show: Callable[[str], None] = show,
+    read: Callable[[], Awaitable[str | None]] | None = None,
+) -> None:
+    """Show what the bot sends, post what is typed; ends with the end of the input."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_show_all, simulator, show)
+        while (line := await (read or read_line)()) is not None:
+            if line.strip():
+                simulator.world.say(line)
+        tasks.cancel_scope.cancel()
+
+
+def bubble(sent: Sent, columns: int) -> str:
+    """A message of the bot with its border and time, at most `columns` wide."""
+    inner = max(MIN_BUBBLE_COLUMNS, min(columns - 12, MAX_BUBBLE_COLUMNS))
+    lines = [part for line in words_of(sent).split("\n") for part in wrapped(line, inner)]
+    widest = max(width(line) for line in lines)
+    body = [f"│ {line}{' ' * (widest - width(line))} │" for line in lines]
+    at = time.strftime("%H:%M", time.localtime(sent.at_ms / 1000))
+    top, bottom = f"╭{'─' * (widest + 2)}╮", f"╰{'─' * (widest + 2)}╯ {at}"
+    return "\n".join([top, *body, bottom])
+
+
+def words_of(sent: Sent) -> str:
+    """The text, or a line that stands for a picture or a file."""
+    item = sent.item
+    if "image_item" in item:
+        return f"🖼  picture, {item['image_item'].get('mid_size', 0)} bytes"
+    if "video_item" in item:
+        return f"🎞  video, {item['video_item'].get('video_size', 0)} bytes"
+    if "file_item" in item:
+        file = item["file_item"]
+        return f"📄 {file.get('file_name', '')}, {file.get('len', '?')} bytes"
+    return sent.text.expandtabs(4)
+
+
+def width(text: str) -> int:
+    """Columns of `text` on a terminal: two for Chinese and emoji, none for marks."""
+    columns = 0
+    for sign, is_joined in _signs(text):
+        if not is_joined:
+            columns += _columns_of(sign)
+    return columns
+
+
+def wrapped(line: str, columns: int) -> list[str]:
+    """`line` in pieces that fit, cut at a blank where there is one; never inside a sign."""
+    pieces: list[str] = []
+    current, used = "", 0
+    for sign, is_joined in _signs(line):
+        needed = 0 if is_joined else _columns_of(sign)
+        if used + needed > columns:
+            head, blank, tail = current.rpartition(" ")
+            if not blank:
+                head, tail = current, ""
+            pieces.append(head)
+            current, used = tail, width(tail)
+        current += sign
+        used += needed
+    return [*pieces, current]
+
+
+def _signs(text: str) -> list[tuple[str, bool]]:
+    """Each character, and whether it is drawn as part of the one before it."""
+    found: list[tuple[str, bool]] = []
+    before = ""
+    for sign in text:
+        found.append((sign, before == ZERO_WIDTH_JOINER))
+        before = sign
+    return found
+
+
+def _columns_of(sign: str) -> int:
+    if sign in (ZERO_WIDTH_JOINER, VARIATION_EMOJI) or unicodedata.category(sign) in _NO_COLUMN:
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+
+
+_NO_COLUMN = ("Mn", "Me", "Cf", "Cc")
+
+
+async def _show_all(simulator: Simulator, show: Callable[[str], None]) -> None:
+    world = simulator.world
+    shown = len(world.sent)
+    was_typing = False
+    while True:
+        news = world.news
+        for sent in world.sent[shown:]:
+            show(bubble(sent, width_of_terminal(sys.stdout)))
+        shown = len(world.sent)
+        is_typing = world.typing.get(world.owner_id, False)
+        if is_typing and not was_typing:
+            show("  … is typing")
+        was_typing = is_typing
+        await news.wait()

@@ -1,0 +1,136 @@
+"""Messages on their way out: one attempt, one request, one outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from bridge.wire.messages import OutboundQuery, OutboundSend, SendReply
+from channel_worker.simulator.world import FaultKind
+
+if TYPE_CHECKING:
+    from tests.contract.channel_rig import Rig
+
+pytest_plugins = ["tests.contract.channel_rig"]
+
+
+async def token_of(rig: Rig) -> str:
+    rig.world.say("hello")
+    await rig.bridge.until_rows(1)
+    return next(row.context_token for row in rig.bridge.rows.values() if row.context_token)
+
+
+async def test_text_is_sent_with_token_and_client_id(rig: Rig) -> None:
+    """ilink-protocol 6.4; outbound.begun comes before the request."""
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        reply = await rig.bridge.send("12 passed 🎉", token, rig.world.owner_id)
+        (sent,) = rig.world.sent
+        assert reply == SendReply("sent", sent.message_id)
+        assert (sent.text, sent.client_id) == ("12 passed 🎉", "ctb:1")
+        assert rig.bridge.begun() == ["a1"]
+        body = rig.world.calls("sendmessage")[0].body
+        assert body["msg"]["context_token"] == token
+        assert body["base_info"]["channel_version"] == "2.4.9"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "outcome", "visible"),
+    [
+        ("no_id", 0, "unconfirmed", 1),
+        ("ret", -2, "throttled", 0),
+        ("ret", -14, "expired", 0),
+        ("errcode", -14, "expired", 0),
+        ("ret", -77, "unknown_code", 0),
+        ("ret", -4, "refused", 0),
+        ("status", 429, "throttled", 0),
+        ("status", 403, "expired", 0),
+        ("status", 404, "refused", 0),
+        ("status_after", 502, "unknown", 1),
+        ("status_after", 524, "unknown", 1),
+        ("reset_after", 0, "unknown", 1),
+        ("half_body", 0, "unknown", 1),
+    ],
+)
+async def test_outcome_follows_the_table(
+    rig: Rig, kind: FaultKind, code: int, outcome: str, visible: int
+) -> None:
+    """F33, F34, F36, F37, F40: delivery-semantics 5; never a second request."""
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        rig.simulator.fail("sendmessage", kind, code=code)
+        reply = await rig.bridge.send("once", token, rig.world.owner_id)
+        assert reply.outcome == outcome
+        assert len(rig.world.calls("sendmessage")) == 1
+        assert len(rig.world.sent) == visible
+
+
+async def test_html_instead_of_json_is_unknown(rig: Rig) -> None:
+    """F34."""
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        rig.simulator.fail("sendmessage", "body", body=b"<html>")
+        assert (await rig.bridge.send("x", token, rig.world.owner_id)).outcome == "unknown"
+
+
+async def test_silence_ends_at_the_deadline_as_unknown(rig: Rig) -> None:
+    """F34, F38: every wait has a deadline."""
+    async with rig.bridge.listening(), rig.working(ILINK_REQUEST_TIMEOUT_SECONDS="1"):
+        token = await token_of(rig)
+        rig.simulator.fail("sendmessage", "hang")
+        reply = await rig.bridge.send("x", token, rig.world.owner_id)
+        assert reply == SendReply("unknown", code="time-out")
+
+
+async def test_send_without_token_is_refused_here(rig: Rig) -> None:
+    """ilink-protocol 6.5: without a token it would vanish."""
+    async with rig.bridge.listening(), rig.working():
+        reply = await rig.bridge.send("x", "", rig.world.owner_id)
+        assert reply.outcome == "not_sent"
+        assert not rig.world.calls("sendmessage")
+
+
+async def test_nobody_listening_is_not_sent(rig: Rig) -> None:
+    """F35: refused before sending."""
+    async with rig.bridge.listening(), rig.working(ILINK_BASE_URL="http://127.0.0.1:9"):
+        await rig.bridge.until_up()
+        reply = await rig.bridge.send("x", "ctx", rig.world.owner_id)
+        assert reply == SendReply("not_sent", code="connect")
+
+
+async def test_outcome_is_remembered_for_a_bridge_that_died(rig: Rig) -> None:
+    """F15: outbound.query gives done, and exactly one request was made."""
+    async with rig.working():
+        async with rig.bridge.listening():
+            token = await token_of(rig)
+            rig.simulator.fail("sendmessage", "delay", seconds=0.2)
+            async with anyio.create_task_group() as tasks:
+
+                async def send_and_lose() -> None:
+                    await rig.bridge.send("once", token, rig.world.owner_id)
+
+                tasks.start_soon(send_and_lose)
+                await rig.until(lambda: rig.world.calls("sendmessage"))
+                state = await rig.bridge.ask(OutboundQuery("a1"))
+                assert state.state == "in_flight"
+                tasks.cancel_scope.cancel()
+        assert rig.worker
+        await rig.worker.drain()
+        async with rig.bridge.listening():
+            found = await rig.bridge.ask(OutboundQuery("a1"))
+            assert found.send and found.send.outcome == "sent"
+            assert (await rig.bridge.ask(OutboundQuery("a2"))).state == "not_started"
+            again = OutboundSend("a1", rig.world.owner_id, "ctb:1", token, "once")
+            assert await rig.bridge.ask(again) == found.send
+    assert len(rig.world.calls("sendmessage")) == 1
+
+
+async def test_sends_do_not_wait_for_the_open_poll(rig: Rig) -> None:
+    """ilink-protocol 13: polling and sending never share a connection."""
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        for number in range(3):
+            await rig.bridge.send(f"part {number}", token, rig.world.owner_id)
+    assert [sent.text for sent in rig.world.sent] == ["part 0", "part 1", "part 2"]

@@ -1,0 +1,122 @@
+"""When iLink or the login is in trouble: visible, patient, and back by itself."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import anyio
+
+from channel_worker.sleepwatch import SleepWatch
+
+if TYPE_CHECKING:
+    from tests.contract.channel_rig import Rig
+
+pytest_plugins = ["tests.contract.channel_rig"]
+
+
+async def test_missing_login_is_said_once_and_ends_with_the_file(rig: Rig) -> None:
+    """design 2: stays up, goes on by itself once the credential file changes."""
+    rig.credentials_path.unlink()
+    rig.world.say("early")
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_state("no_credentials")
+        assert rig.said == ["login needed: run ctb-channel login"]
+        rig.write_credentials()
+        await rig.bridge.until_rows(1)
+
+
+async def test_stale_token_is_checked_once_then_login_is_needed(rig: Rig) -> None:
+    """F30: suspect, one re-check, login_needed; a new login goes on by itself."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.until(lambda: rig.world.calls("getupdates"))
+        rig.simulator.expire_token()
+        await rig.bridge.until_state("suspect")
+        polls = len(rig.world.calls("getupdates"))
+        state = await rig.bridge.until_state("login_needed")
+        assert state.code == "-14"
+        assert len(rig.world.calls("getupdates")) == polls + 1
+        assert "another computer" in await rig.until_said("login needed")
+        rig.write_credentials(generation=2)
+        rig.world.say("back")
+        await rig.bridge.until_rows(1)
+        assert rig.bridge.generation == 2
+
+
+async def test_stale_token_at_a_send_is_checked_by_a_poll(rig: Rig) -> None:
+    """F30: -14 on any call; the poll that is held clears the doubt."""
+    async with rig.bridge.listening(), rig.working():
+        rig.world.say("hello")
+        await rig.bridge.until_rows(1)
+        (row,) = rig.bridge.rows.values()
+        rig.simulator.fail("sendmessage", "ret", code=-14)
+        await rig.bridge.send("x", row.context_token, rig.world.owner_id)
+        await rig.bridge.until_state("suspect")
+        starts = len(rig.world.calls("msg/notifystart"))
+        await rig.until(lambda: len(rig.world.calls("msg/notifystart")) > starts)
+        rig.world.say("all is well")
+        await rig.bridge.until_rows(2)
+        await rig.bridge.until(lambda: rig.bridge.states[-1].condition == "polling")
+
+
+async def test_world_readable_file_is_refused_with_the_command_to_type(rig: Rig) -> None:
+    """F73, R17."""
+    rig.credentials_path.chmod(0o644)
+    async with rig.working():
+        await rig.until_said("chmod 600")
+    assert stat.S_IMODE(rig.credentials_path.stat().st_mode) == 0o644
+
+
+async def test_half_written_file_keeps_the_login_before_it(rig: Rig) -> None:
+    """F73: the previous generation stays valid."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.until(lambda: rig.world.calls("getupdates"))
+        rig.credentials_path.write_text('{"bot_token": "x')
+        await rig.until_said("is not whole")
+        rig.world.say("still here")
+        await rig.bridge.until_rows(1)
+
+
+async def test_sleep_renews_the_poll_and_is_reported(rig: Rig) -> None:
+    """F61: wall and monotonic time part; both pools are closed."""
+    offset = [0.0]
+    clock = SleepWatch(wall=lambda: offset[0], monotonic=lambda: 0.0)
+    async with rig.bridge.listening(), rig.working(sleep_watch=clock):
+        await rig.until(lambda: len(rig.world.calls("getupdates")) == 1)
+        offset[0] = 3600.0
+        state = await rig.bridge.until_state("woke")
+        assert state.code == "3600"
+        await rig.until(lambda: len(rig.world.calls("getupdates")) == 2)
+        rig.world.say("good morning")
+        await rig.bridge.until_rows(1)
+
+
+async def test_second_worker_for_the_same_bot_is_refused(rig: Rig) -> None:
+    """F68: flock; exit code 4."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.until(lambda: rig.world.calls("getupdates"))
+        assert await rig.run_until_it_ends() == 4
+    assert "already running" in rig.said[-1]
+
+
+async def test_reply_that_never_parses_is_poison_after_five(rig: Rig) -> None:
+    """F80; delivery-semantics 4: told, and tried on."""
+    rig.simulator.fail("getupdates", "body", body=b"<html>", times=2)
+    async with rig.bridge.listening(), rig.working():
+        state = await rig.bridge.until_state("backing_off")
+        assert state.code.startswith("body")
+        rig.world.say("through")
+        await rig.bridge.until(lambda: len(rig.bridge.rows) == 1, deadline_s=8.0)
+
+
+async def test_refused_login_is_said_and_a_new_one_is_tried(rig: Rig) -> None:
+    """F32: another owner is refused by the bridge."""
+    rig.bridge.refuse_hello = "another owner is paired: run ctb-channel login --change-owner"
+    async with rig.bridge.listening(), rig.working():
+        await rig.until_said("--change-owner")
+        rig.bridge.refuse_hello = ""
+        rig.write_credentials(generation=2, owner_epoch=1)
+        await rig.bridge.until_state("polling")
+        rig.world.say("new owner")
+        with anyio.fail_after(5):
+            await rig.bridge.until_rows(1)

@@ -1,0 +1,51 @@
+"""The typing sign: shown, kept, ended, and never in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.wire.messages import TypingSet
+
+if TYPE_CHECKING:
+    from tests.contract.channel_rig import Rig
+
+pytest_plugins = ["tests.contract.channel_rig"]
+
+
+async def test_sign_is_shown_and_ended_with_one_ticket(rig: Rig) -> None:
+    """ilink-protocol 8: getconfig once, status 1, status 2."""
+    owner = rig.world.owner_id
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        for _ in range(2):
+            await rig.bridge.ask(TypingSet(owner, "ctx", True))
+            await rig.until(lambda: rig.world.typing.get(owner) is True)
+            await rig.bridge.ask(TypingSet(owner, "ctx", False))
+            await rig.until(lambda: rig.world.typing.get(owner) is False)
+    assert len(rig.world.calls("getconfig")) == 1
+    assert rig.world.calls("getconfig")[0].body["ilink_user_id"] == owner
+    assert [call.body["status"] for call in rig.world.calls("sendtyping")] == [1, 2, 1, 2]
+
+
+async def test_no_ticket_means_no_sign_and_no_fault(rig: Rig) -> None:
+    """ilink-protocol 8: skipped silently; F30: -14 at typing is told."""
+    owner = rig.world.owner_id
+    rig.simulator.fail("getconfig", "errcode", code=-14)
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        await rig.bridge.ask(TypingSet(owner, "ctx", True))
+        await rig.bridge.until_state("suspect")
+        rig.world.say("still served")
+        await rig.bridge.until_rows(1)
+    assert not rig.world.calls("sendtyping")
+
+
+async def test_sign_ends_when_the_bridge_goes(rig: Rig) -> None:
+    """Ours: nobody is left who would end it."""
+    owner = rig.world.owner_id
+    async with rig.working():
+        async with rig.bridge.listening():
+            await rig.bridge.until_up()
+            await rig.bridge.ask(TypingSet(owner, "ctx", True))
+            await rig.until(lambda: rig.world.typing.get(owner) is True)
+        await rig.until(lambda: rig.world.typing.get(owner) is False)

@@ -1,0 +1,220 @@
+"""Credential file, settings, spool, phone and file types: values in, values out."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.wire import env
+from bridge.wire.env import WrongSetting
+from bridge.wire.log import Secret
+from bridge.wire.messages import Inbound, Part
+from bridge.wire.place import PlaceFault
+from channel_worker import credentials, settings
+from channel_worker.batch import Batch, Spool
+from channel_worker.credentials import Credentials
+from channel_worker.filetype import type_of
+from channel_worker.ilink.media import decrypted, encrypted, key_of, padded_size
+from channel_worker.simulator import phone
+from channel_worker.simulator.world import Sent
+from channel_worker.sleepwatch import SleepWatch
+
+GOOD = {
+    "bot_token": "b@im.bot:s3cret",
+    "account_id": "b@im.bot",
+    "base_url": "",
+    "user_id": "o@im.wechat",
+    "generation": 3,
+}
+
+
+def written(folder: Path, body: object, mode: int = 0o600) -> Path:
+    path = folder / "credentials.json"
+    path.write_text(body if isinstance(body, str) else json.dumps(body))
+    path.chmod(mode)
+    return path
+
+
+def test_credentials_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    """R17: 0600, whole."""
+    given = Credentials(Secret("b@im.bot:s3cret"), "b@im.bot", "", "o@im.wechat", 4, 5, 6)
+    path = tmp_path / "local" / "credentials.json"
+    credentials.save(path, given)
+    assert credentials.load_file(path) == given
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_file_made_by_hand_needs_no_optional_fields(tmp_path: Path) -> None:
+    """issue 2: paired_at and owner_epoch are optional."""
+    found = credentials.load_file(written(tmp_path, GOOD))
+    assert found and (found.generation, found.paired_at_ms, found.owner_epoch) == (3, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "mode"),
+    [
+        ("", 0o600),
+        ('{"bot_token": "x', 0o600),
+        ("[]", 0o600),
+        (GOOD | {"generation": True}, 0o600),
+        (GOOD | {"generation": "3"}, 0o600),
+        (GOOD | {"bot_token": ""}, 0o600),
+        (GOOD | {"user_id": 5}, 0o600),
+        (GOOD, 0o644),
+        (GOOD, 0o640),
+    ],
+)
+def test_file_that_cannot_be_trusted_is_one_sentence(
+    tmp_path: Path, body: object, mode: int
+) -> None:
+    """F73: half written, empty, world-readable; never the token in the sentence."""
+    with pytest.raises(PlaceFault) as fault:
+        credentials.load_file(written(tmp_path, body, mode))
+    assert "s3cret" not in str(fault.value) and "run" in str(fault.value)
+
+
+def test_symlink_is_refused_and_nothing_is_none(tmp_path: Path) -> None:
+    """F73."""
+    link = tmp_path / "link"
+    link.symlink_to(written(tmp_path, GOOD))
+    with pytest.raises(PlaceFault, match="symbolic link"):
+        credentials.load_file(link)
+    assert credentials.load_file(tmp_path / "none") is None
+
+
+def of(tmp_path: Path, **variables: str) -> settings.Settings:
+    return settings.read(env.read({"CTB_PROJECT_ROOT": str(tmp_path), **variables}))
+
+
+def test_loopback_base_brings_its_cdn_along(tmp_path: Path) -> None:
+    """design 8."""
+    found = of(tmp_path, ILINK_BASE_URL="http://127.0.0.1:8000/ilink/bot/")
+    assert found.base_url == "http://127.0.0.1:8000"
+    assert found.cdn_base_url == "http://127.0.0.1:8000/c2c"
+    assert of(tmp_path).cdn_base_url == "https://novac2c.cdn.weixin.qq.com/c2c"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ILINK_BASE_URL", "http://weixin.qq.com"),
+        ("ILINK_BASE_URL", "https://evil.example"),
+        ("ILINK_CDN_BASE_URL", "http://weixin.qq.com"),
+        ("ILINK_PROXY", "socks5://x"),
+        ("ILINK_CLIENT_VERSION", "2.4"),
+        ("ILINK_BOT_AGENT", "no version"),
+        ("ILINK_POLL_TIMEOUT_SECONDS", "0"),
+        ("ILINK_REQUEST_TIMEOUT_SECONDS", "x"),
+        ("CTB_LOG_LEVEL", "loud"),
+    ],
+)
+def test_wrong_setting_names_itself_and_an_example(tmp_path: Path, name: str, value: str) -> None:
+    """design 8."""
+    with pytest.raises(WrongSetting, match=f"^{name} .*; for example: {name}="):
+        of(tmp_path, **{name: value})
+
+
+def test_direct_token_needs_an_owner(tmp_path: Path) -> None:
+    """design 8: ILINK_BOT_TOKEN; a new token is another generation."""
+    with pytest.raises(WrongSetting, match="ILINK_OWNER_USER_IDS"):
+        of(tmp_path, ILINK_BOT_TOKEN="b@im.bot:x")
+    both = [
+        of(tmp_path, ILINK_BOT_TOKEN=f"b@im.bot:{word}", ILINK_OWNER_USER_IDS="o, p")
+        for word in ("x", "y")
+    ]
+    found = [credentials.load(one) for one in both]
+    assert found[0] and found[1] and found[0].generation != found[1].generation
+    assert (found[0].bot_id, both[0].owner_user_ids) == ("b@im.bot", ("o", "p"))
+    assert "b@im.bot:x" not in repr(both[0])
+
+
+def test_spooled_batch_comes_back_and_is_private(tmp_path: Path) -> None:
+    """R21, delivery-semantics 4."""
+    spool = Spool(tmp_path / "spool.json")
+    batch = Batch("c1", "c2", 7, (Inbound("mid:1", "o", parts=(Part("text", "字"),)),))
+    spool.keep(batch)
+    loaded = spool.load()
+    assert loaded and loaded.commits() == batch.commits()
+    assert stat.S_IMODE((tmp_path / "spool.json").stat().st_mode) == 0o600
+    spool.drop()
+    assert spool.load() is None
+
+
+def test_sleep_is_seen_once_and_drift_is_not(tmp_path: Path) -> None:
+    """delivery-semantics 12: more than 10 s."""
+    wall = [100.0]
+    watch = SleepWatch(wall=lambda: wall[0], monotonic=lambda: 0.0)
+    wall[0] += 9
+    assert watch.slept_s() == 0
+    wall[0] += 3600
+    assert watch.slept_s() == 3600
+    assert watch.slept_s() == 0
+    wall[0] -= 86400
+    assert watch.slept_s() == -86400
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\nxxxx", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF1234WEBP", "image/webp"),
+        (b"%PDF-1.7", "application/pdf"),
+        (b"PK\x03\x04", "application/zip"),
+        (b"\0\0\0\x18ftypmp42", "video/mp4"),
+        (b"\x02#!SILK_V3", "audio/silk"),
+        ("字".encode() * 200, "text/plain"),
+        (b"\0\1\2", "application/octet-stream"),
+    ],
+)
+def test_type_comes_from_content(head: bytes, kind: str) -> None:
+    """R27."""
+    assert type_of(head[:512])[0] == kind
+
+
+def test_both_key_forms_are_read_and_others_refused() -> None:
+    """ilink-protocol 7.3."""
+    key = bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert key_of("00112233445566778899aabbccddeeff") == key
+    assert key_of("ABEiM0RVZneImaq7zN3u/w==") == key
+    assert key_of("MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=") == key
+    assert key_of("") is None and key_of("xyz") is None and key_of("AAAA") is None
+
+
+async def chopped(content: bytes, size: int) -> AsyncIterator[bytes]:
+    for place in range(0, len(content), size):
+        yield content[place : place + size]
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 64])
+@pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 160])
+async def test_encryption_survives_any_chopping(length: int, size: int) -> None:
+    """ilink-protocol 7.2: PKCS#7, a full block more at a multiple of 16."""
+    key, content = b"k" * 16, bytes(range(length))
+    cipher = b"".join([part async for part in encrypted(chopped(content, size), key)])
+    assert len(cipher) == padded_size(length)
+    plain = b"".join([part async for part in decrypted(chopped(cipher, size), key)])
+    assert plain == content
+
+
+def test_bubble_is_as_wide_as_a_phone_shows_it() -> None:
+    """issue 2, point 3: borders line up for Chinese and emoji."""
+    sent = Sent("1", "c", "o", {"text_item": {"text": "测试 👩‍💻 ok\nsecond line"}}, 0)
+    lines = phone.bubble(sent, 80).splitlines()
+    borders = [phone.width(line) for line in lines[:-1]]
+    assert len(set(borders)) == 1 and lines[0].startswith("╭") and "second line" in lines[2]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=120))
+def test_wrapping_loses_no_sign_but_blanks(text: str) -> None:
+    """Ours: what is sent is what is shown."""
+    pieces = phone.wrapped(text, 20)
+    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
+    assert all(phone.width(piece) <= 20 for piece in pieces)
