@@ -1,0 +1,118 @@
+"""Do the numbers of `design.md` 9 hold here? A report beside their goals, not a gate.
+
+    python -m tests.bench [--runs 5] [--json FILE] [messages answer memory ...]
+
+Each figure is the median of the runs. Where a goal is a multiple, the reference
+was measured in the same runs. The exit code is always 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measures import Figures, measures
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A row of the table: which figure must stay on which side of which limit."""
+
+    title: str
+    figure: str
+    limit: float  # in the figure's unit, or times the figure `of`
+    of: str | None = None
+    is_floor: bool = False
+
+    def bound(self, figures: Figures) -> float:
+        return self.limit * figures[self.of] if self.of else self.limit
+
+    def holds(self, figures: Figures) -> bool:
+        value, bound = figures[self.figure], self.bound(figures)
+        return value >= bound if self.is_floor else value <= bound
+
+    def wanted(self) -> str:
+        sign = ">=" if self.is_floor else "<="
+        return f"{sign} {self.limit:g}" + (f" x {self.of}" if self.of else "")
+
+
+GOALS = (
+    Goal("overhead of one message, median, ms", "gateway_median_ms", 3.3, "reference_median_ms"),
+    Goal("overhead of one message, p95, ms", "gateway_p95_ms", 4, "reference_p95_ms"),
+    Goal("burst of 200, messages/s", "gateway_rate", 0.35, "reference_rate", is_floor=True),
+    Goal("burst, beside a controller per call", "gateway_rate", 8, "per_call_rate", is_floor=True),
+    Goal("CPU per message, ms", "gateway_cpu_ms", 3, "reference_cpu_ms"),
+    Goal("resident worker, MiB", "worker_mib", 45),
+    Goal("resident bridge, MiB", "bridge_mib", 85),
+    Goal("answer ready to sendmessage, ms", "answer_ms", 10),
+    Goal("resident both and the echo controller, MiB", "all_mib", 190),
+    Goal("growth of both after the first 100 messages, MiB", "growth_mib", 3),  # our "flat"
+    Goal("start of both to the first poll, ms", "start_ms", 700),
+    Goal("idle CPU of both, s a minute", "idle_cpu_s", 0.1),
+    Goal("idle requests beside the poll", "idle_calls", 0),
+    Goal("kill -9 of the worker to polling, s", "restart_worker_s", 2),
+    Goal("kill -9 of the bridge to polling, s", "restart_bridge_s", 2),
+    Goal("slowest --help, s", "help_s", 0.25),
+    Goal("borders of 1 MiB of Markdown, ms", "borders_ms", 150),
+)
+
+
+def main() -> None:
+    options = _options()
+    wanted = measures(options.messages, options.idle_seconds)
+    figures: Figures = {}
+    every: dict[str, list[Figures]] = {}
+    for name in options.rows or wanted:
+        try:
+            every[name] = [wanted[name]() for _ in range(options.runs)]
+        except (OSError, KeyError, subprocess.SubprocessError) as fault:
+            print(f"{name}: not measured: {type(fault).__name__}: {fault}")
+            continue
+        for figure in every[name][0]:
+            figures[figure] = statistics.median(run[figure] for run in every[name])
+    _print_table(figures)
+    _write(options.json or RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), figures, every)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="where the figures go (tests/bench/results)")
+    parser.add_argument("--messages", type=int, default=300, help="messages of the row memory")
+    parser.add_argument("--idle-seconds", type=float, default=60, help="stretch of the row idle")
+    parser.add_argument("rows", nargs="*", choices=[*measures(0, 0), []], help="default: all")
+    return parser.parse_args()
+
+
+def _print_table(figures: Figures) -> None:
+    print("| number | measured | reference | times | goal | holds |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for goal in GOALS:
+        if goal.figure not in figures:
+            continue
+        value = figures[goal.figure]
+        base = figures[goal.of] if goal.of else None
+        beside = f"{base:.1f} | {value / base:.2f}" if base else " | "
+        verdict = "yes" if goal.holds(figures) else "NO"
+        print(f"| {goal.title} | {value:.4g} | {beside} | {goal.wanted()} | {verdict} |")
+
+
+def _write(path: Path, figures: Figures, every: dict[str, list[Figures]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"system": platform.platform(), "python": platform.python_version()}
+    report = {"machine": machine | {"cpus": os.cpu_count()}, "medians": figures, "runs": every}
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"\nEvery run: {path}")
+
+
+if __name__ == "__main__":
+    main()

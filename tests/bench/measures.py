@@ -1,0 +1,182 @@
+"""One run of each measurement: figures by name, in the unit their name ends with."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+
+from bridge.core import text
+from tests.bench import subjects, usage
+from tests.bench.subjects import BARE_CONTROLLER, BIN, THREAD, Phone, Subject
+
+SINGLE_MESSAGES = 100  # one after another, for median and 95th percentile
+BURST_MESSAGES = 200  # design.md 9
+PER_CALL_MESSAGES = 10  # each starts four controllers
+BETWEEN_S = 0.03  # between single messages: the turn before is over and released
+TURN_MS = 50  # long enough that the gateway waits when the answer becomes ready
+RESTART_S = 1.0  # after which the Procfile starts a dead process again: design.md 2
+SETTLE_S = 5.0  # the controller's link comes up after the first poll, beside it
+MARKDOWN_CHARS = 1 << 20
+
+Figures = dict[str, float]
+
+
+def messages() -> Figures:
+    """The way of one message, and of a burst, beside the reference of the same run."""
+    figures: Figures = {}
+    with subjects.phone() as phone:
+        with subjects.reference(phone) as subject:
+            figures |= _carried("reference", phone, subject)
+        with subjects.reference(phone, "--per-call"):
+            figures["per_call_rate"] = _burst_rate(phone, PER_CALL_MESSAGES)
+        with subjects.gateway(phone) as subject:
+            _bind(phone)
+            figures |= _carried("gateway", phone, subject)
+            for name, pid in subject.pids.items():
+                figures[f"{name}_mib"] = usage.resident_mib(pid)
+    return figures
+
+
+def answer() -> Figures:
+    """From the controller's answer to the request that carries it."""
+    with subjects.phone() as phone, subjects.scratch() as folder:
+        log = folder / "controller.log"
+        flags = ("--turn-ms", str(TURN_MS), "--log", str(log))
+        with subjects.gateway(phone, *BARE_CONTROLLER, *flags):
+            _bind(phone)
+            sent_ns = []
+            for _ in range(SINGLE_MESSAGES):
+                sent_ns += phone.ask().sent_ns
+                time.sleep(BETWEEN_S)
+        ready_ns = [int(line.split()[0]) for line in log.read_text().splitlines()]
+    return {"answer_ms": statistics.median(_millis(ready_ns, sent_ns))}
+
+
+def memory(count: int) -> Figures:
+    """Resident memory with our controller and its echo engine, after so many messages."""
+    with (
+        subjects.phone() as phone,
+        subjects.gateway(phone, str(BIN / "ctb-controller"), "--engine", "echo") as subject,
+    ):
+        time.sleep(SETTLE_S)
+        phone.say("/threads")
+        phone.say("/bind 1")
+        bridge, worker = subject.pids["bridge"], subject.pids["worker"]
+        for _ in range(min(count, SINGLE_MESSAGES)):
+            phone.ask(mark="echo:")
+        warm_mib = usage.resident_mib(bridge) + usage.resident_mib(worker)
+        for _ in range(count - SINGLE_MESSAGES):
+            phone.ask(mark="echo:")
+        both_mib = usage.resident_mib(bridge) + usage.resident_mib(worker)
+        controllers_mib = sum(map(usage.resident_mib, usage.children(bridge)))
+    return {"all_mib": both_mib + controllers_mib, "growth_mib": both_mib - warm_mib}
+
+
+def start() -> Figures:
+    """Both processes from nothing, to the first poll."""
+    with subjects.phone() as phone:
+        phone.polls()  # it is up
+        begun_ns = time.monotonic_ns()
+        with subjects.gateway(phone) as subject:
+            return {"start_ms": (subject.polled_at_ns - begun_ns) / 1e6}
+
+
+def idle(seconds: float) -> Figures:
+    """What both processes do while nobody writes."""
+    with subjects.phone() as phone, subjects.gateway(phone) as subject:
+        _bind(phone)
+        calls, used_s = phone.calls(), usage.cpu_s(subject.pids.values())
+        time.sleep(seconds)
+        used_s = usage.cpu_s(subject.pids.values()) - used_s
+        other = sum(phone.calls().values()) - sum(calls.values())
+        other -= phone.calls()["getupdates"] - calls["getupdates"]
+    return {"idle_cpu_s": used_s * 60 / seconds, "idle_calls": other}
+
+
+def restart() -> Figures:
+    """Kill a process, write to it, start it as the Procfile does: when it polls on.
+
+    A poll that the worker holds open outlives the bridge. The message ends it, and the
+    next poll begins only once that message is stored.
+    """
+    figures: Figures = {}
+    with subjects.phone() as phone, subjects.gateway(phone) as subject:
+        _bind(phone)
+        for name in ("worker", "bridge"):
+            polls, killed_ns = phone.polls(), time.monotonic_ns()
+            subject.kill(name)
+            phone.write()
+            time.sleep(RESTART_S)
+            subject.start(name)
+            polled_ns = phone.next_poll_ns(polls)
+            figures[f"restart_{name}_s"] = (polled_ns - killed_ns) / 1e9
+            phone.answers(1)
+            time.sleep(SETTLE_S)
+    return figures
+
+
+def help_pages() -> Figures:
+    """What it costs to be asked for help."""
+    figures = {}
+    for command in ("ctb-bridge", "ctb-channel", "ctb-controller", "ctb-mcp"):
+        begun_s = time.monotonic()
+        subprocess.run([BIN / command, "--help"], check=True, stdout=subprocess.DEVNULL)
+        figures[f"{command}_help_s"] = time.monotonic() - begun_s
+    return figures | {"help_s": max(figures.values())}
+
+
+def borders() -> Figures:
+    """Where a very long answer is cut."""
+    part = "## 标题\n\n" + "一段话。Some words of a paragraph, with `code` and **bold**. " * 8
+    part += "\n\n```python\n" + "print('line')\n" * 20 + "```\n\n" + "| a | b |\n" * 10 + "\n"
+    answer = (part * (MARKDOWN_CHARS // len(part) + 1))[:MARKDOWN_CHARS]
+    begun_s = time.monotonic()
+    text.borders(answer)
+    return {"borders_ms": (time.monotonic() - begun_s) * 1e3}
+
+
+def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figures]]:
+    """What can be asked for by name."""
+    return {
+        "messages": messages,
+        "answer": answer,
+        "memory": lambda: memory(message_count),
+        "start": start,
+        "idle": lambda: idle(idle_s),
+        "restart": restart,
+        "help": help_pages,
+        "borders": borders,
+    }
+
+
+def _bind(phone: Phone) -> None:
+    phone.say(f"/bind {THREAD}")
+    time.sleep(SETTLE_S)
+
+
+def _carried(name: str, phone: Phone, subject: Subject) -> Figures:
+    phone.ask()
+    used_s = usage.cpu_s(subject.pids.values())
+    took_ms: list[float] = []
+    for _ in range(SINGLE_MESSAGES):
+        time.sleep(BETWEEN_S)
+        exchange = phone.ask()
+        took_ms += _millis(exchange.left_ns, exchange.sent_ns)
+    used_s = usage.cpu_s(subject.pids.values()) - used_s
+    return {
+        f"{name}_median_ms": statistics.median(took_ms),
+        f"{name}_p95_ms": statistics.quantiles(took_ms, n=20)[-1],
+        f"{name}_cpu_ms": used_s * 1e3 / SINGLE_MESSAGES,
+        f"{name}_rate": _burst_rate(phone, BURST_MESSAGES),
+    }
+
+
+def _burst_rate(phone: Phone, count: int) -> float:
+    burst = phone.ask(count)
+    return count / ((burst.sent_ns[-1] - burst.left_ns[0]) / 1e9)
+
+
+def _millis(begun_ns: list[int], ended_ns: list[int]) -> list[float]:
+    return [(end - begin) / 1e6 for begin, end in zip(begun_ns, ended_ns, strict=True)]
