@@ -1,14 +1,16 @@
 """The bridge as one tree of tasks: what is started, in which order, and how it ends.
 
     lock, folders, database, rows that need no peer
-    └─ task group
-       ├─ serve            the private socket: workers, cli, facade
-       ├─ controller.keep  the child and its link
-       ├─ threads          one task per busy thread
-       ├─ dispatcher       inbox -> Decision
-       ├─ channel          outbox -> worker
-       ├─ door.keep_room   tells the worker when more may be fetched
-       └─ signals          the first ends all of this in order, the second at once
+    └─ sending
+       ├─ signals             the first ends all of this in order, the second at once
+       ├─ serve               the private socket: workers, cli, facade
+       ├─ channel             outbox -> worker; its last attempt is waited for
+       └─ working             ends first
+          ├─ threads          one task per busy thread
+          ├─ dispatcher       inbox -> Decision
+          ├─ door.keep_room   tells the worker when more may be fetched
+          ├─ controller.keep  the child and its link
+          └─ reader           our own lister, while it is asked for
 
 Start-up and recovery are the same code: every task takes up what its rows say.
 """
@@ -92,7 +94,7 @@ class _Bridge:
         from bridge.links.controller import Controller
         from bridge.links.link import Link
         from bridge.links.worker import WorkerLink
-        from bridge.store import inbox, turns
+        from bridge.store import inbox, outbox, turns
         from bridge.tasks.channel import Channel
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
@@ -103,6 +105,7 @@ class _Bridge:
         shared = Shared(self._db, install, settings.lang, settings.policy, settings.limits)
         self._db.run_now(inbox.count_boot)
         self._db.run_now(turns.count_boot)
+        self._db.run_now(lambda: outbox.clamp(shared.now_ms()))
         worker = WorkerLink()
         errors = settings.data_dir / "logs" / "controller.stderr.log"
         env = settings.controller_env
@@ -123,24 +126,26 @@ class _Bridge:
                 return await desk.answer(request)
             raise Refused(codec.METHOD_NOT_FOUND, "not offered yet")
 
-        async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as sending:
             ending = anyio.Event()
-            tasks.start_soon(_signals, ending)
-            tasks.start_soon(serve, listener, answer, worker.detach)
-            tasks.start_soon(threads.keep_serving)
-            tasks.start_soon(dispatcher.keep_deciding)
-            tasks.start_soon(channel.keep_sending)
-            tasks.start_soon(door.keep_room)
-            tasks.start_soon(controller.keep)
-            tasks.start_soon(reader.keep_on_demand)
-            _log.info("bridge.ready")
-            self._say("ready")
-            await ending.wait()
-            shared.is_stopping = True
-            await door.stop_polling()
+            sending.start_soon(_signals, ending)
+            sending.start_soon(serve, listener, answer, worker.detach)
+            sending.start_soon(channel.keep_sending)
+            async with anyio.create_task_group() as working:
+                working.start_soon(threads.keep_serving)
+                working.start_soon(dispatcher.keep_deciding)
+                working.start_soon(door.keep_room)
+                working.start_soon(controller.keep)
+                working.start_soon(reader.keep_on_demand)
+                _log.info("bridge.ready")
+                self._say("ready")
+                await ending.wait()
+                shared.is_stopping = True
+                sending.start_soon(door.stop_polling)
+                working.cancel_scope.cancel()
             with anyio.move_on_after(SENDING_ENDS_S):
                 await channel.idle()
-            tasks.cancel_scope.cancel()
+            sending.cancel_scope.cancel()
         _log.info("bridge.ended")
 
     async def _safe_mode(self, listener: SocketListener, why: str) -> int:

@@ -44,10 +44,10 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS echo_turn_thread ON echo_turn (thread, number)",
 )
 _SELECT_TURN = "SELECT * FROM echo_turn "
-_SAMPLES = (
-    ("shop", "Cart loses items after login", "Why does the cart lose items?"),
-    ("blog", "Move the blog to static pages", "Which pages are left?"),
-    ("scripts", "Nightly backup script", "Does the backup run at night?"),
+_SAMPLES = (  # folder, title, question, minutes since it was asked
+    ("shop", "Cart loses items after login", "Why does the cart lose items?", 12),
+    ("blog", "Move the blog to static pages", "Which pages are left?", 3 * 60),
+    ("scripts", "Nightly backup script", "Does the backup run at night?", 2 * 24 * 60),
 )
 _ENDS = {
     "completed": Status.COMPLETED,
@@ -235,12 +235,16 @@ class EchoStore:
 
     def _plant(self, folder: Path) -> None:
         """A few threads with a past, so that a list has something to show."""
-        for name, title, question in _SAMPLES:
+        for name, title, question, age_min in _SAMPLES:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             ident = uuid.uuid5(uuid.NAMESPACE_URL, f"ctb-echo:{name}")  # the same everywhere
             thread = self.add_thread(title, str(folder / name), ident)
             row = self.turn(self.add_turn(thread, f"sample:{name}", question))
             self.end(row, "completed", f"echo: {question}")
+            self._db.execute(
+                "UPDATE echo_thread SET updated_at_ms = ? WHERE id = ?",
+                (now_ms() - age_min * 60_000, thread),
+            )
 
 
 def now_ms() -> int:

@@ -207,6 +207,9 @@ class _Deciding(Room):
             inbox=tuple(row.id for row in self.batch.rows),
         )
         told = ""
+        limit = self.policy.flood_limit
+        if limit and self.facts.prompts_before == limit:
+            told = notice("flood", self.lang, count=limit)
         if not ahead and self.facts.status is None and self.facts.trouble:
             why = say(self.facts.trouble, self.lang)
             told = notice("waits", self.lang, alias=alias.name, why=why)

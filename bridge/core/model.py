@@ -432,7 +432,7 @@ class Facts:
     status: ThreadStatus | None = None
     knows_all: bool = False  # the controller lists every thread: what it does not know is not
     trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
-    channel_line: str = ""
+    prompts_before: int = 0  # of this peer in the last minute
 
 
 @dataclass(frozen=True, slots=True)

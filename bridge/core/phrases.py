@@ -189,6 +189,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Codex 现在连不上（{why}），给 {alias} 的消息会在恢复后发送。",
         "Codex cannot be reached ({why}). Your message to {alias} is sent when it is back.",
     ),
+    "flood": (
+        "一分钟内收到了 {count} 条以上，都收好了，会按顺序执行。",
+        "More than {count} messages in a minute: all are kept and run in order.",
+    ),
     "queue_full": (
         "{alias} 已有 {count} 条在排队，这条先留着。回复 /run-held 执行，/drop-held 丢弃。",
         "{count} messages already wait for {alias}; this one is held. /run-held or /drop-held.",

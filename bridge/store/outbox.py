@@ -19,6 +19,8 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice
 from bridge.core.sending import (
+    NOT_SENT_LAST_MS,
+    PROBE_MS,
     Limits,
     NeedOwner,
     Nothing,
@@ -136,6 +138,14 @@ def unfinished() -> tuple[Attempt, ...]:
         for row in records(OutboxTable, "state = 'sending'")
         for attempt in records(AttemptTable, "row = ? AND outcome = ''", row.id)
     )
+
+
+def clamp(now_ms: int) -> None:
+    """At boot: a clock that was set back delays nothing longer than its largest back-off."""
+    latest = now_ms + NOT_SENT_LAST_MS
+    change(OutboxTable, "not_before_ms > ?", (latest,), not_before_ms=latest)
+    latest = now_ms + PROBE_MS[-1]
+    change(AccountRow, "breaker_until_ms > ?", (latest,), breaker_until_ms=latest)
 
 
 def window(row: Record | None, account: Account) -> Window:

@@ -8,6 +8,8 @@ wait, so that their order stays.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -40,6 +42,7 @@ from bridge.wire import log
 
 LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
 STORE_RETRY_S = 1.0
+FLOOD_MS = 60_000  # delivery-semantics 9: messages a minute
 FEW_ROWS = 8  # where each message is a prompt of its own
 ROWS_AT_ONCE = 100  # of one peer: more than a burst of ten seconds holds
 SESSIONS_ASKED = 10  # lines of a list that fit one bubble
@@ -60,6 +63,7 @@ class Dispatcher:
         self._channel = channel
         self._threads = threads
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
+        self._prompted: dict[PeerId, deque[int]] = defaultdict(deque)  # when, in the last minute
         self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
     async def keep_deciding(self) -> None:
@@ -192,6 +196,7 @@ class Dispatcher:
         self, batch: intake.Batch, command: commands.Command, view: View, facts: Facts
     ) -> None:
         now_ms = self._shared.now_ms()
+        facts = replace(facts, prompts_before=self._prompts_before(view.peer.id, now_ms))
         decision = decide.decide(
             batch, command, view, facts, self._shared.policy, now_ms, self._shared.ids()
         )
@@ -203,6 +208,7 @@ class Dispatcher:
             return
         reach("T2")
         if applied.turn is not None:
+            self._prompted[view.peer.id].append(now_ms)
             self._threads.began(applied.turn)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
@@ -210,6 +216,12 @@ class Dispatcher:
             self._threads.wake(decision.approval_thread)
         if any(row.is_released for row in decision.rows):
             self._shared.inbox_bell.ring()
+
+    def _prompts_before(self, peer: PeerId, now_ms: int) -> int:
+        recent = self._prompted[peer]
+        while recent and recent[0] < now_ms - FLOOD_MS:
+            recent.popleft()
+        return len(recent)
 
     async def _apply(self, decision: Decision, view: View, now_ms: int) -> Applied:
         sender = self._channel.sender()

@@ -182,6 +182,8 @@ class Follow:
 
     async def _ask_owner(self, run: Run) -> None:
         """Show what the run waits for; what it no longer waits for is void."""
+        if self.was_stopped:
+            return  # what it asked goes with it
         turn = self._turn
         listed = await self._controller.approvals(run.id)
 

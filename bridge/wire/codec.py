@@ -9,6 +9,7 @@ chopped at any byte. A `Fault` is always the sender's: after one that is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from typing import TypeAlias
 MAX_FRAME_BYTES = 4 * 1024 * 1024  # threat-model R9; media travels by path
 MAX_DEPTH = 32  # threat-model R9
 MAX_ID = 2**53  # ids stay exact in any JSON reader
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1  # what the store holds (delivery-semantics 3)
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -135,6 +137,9 @@ class Decoder:
         return Fault(INVALID_REQUEST, why, fatal=True)
 
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # the escape of half a character
+
+
 class _Refused(ValueError):
     pass
 
@@ -149,7 +154,7 @@ def _read(line: bytes) -> Message | Fault:
             parse_float=_finite,
         )
         _check_depth(body)
-        return _message(body)
+        return _message(_whole_text(body) if _SURROGATE.search(line) else body)
     except _Refused as refused:
         return Fault(INVALID_REQUEST, str(refused), fatal=True)
     except (ValueError, RecursionError):
@@ -168,8 +173,8 @@ def _no_constant(name: str) -> Json:
 
 
 def _bounded_int(digits: str) -> int:
-    if len(digits) > 20:  # sign and 19 digits: more than a signed 64-bit number
-        raise _Refused("a number with more than 19 digits")
+    if len(digits) > 20 or not MIN_INT <= int(digits) <= MAX_INT:
+        raise _Refused("a number with more digits than 64 bits hold")
     return int(digits)
 
 
@@ -193,6 +198,18 @@ def _check_depth(body: Json) -> None:
             return
         level = below
     raise _Refused(f"nested deeper than {MAX_DEPTH}")
+
+
+def _whole_text(body: Json) -> Json:
+    """The same with `?` for each lone surrogate: no database and no socket takes one."""
+    match body:
+        case str():
+            return body.encode("utf-8", "replace").decode("utf-8")
+        case list():
+            return [_whole_text(item) for item in body]
+        case dict():
+            return {str(_whole_text(name)): _whole_text(item) for name, item in body.items()}
+    return body
 
 
 def _message(body: Json) -> Message:
