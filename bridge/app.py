@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import SocketListener
@@ -31,10 +31,15 @@ from bridge.wire import codec, log, place
 from bridge.wire.peer import Peer, Refused, listen, serve
 
 FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
+GREETING_S = 1.0  # then the controller is started without a worker
 SENDING_ENDS_S = 2.0  # delivery-semantics 11
 EXIT_OK = 0
 EXIT_FAULT = 1
 EXIT_UNTRUSTED = 5
+
+if TYPE_CHECKING:
+    from bridge.links.controller import Controller
+    from bridge.links.worker import WorkerLink
 
 _log = log.get("bridge")
 
@@ -135,7 +140,7 @@ class _Bridge:
                 working.start_soon(threads.keep_serving)
                 working.start_soon(dispatcher.keep_deciding)
                 working.start_soon(door.keep_room)
-                working.start_soon(controller.keep)
+                working.start_soon(_keep_beside, controller, worker)
                 working.start_soon(reader.keep_on_demand)
                 _log.info("bridge.ready")
                 self._say("ready")
@@ -166,6 +171,13 @@ class _Bridge:
             await ending.wait()
             tasks.cancel_scope.cancel()
         return EXIT_UNTRUSTED
+
+
+async def _keep_beside(controller: Controller, worker: WorkerLink) -> None:
+    """Hold the controller, but greet the worker first: importing mcp takes a second."""
+    with anyio.move_on_after(GREETING_S):
+        await worker.changed()
+    await controller.keep()
 
 
 async def _signals(ending: anyio.Event) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
-from pydantic import ValidationError
 
 from bridge.core.model import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.links.child import controller_process
@@ -222,6 +221,7 @@ class Link:
         self, tool: str, arguments: dict[str, Any], deadline_s: float = CALL_DEADLINE_S
     ) -> dict[str, Any]:  # Any: JSON
         from mcp import MCPError
+        from pydantic import ValidationError
 
         live = self.need(tool)
         waits = set(live.waits)

@@ -143,11 +143,21 @@ def settle(
     return outbox.begin(sender, now_ms) if sender and end.rows else None
 
 
-def pay(turn: Turn, left: Sequence[Owed]) -> None:
-    """T8 to T11: what the controller is still owed; nothing left ends the turn."""
+def pay(turn: Turn, left: Sequence[Owed], now_ms: int) -> Turn | None:
+    """T8 to T11: what the controller is still owed; nothing left ends the turn.
+
+    Then the turn that is next in the thread, claimed at once (T3) where its head is
+    known from the turn before.
+    """
     event = TurnEvent.SETTLED if left else TurnEvent.PAID
     state = turn_step(turn.state, event)
     change(TurnTable, "id = ?", (turn.id,), state=state, owes=",".join(left))
+    following = first(turn.thread)
+    if following is None or following.state is not TurnState.QUEUED:
+        return following
+    if following.expected_head is None:
+        return following
+    return claim(following, TurnEvent.THREAD_FREE, following.expected_head, now_ms)
 
 
 def stop_all(now_ms: int) -> tuple[Turn, ...]:

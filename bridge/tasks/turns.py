@@ -121,17 +121,23 @@ class _Thread:
 
     async def serve(self) -> None:
         """Work until the thread has no unfinished turn."""
+        is_looked_up = False
+        turn: Turn | None = None
         while True:
-            turn = None
             try:
-                turn = await self._shared.db.read(lambda: store.first(self._thread))
+                if not is_looked_up:
+                    turn = await self._shared.db.read(lambda: store.first(self._thread))
+                is_looked_up = False
                 if turn is None:
                     if self._bell.is_ringing:
                         await self._bell.heard()
                         continue
                     self._all.ended(self._thread)
                     return
-                await self._step(turn)
+                if turn.state is TurnState.SETTLING:
+                    turn, is_looked_up = await self._pay(turn), True
+                else:
+                    await self._step(turn)
             except (Stale, LinkLost) as moved:
                 _log.info("turn.again", thread_id=self._thread, why=str(moved))
             except StoreFault:
@@ -155,10 +161,8 @@ class _Thread:
                 await self._gate(turn)
             case TurnState.RUNNING:
                 await self._follow(turn, None)
-            case TurnState.SETTLING:
-                await self._pay(turn)
-            case TurnState.DONE:
-                pass
+            case TurnState.SETTLING | TurnState.DONE:
+                pass  # `serve` pays
 
     # ---- before the start ------------------------------------------------
 
@@ -287,8 +291,11 @@ class _Thread:
         await self._all.channel.write(unit)
         _log.warning("turn.settled", turn_id=turn.id, outcome=outcome)
 
-    async def _pay(self, turn: Turn) -> None:
-        """T8 to T11: ack, close, release, in this order; one commit records them."""
+    async def _pay(self, turn: Turn) -> Turn | None:
+        """T8 to T11: ack, close, release, in this order; one commit records them.
+
+        The turn that is next, which the same commit may have claimed.
+        """
         left = list(turn.owes)
         points: dict[Owed, Point] = {Owed.ACK: "T9", Owed.CLOSE: "T10", Owed.RELEASE: "T11"}
         reach("T8")
@@ -308,9 +315,14 @@ class _Thread:
                 self._refused = 0
             else:
                 await anyio.sleep(PAY_RETRY_S)
-        if tuple(left) != turn.owes:
-            await self._shared.db.run(lambda: store.pay(turn, left))
-            reach("paid")
+        if tuple(left) == turn.owes:
+            return turn
+        following = await self._run(lambda now: store.pay(turn, left, now))
+        reach("paid")
+        if following is not None and following.state is TurnState.STARTING:
+            reach("T3")
+            self._all.fresh.add(following.id)
+        return following
 
     async def _pay_one(self, turn: Turn, call: Owed) -> None:
         assert turn.run is not None

@@ -25,18 +25,18 @@ class Request(Generic[R]):
     reply: ClassVar[Any]  # Any: the class R, which a ClassVar may not name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Done:
     """The reply of a call that has nothing to say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HelloReply:
     protocol: int
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hello(Request[HelloReply]):
     """First message of every connection. `instance` is new for every process."""
 
@@ -50,7 +50,7 @@ class Hello(Request[HelloReply]):
 # ---- worker -> bridge ------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChannelHelloReply:
     """`cursor` is where to poll from; `poll` false means: fetch nothing for now."""
 
@@ -58,7 +58,7 @@ class ChannelHelloReply:
     poll: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChannelHello(Request[ChannelHelloReply]):
     """Claims the account: the connection is the lease (delivery-semantics 4)."""
 
@@ -72,7 +72,7 @@ class ChannelHello(Request[ChannelHelloReply]):
     paired_at_ms: int = 0  # 0: not known, nothing counts as sent before pairing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Media:
     """A reference to bytes on the channel's CDN; opaque to the bridge."""
 
@@ -81,7 +81,7 @@ class Media:
     aes_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """One item of a message. `text` of a voice part is the channel's transcript."""
 
@@ -92,7 +92,7 @@ class Part:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quote:
     """What a message quotes: by the id of the quoted message, by its text, or both."""
 
@@ -105,7 +105,7 @@ class Quote:
     partial_md5: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Inbound:
     """One message as the channel gave it; `msg_key` says which (delivery-semantics 4).
 
@@ -127,7 +127,7 @@ class Inbound:
     malformed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommitReply:
     """`storage_error`: nothing was stored; keep the batch and the old cursor."""
 
@@ -135,7 +135,7 @@ class CommitReply:
     cursor: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InboundCommit(Request[CommitReply]):
     """A batch with the cursor it was fetched from and the one it leads to.
 
@@ -162,7 +162,7 @@ ChannelCondition: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChannelState(Request[Done]):
     """How the channel is, as the worker sees it; also sent before `channel.hello`.
 
@@ -177,7 +177,7 @@ class ChannelState(Request[Done]):
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutboundBegun(Request[None]):
     """Notification: the request of this attempt is about to leave."""
 
@@ -200,7 +200,7 @@ OutcomeWord: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UploadedMedia:
     """Bytes that lie on the channel's CDN, ready to be sent."""
 
@@ -212,7 +212,7 @@ class UploadedMedia:
     file_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SendReply:
     """What became of one attempt (delivery-semantics 5)."""
 
@@ -221,7 +221,7 @@ class SendReply:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutboundSend(Request[SendReply]):
     """One attempt: exactly one request to the channel, never repeated by the worker."""
 
@@ -235,13 +235,13 @@ class OutboundSend(Request[SendReply]):
     media: UploadedMedia | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QueryReply:
     state: Literal["not_started", "in_flight", "done"]
     send: SendReply | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutboundQuery(Request[QueryReply]):
     """What became of an attempt whose reply was lost; the last 256 are remembered."""
 
@@ -250,14 +250,14 @@ class OutboundQuery(Request[QueryReply]):
     attempt_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UploadReply:
     outcome: OutcomeWord  # "sent": `media` is there
     media: UploadedMedia | None = None
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MediaUpload(Request[UploadReply]):
     """Puts a staged file on the CDN. `staged_name` is a bare name in the staging folder."""
 
@@ -269,7 +269,7 @@ class MediaUpload(Request[UploadReply]):
     file_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FetchReply:
     """`stored_path` is relative to the attachments folder."""
 
@@ -280,7 +280,7 @@ class FetchReply:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MediaFetch(Request[FetchReply]):
     """Brings CDN bytes into the attachments folder under a random name."""
 
@@ -291,7 +291,7 @@ class MediaFetch(Request[FetchReply]):
     limit_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TypingSet(Request[Done]):
     """A hint: show or end the typing sign. Never fails anything."""
 
@@ -302,7 +302,7 @@ class TypingSet(Request[Done]):
     is_on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PollSet(Request[Done]):
     """Fetch nothing while `poll` is false: what cannot be stored stays at the channel."""
 
@@ -314,7 +314,7 @@ class PollSet(Request[Done]):
 # ---- cli -> bridge ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StatusReply:
     """`lines` are sentences for the desk; `is_healthy` false when a person must act."""
 
@@ -322,19 +322,19 @@ class StatusReply:
     is_healthy: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StatusGet(Request[StatusReply]):
     method: ClassVar[str] = "status.get"
     reply: ClassVar[Any] = StatusReply  # Any: see Request
     lang: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StopReply:
     running: int  # turns that have not ended yet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TurnsStop(Request[StopReply]):
     """Interrupt every running turn and cancel what waits; repeatable."""
 
