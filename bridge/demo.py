@@ -63,8 +63,10 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     folder = Path(data).absolute() if data else Path(tempfile.mkdtemp(prefix="ctb-demo-"))
     chosen = engine or ("codex" if codex else "echo")
     plan = _Plan(chosen, codex, folder, data is None, lang or preferred_lang())
-    print(_first_line(plan), flush=True)
     try:
+        for name in ("local", "logs"):
+            place.private_folder(folder / name)
+        print(_first_line(plan), flush=True)
         return anyio.run(_demo, plan)
     except place.PlaceFault as fault:
         print(f"ctb-bridge: {fault}", file=sys.stderr)
@@ -76,12 +78,19 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
 
 def _first_line(plan: _Plan) -> str:
     """Which engine, whose threads, where the state lies, how to leave."""
+    home = os.environ.get("CODEX_HOME") or "~/.codex"
+    if plan.lang == "zh":
+        where = "临时文件夹" if plan.is_scratch else str(plan.data)
+        if plan.engine == "codex":
+            what = f"由 Codex 回答：这些是你自己的线程 ({home})，一条消息就是一次真的执行"
+        else:
+            what = f"由 echo 回答{'' if plan.codex else '（没有找到 codex）'}：线程是样例"
+        return f"{what}。状态存放在：{where}。按 Ctrl-C 或 Ctrl-D 离开。"
     where = "a scratch folder" if plan.is_scratch else str(plan.data)
     if plan.engine == "codex":
-        home = os.environ.get("CODEX_HOME") or "~/.codex"
         what = f"Codex answers: these are your own threads ({home}), a message is a real turn"
     else:
-        why = "" if plan.codex else " (no codex on PATH)"
+        why = "" if plan.codex else " (no codex found)"
         what = f"An echo answers{why}: the threads are samples"
     return f"{what}. State: {where}. Leave with Ctrl-C or Ctrl-D."
 
@@ -158,16 +167,15 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
 
 def _log_in(plan: _Plan, simulator: Simulator) -> None:
     """The credential file of a new login: on kept data, the old server's cursor is gone."""
-    plan.data.mkdir(parents=True, exist_ok=True)
-    folder = place.private_folder(plan.data / "local")
     credentials = json.dumps(simulator.credentials(generation=int(time.time())), indent=2)
-    place.write_private(folder / "ilink_credentials.json", credentials.encode())
+    place.write_private(plan.data / "local" / "ilink_credentials.json", credentials.encode())
 
 
 async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:
     """A child in a session of its own: Ctrl-C is for us, and we end it in order."""
-    logs = place.private_folder(plan.data / "logs")
-    output = os.open(logs / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = os.open(
+        plan.data / "logs" / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+    )
     try:
         return await anyio.open_process(
             [sys.executable, "-c", SCRIPTS[name], "run"],

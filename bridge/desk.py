@@ -18,6 +18,8 @@ from bridge.tasks.turns import Threads
 from bridge.wire import codec, messages
 from bridge.wire.peer import Refused
 
+MAX_SENDERS_TOLD = 50
+
 
 class Desk:
     """The cli's side of the bridge."""
@@ -41,6 +43,8 @@ class Desk:
         match request:
             case messages.StatusGet():
                 return await self._status()
+            case messages.SendersRecent():
+                return self._senders()
             case messages.TurnsStop():
                 return await self._stop_turns()
         raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
@@ -53,6 +57,15 @@ class Desk:
         running = (TurnState.STARTING, TurnState.RUNNING)
         return messages.StopReply(sum(turn.state in running for turn in unfinished))
 
+    def _senders(self) -> messages.SendersReply:
+        newest = sorted(self._door.senders.items(), key=lambda found: -found[1].last_at_ms)
+        return messages.SendersReply(
+            tuple(
+                messages.Sender(user_id, seen.messages, seen.last_at_ms, seen.is_owner)
+                for user_id, seen in newest[:MAX_SENDERS_TOLD]
+            )
+        )
+
     async def _status(self) -> messages.StatusReply:
         tally = await self._shared.db.read(views.tally)
         lines = [
@@ -63,8 +76,9 @@ class Desk:
             f"turns       {_counts(tally.turns) or 'none unfinished'}",
             f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
         ]
-        if self._door.strangers:
-            lines.append(f"strangers   {sum(self._door.strangers.values())} messages not let in")
+        denied = sum(s.messages for s in self._door.senders.values() if not s.is_owner)
+        if denied:
+            lines.append(f"strangers   {denied} messages not let in")
         is_healthy = (
             bool(self._worker.instance)
             and tally.account.state is AccountState.ON

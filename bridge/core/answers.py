@@ -144,7 +144,7 @@ def _thread_state(thread: ThreadId, view: View, facts: Facts, now_ms: int) -> st
             "status_turn",
             lang,
             id=turn.id,
-            state=say(_state_phrase(turn), lang),
+            state=say(_state_phrase(turn, view), lang),
             age=age(now_ms - since, lang),
         )
     if facts.status is None:
@@ -183,12 +183,14 @@ def _queue(view: View) -> str:
         return notice("queue_none", lang)
     lines = [notice("queue_head", lang)]
     for turn in view.turns[:MAX_LISTED]:
-        state = say(_state_phrase(turn), lang)
+        state = say(_state_phrase(turn, view), lang)
         lines.append(f"#{turn.id} {turn.alias} · {state} · {preview(turn.prompt, PROMPT_CHARS)}")
     return "\n".join(lines)
 
 
-def _state_phrase(turn: Turn) -> str:
+def _state_phrase(turn: Turn, view: View) -> str:
+    if any(approval.turn == turn.id for approval in view.approvals):
+        return "turn_asks"
     if turn.state is TurnState.PARKED and turn.reason != Parked.AGREED:
         return f"turn_parked_{turn.reason}"
     return "turn_starting" if turn.state is TurnState.PARKED else f"turn_{turn.state}"

@@ -15,7 +15,7 @@ from bridge.core.model import (
     ThreadId,
 )
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
-from bridge.core.phrases import notice, say
+from bridge.core.phrases import notice
 from bridge.core.room import Room, alias_named, is_thread_id, listed_at
 
 CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
@@ -62,20 +62,24 @@ def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> De
         title=listed.title,
         seen_head=(status.head or "") if status else "",
     )
-    title = listed.title or say("untitled", room.lang)
     if is_chosen:
         room.peer = replace(room.peer, active=name)
-    told = notice("using" if is_chosen else "added", room.lang, alias=name, title=title)
+    told = _named(alias, room, is_chosen=is_chosen)
     audit = Audit("alias.put", "owner", "named", name)
     return replace(room.build(InboxEvent.ANSWERED, told), aliases=(alias,), audit=(audit,))
 
 
 def _choose(room: Room, alias: Alias) -> Decision:
     room.peer = replace(room.peer, active=alias.name)
-    title = alias.title or say("untitled", room.lang)
-    return room.build(
-        InboxEvent.ANSWERED, notice("using", room.lang, alias=alias.name, title=title)
-    )
+    return room.build(InboxEvent.ANSWERED, _named(alias, room, is_chosen=True))
+
+
+def _named(alias: Alias, room: Room, *, is_chosen: bool) -> str:
+    if alias.title:
+        phrase = "using" if is_chosen else "added"
+        return notice(phrase, room.lang, alias=alias.name, title=alias.title)
+    phrase = "using_untitled" if is_chosen else "added_untitled"
+    return notice(phrase, room.lang, alias=alias.name)
 
 
 def _fresh_name(room: Room, listed: Listed) -> AliasName:

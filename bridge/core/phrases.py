@@ -198,7 +198,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{count} messages already wait for {alias}; this one is held. /run-held or /drop-held.",
     ),
     "stale": (
-        "有 {count} 条较早的消息没有执行（最早的一条 {age} 前）。"
+        "有 {count} 条较早的消息没有执行（最早的一条 {age}前）。"
         "回复 /run-held 按顺序执行，/drop-held 丢弃。",
         "{count} older messages were not run (the oldest is {age} old). "
         "Send /run-held to run them in order, /drop-held to drop them.",
@@ -228,6 +228,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{alias} is {title}. To use it: /use {alias}",
     ),
     "using": ("现在用 {alias}：{title}", "Now using {alias}: {title}"),
+    "using_untitled": ("现在用 {alias}。", "Now using {alias}."),
+    "added_untitled": (
+        "{alias} 记下了。选用它：/use {alias}",
+        "{alias} is noted. To use it: /use {alias}",
+    ),
     "confirm_remove": (
         "要去掉名字 {alias} 吗？线程本身不受影响。两分钟内回复 /yes 或 /no。",
         "Remove the name {alias}? The thread itself stays. Answer /yes or /no within two minutes.",
@@ -267,6 +272,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "turn_starting": ("正在开始", "starting"),
     "turn_running": ("进行中", "running"),
     "turn_settling": ("收尾", "finishing"),
+    "turn_asks": ("等你答复", "waits for your answer"),
     "turn_parked_head": ("等你决定（/retry 或 /cancel）", "waits for you (/retry or /cancel)"),
     "turn_parked_elsewhere": ("等线程空出来", "waits for the thread"),
     "turn_parked_controller": ("等 Codex 恢复", "waits for Codex"),
@@ -281,7 +287,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{count} held: /run-held or /drop-held",
     ),
     "status_last": (
-        "最近的回答：#{id}，{age} 前，/result {id}",
+        "最近的回答：#{id}，{age}前，/result {id}",
         "Last answer: #{id}, {age} ago, /result {id}",
     ),
     "status_credits": ("微信还可回复 {count} 条", "{count} WeChat replies left until you write"),

@@ -50,8 +50,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """`owes` says whether bubbles wait, which a new message may set free."""
+
     cursor: str
-    new_rows: int
+    owes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +84,19 @@ def accept(
     A message that is there already, by its key or as a twin under another id, is
     ignored. Rows are stored whatever becomes of the cursor.
     """
-    new = 0
     for message in messages:
-        is_new = _insert(message, now_ms)
-        new += is_new
-        _note_peer(message, account, is_new, now_ms)
+        _note_peer(message, account, _insert(message, now_ms), now_ms)
+    owes = value("SELECT 1 FROM outbox WHERE state != 'done'") is not None
     row = record(AccountRow, "channel = ?", account.channel)
     stored = row.cursor if row else ""
     if not holds_account:
         return CursorConflict(stored)
     if not next_cursor or stored == next_cursor:
-        return Accepted(stored, new)
+        return Accepted(stored, owes)
     if stored != prev_cursor:
         return CursorConflict(stored)
     change(AccountRow, "channel = ?", (account.channel,), cursor=next_cursor)
-    return Accepted(next_cursor, new)
+    return Accepted(next_cursor, owes)
 
 
 def apply(

@@ -7,6 +7,7 @@ newest context tokens and the cursor are one commit; the reply says `ok` only af
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +26,19 @@ from bridge.wire.peer import Peer, Refused
 MAX_DUE_ROWS = 200  # delivery-semantics 9
 MIN_FREE_BYTES = 200 * 1024 * 1024  # delivery-semantics 9
 GUARD_S = 5.0  # how often room for more is looked at while there is none
-MAX_STRANGERS = 1_000  # threat-model R36: bounded counters
+MAX_SENDERS = 1_000  # threat-model R36: bounded counters
+LOGGED_SENDERS = 10
 
 _log = log.get("door")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How often somebody wrote since this process began, and when last."""
+
+    messages: int
+    last_at_ms: int
+    is_owner: bool
 
 
 class Door:
@@ -40,7 +51,7 @@ class Door:
         self._account = Account()
         self._polls = True
         self._room_bell = anyio.Event()
-        self.strangers: dict[str, int] = {}
+        self.senders: dict[str, Seen] = {}  # who wrote since this process began
         self.woke_s = 0
 
     async def open(self) -> None:
@@ -128,7 +139,8 @@ class Door:
         reach("T1")
         if stored:
             self._shared.inbox_bell.ring()
-            self._shared.outbox_bell.ring()
+            if isinstance(found, inbox.CursorConflict) or found.owes:
+                self._shared.outbox_bell.ring()
         if isinstance(found, inbox.CursorConflict):
             _log.warning("inbox.cursor_conflict", rows=len(stored))
             return messages.CommitReply("cursor_conflict", found.cursor)
@@ -141,18 +153,22 @@ class Door:
         """The row that a message becomes; None for who may not come in."""
         came = arrival(message, self._account.channel)
         denied = intake.authorize(came, self._account.owner)
+        self._count(came.sender, is_owner=came.sender in self._account.owner.user_ids)
         if denied is not None:
-            self._count_stranger(came.sender, denied)
             return None
         state, outcome = intake.sort_out(came, self._account, server_ms)
         created_ms = intake.plausible_time(came.create_time_ms, server_ms)
         return inbox.Stored(came, state, outcome, max(0, server_ms - created_ms))
 
-    def _count_stranger(self, sender: str, denied: intake.Denied) -> None:
-        if sender in self.strangers or len(self.strangers) < MAX_STRANGERS:
-            self.strangers[sender] = self.strangers.get(sender, 0) + 1
-        if self.strangers.get(sender) == 1 and len(self.strangers) < 10:
-            _log.info("message.denied", why=denied.value)
+    def _count(self, sender: str, is_owner: bool) -> None:
+        """Who writes is counted, and of strangers nothing else is kept."""
+        seen = self.senders.get(sender)
+        if seen is None and len(self.senders) >= MAX_SENDERS:
+            return
+        count = seen.messages + 1 if seen else 1
+        self.senders[sender] = Seen(count, self._shared.now_ms(), is_owner)
+        if seen is None and not is_owner and len(self.senders) < LOGGED_SENDERS:
+            _log.info("message.denied", senders=len(self.senders))
 
     async def _state(self, state: messages.ChannelState) -> messages.Done:
         if state.condition == "woke":

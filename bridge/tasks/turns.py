@@ -83,16 +83,16 @@ class Threads:
         """A turn was committed; `starting` means that this process has just claimed it."""
         if turn.state is TurnState.STARTING:
             self.fresh.add(turn.id)
-        self.wake(turn.thread)
+        self.wake(turn.thread, turn)
 
-    def wake(self, thread: ThreadId) -> None:
-        """Something about this thread's turns has changed."""
+    def wake(self, thread: ThreadId, first: Turn | None = None) -> None:
+        """Something about this thread's turns has changed; `first` is the one to take up."""
         bell = self._bells.get(thread)
         if bell is not None:
             bell.ring()
         elif self._tasks is not None:
             bell = self._bells[thread] = Bell()
-            self._tasks.start_soon(_Thread(self, thread, bell).serve)
+            self._tasks.start_soon(_Thread(self, thread, bell).serve, first)
 
     def ended(self, thread: ThreadId) -> None:
         del self._bells[thread]
@@ -119,10 +119,9 @@ class _Thread:
         self._bell = bell
         self._refused = 0  # calls that the controller owes us and refuses
 
-    async def serve(self) -> None:
-        """Work until the thread has no unfinished turn."""
-        is_looked_up = False
-        turn: Turn | None = None
+    async def serve(self, turn: Turn | None) -> None:
+        """Work until the thread has no unfinished turn; `turn` is the first, where known."""
+        is_looked_up = turn is not None and turn.state is TurnState.STARTING
         while True:
             try:
                 if not is_looked_up:

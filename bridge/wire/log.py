@@ -29,8 +29,8 @@ _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',}]+"),
     re.compile(
         r"(?i)(\"?(?:context_token|bot_token|token|authorization|typing_ticket|aes_?key"
-        r"|get_updates_buf|upload_param|encrypted?_query_param|verify_code|qrcode)\"?"
-        r"\s*[:=]\s*\"?)[^\s\"',&}]+"
+        r"|get_updates_buf|upload_param|encrypted?_query_param|verify_code|qrcode)\\*\"?"
+        r"\s*[:=]\s*\\*\"?)[^\s\"',&}\\]+"  # backslashes: JSON inside a JSON line
     ),
     re.compile(r"()[A-Za-z0-9_-]{4,}(?=[A-Za-z0-9_-]{4}@im\.wechat)"),
 )

@@ -330,6 +330,29 @@ class StatusGet(Request[StatusReply]):
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Somebody who wrote lately; the one place that names a person whole."""
+
+    user_id: str
+    messages: int
+    last_at_ms: int
+    is_owner: bool
+
+
+@dataclass(frozen=True)
+class SendersReply:
+    senders: tuple[Sender, ...]
+
+
+@dataclass(frozen=True)
+class SendersRecent(Request[SendersReply]):
+    """Who wrote lately, newest first; at most 50."""
+
+    method: ClassVar[str] = "senders.recent"
+    reply: ClassVar[Any] = SendersReply  # Any: see Request
+
+
+@dataclass(frozen=True)
 class StopReply:
     running: int  # turns that have not ended yet
 
@@ -356,7 +379,11 @@ BRIDGE_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
     TypingSet,
     PollSet,
 )
-CLI_CALLS: tuple[type[Request[Any]], ...] = (StatusGet, TurnsStop)  # Any: replies differ
+CLI_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
+    StatusGet,
+    SendersRecent,
+    TurnsStop,
+)
 FACADE_CALLS: tuple[type[Request[Any]], ...] = ()  # Any: replies differ
 
 CALLS: dict[Role, tuple[type[Request[Any]], ...]] = {  # Any: replies differ

@@ -219,6 +219,8 @@ class Peer:
             await self._handle(self._typed(method, params))
         except Refused as refused:
             _log.warning("wire.note_refused", method=method, why=str(refused))
+        except Exception:
+            _log.exception("wire.handler_failed", method=method)
 
     def _typed(self, method: str, params: Any) -> AnyRequest:  # Any: a JSON object
         kind = self._may_call.get(method)

@@ -25,6 +25,9 @@ from bridge.wire.messages import (
     OutboundBegun,
     OutboundSend,
     Request,
+    Sender,
+    SendersRecent,
+    SendersReply,
     SendReply,
 )
 from bridge.wire.peer import LinkLost, Peer, Refused, listen, serve
@@ -129,6 +132,8 @@ class FakeBridge:
                 return self._commit(peer, request)
             case ChannelState():
                 return Done()
+            case SendersRecent():
+                return SendersReply((Sender("asked@im.wechat", 3, 0, True),))
         return None
 
     def _hello(self, peer: Peer, hello: ChannelHello) -> ChannelHelloReply:

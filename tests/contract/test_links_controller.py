@@ -1,0 +1,207 @@
+"""The controller link against one that dies, hangs, babbles, lacks a tool, or is not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge.core.model import (
+    Key,
+    LinkDown,
+    LinkLost,
+    PeerFault,
+    PeerId,
+    Refusal,
+    RunId,
+    ThreadId,
+    Turn,
+    TurnId,
+    TurnState,
+)
+from bridge.core.turns import Accepted
+from bridge.links.controller import Controller, UnknownRun
+from bridge.links.link import Link
+from tests.faults.recorder import THREAD
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 10.0
+NO_READER = Link((), {}, Path("/dev/null"), {})
+TURN = Turn(
+    id=TurnId(1),
+    key=Key("ctb1:k"),
+    channel="wechat",
+    peer=PeerId("p"),
+    thread=ThreadId(THREAD),
+    alias="code",
+    prompt="hello",
+    cwd="/",
+    sandbox="workspace-write",
+    approval_policy="on-request",
+    model="",
+    effort="",
+    state=TurnState.STARTING,
+    expected_head="head-0",
+)
+
+
+@asynccontextmanager
+async def linked(folder: Path, *modes: str) -> AsyncIterator[Controller]:
+    """A controller link that is kept up inside the block, to a recorder with these modes."""
+    recorder = [sys.executable, "-m", "tests.faults.recorder", str(folder / "state.json"), *modes]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    controller = Controller(recorder, env, folder / "stderr.log", "ctb-private", NO_READER)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await until_up(controller)
+        with anyio.fail_after(LIMIT_S):
+            yield controller
+        tasks.cancel_scope.cancel()
+
+
+async def until_up(controller: Controller) -> None:
+    with anyio.fail_after(LIMIT_S):
+        while not controller.is_up:
+            await controller.changed()
+
+
+async def test_turn_is_started_found_waited_for_and_released(tmp_path: Path) -> None:
+    """controller-contract 1: the whole way with the base tools alone."""
+    async with linked(tmp_path) as controller:
+        accepted = await controller.start(TURN)
+        assert isinstance(accepted, Accepted) and accepted.lock is None
+        found = await controller.find(TURN.key, TURN)
+        assert found is not None and found.id == accepted.run
+        run = await controller.result(await controller.wait(accepted.run, None))
+        assert (run.status, run.result) == ("completed", "answer to hello")
+        lock = await controller.recover_lock(TURN)
+        assert lock is not None
+        await controller.release(TURN.thread, lock)
+        assert not (await controller.status(TURN.thread)).is_active
+
+
+async def test_call_to_a_controller_that_dies_in_it_ends_at_once(tmp_path: Path) -> None:
+    """F48: nobody knows what became of it, and the link comes back under a new number."""
+    async with linked(tmp_path, "dies:start") as controller:
+        before = controller.link_no
+        with pytest.raises(LinkLost):
+            await controller.start(TURN)
+        with pytest.raises(LinkDown):
+            await controller.start(TURN)
+        await until_up(controller)
+        assert controller.link_no > before
+
+
+async def test_controller_killed_between_calls_is_down_from_the_first_call_on(
+    tmp_path: Path,
+) -> None:
+    """F48: who tries again in a loop must not meet the dead link, and starve the others."""
+    async with linked(tmp_path) as controller:
+        os.kill(int((tmp_path / "state.json.pid").read_text()), signal.SIGKILL)
+        with pytest.raises((LinkLost, LinkDown)):
+            while True:
+                await controller.status(TURN.thread)
+        assert not controller.is_up
+
+
+async def test_call_that_is_not_answered_ends_with_its_deadline(tmp_path: Path) -> None:
+    """F49: not knowing is LinkLost; the third missed deadline starts the controller again."""
+    async with linked(tmp_path, "hangs:status") as controller:
+        before = controller.link_no
+        for missed in range(3):
+            assert controller.is_up, missed
+            with pytest.raises(LinkLost):
+                await controller.status(TURN.thread, deadline_s=0.05)
+        await until_up(controller)
+        assert controller.link_no > before
+
+
+async def test_noise_on_stdout_is_passed_over(tmp_path: Path) -> None:
+    """F54: log lines between the messages."""
+    async with linked(tmp_path, "noise") as controller:
+        assert (await controller.status(TURN.thread)).head == "head-0"
+
+
+@pytest.mark.parametrize("mode", ["wrong:start", "text:start"])
+async def test_answer_of_wrong_types_is_the_controllers_fault(tmp_path: Path, mode: str) -> None:
+    """F54: an error that names the tool; the link stays up."""
+    async with linked(tmp_path, mode) as controller:
+        with pytest.raises(PeerFault, match="cross_thread_start"):
+            await controller.start(TURN)
+        assert controller.is_up
+
+
+async def test_status_of_wrong_types_says_nothing_is_known(tmp_path: Path) -> None:
+    """F54: read leniently; no crash, no head, no lock."""
+    async with linked(tmp_path, "wrong:status") as controller:
+        found = await controller.status(TURN.thread)
+        assert (found.head, found.owner, found.is_active) == (None, "", False)
+
+
+async def test_run_list_of_wrong_types_holds_no_run(tmp_path: Path) -> None:
+    """F54: the start gate then looks at the head."""
+    async with linked(tmp_path, "wrong:list_runs") as controller:
+        assert await controller.find(TURN.key, TURN) is None
+
+
+@pytest.mark.parametrize("mode", ["drops:start", "drops-field:start:idempotency_key"])
+async def test_controller_without_start_is_never_asked_to(tmp_path: Path, mode: str) -> None:
+    """R32, F60: said once, and the rest goes on."""
+    async with linked(tmp_path, mode) as controller:
+        assert controller.trouble is Refusal.CONTROLLER_LACKS
+        with pytest.raises(LinkDown):
+            await controller.start(TURN)
+        assert (await controller.status(TURN.thread)).head == "head-0"
+        assert '"tool": "start"' not in (tmp_path / "state.json.calls").read_text()
+
+
+async def test_unknown_run_is_said_to_be_unknown(tmp_path: Path) -> None:
+    """delivery-semantics 6: running, unknown_run -> settling(uncertain)."""
+    async with linked(tmp_path) as controller:
+        with pytest.raises(UnknownRun):
+            await controller.wait(RunId("nobody"), None)
+
+
+async def test_serial_controller_is_asked_in_slices_of_a_second(tmp_path: Path) -> None:
+    """F49: slices never grow beside one that answers nothing during a wait."""
+    async with linked(tmp_path) as controller:
+        long = replace(TURN, prompt="sleep:2.5")
+        accepted = await controller.start(long)
+        assert isinstance(accepted, Accepted)
+        await controller.wait(accepted.run, None)
+        calls = (tmp_path / "state.json.calls").read_text()
+        assert calls.count('"timeout_ms": 1000') == 3
+        assert calls.count('"timeout_ms"') == 3
+
+
+async def test_cancel_reaches_a_serial_controller_between_two_slices(tmp_path: Path) -> None:
+    """F49: `/stop` is through in two seconds."""
+    async with linked(tmp_path) as controller, anyio.create_task_group() as tasks:
+        long = replace(TURN, prompt="sleep:60")
+        accepted = await controller.start(long)
+        assert isinstance(accepted, Accepted)
+        tasks.start_soon(controller.cancel, accepted.run, "stopped by the owner")
+        run = await controller.wait(accepted.run, None)
+        assert run.status == "completed"
+
+
+async def test_program_that_does_not_exist_is_told_apart(tmp_path: Path) -> None:
+    """issue 2, bad input: the desk is told to check the command."""
+    controller = Controller(
+        [str(tmp_path / "nothing")], {}, tmp_path / "stderr.log", "ctb-private", NO_READER
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        with anyio.fail_after(LIMIT_S):
+            while controller.trouble is not Refusal.CONTROLLER_MISSING:
+                await controller.changed()
+        with pytest.raises(LinkDown):
+            await controller.start(TURN)
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,127 @@
+"""`ctb-bridge demo` as a newcomer meets it: one terminal, and nothing left behind."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.e2e.rig import House, Terminal
+
+LEAVE_S = 3.0  # card: all of the leaving
+READY = "This is the phone."
+HAPPY_FAMILY = "👩‍👩‍👧"  # three people and two joiners: one sign
+
+Leave = Callable[[Terminal], Awaitable[int]]
+
+
+@pytest.fixture
+async def demo(house: House) -> Terminal:
+    """A demo over the echo engine, with a thread in use."""
+    return await _begin(house)
+
+
+async def test_what_is_typed_is_a_message_and_what_comes_back_is_the_phone(
+    demo: Terminal,
+) -> None:
+    """Card, items 3 and 4: bubbles with borders and time, typing, Chinese and emoji."""
+    first = demo.shown.splitlines()[0]
+    assert "An echo answers" in first and "threads are samples" in first
+    assert "scratch folder" in first and "Ctrl-C or Ctrl-D" in first
+
+    demo.types("hello there")
+    await demo.expects("╭───────────────────╮\r\n│ echo: hello there │\r\n╰───────────────────╯ ")
+    assert re.fullmatch(r"\d\d:\d\d", await demo.expects("\r\n"))
+
+    # Twenty columns: a Chinese sign takes two, and so does the whole family.
+    text = f"请把测试修好 {HAPPY_FAMILY} 谢谢"
+    demo.types(text)
+    await demo.expects(f"╭{'─' * 28}╮\r\n│ echo: {text} │\r\n╰{'─' * 28}╯ ")
+
+    demo.types("sleep:30")
+    await demo.expects("is typing")
+
+
+async def _ctrl_c(demo: Terminal) -> int:
+    demo.presses("c")
+    return await demo.ends()
+
+
+async def _ctrl_d(demo: Terminal) -> int:
+    demo.presses("d")
+    return await demo.ends()
+
+
+async def _sigterm(demo: Terminal) -> int:
+    demo.signals(signal.SIGTERM)
+    return await demo.ends()
+
+
+async def _hang_up(demo: Terminal) -> int:
+    return await demo.is_hung_up()
+
+
+@pytest.mark.parametrize("leave", [_ctrl_c, _ctrl_d, _sigterm, _hang_up])
+async def test_leaving_in_the_middle_of_a_turn_ends_everything_and_leaves_nothing(
+    house: House, demo: Terminal, leave: Leave
+) -> None:
+    """Card, item 3: within 3 s, no child left; the scratch folder is gone."""
+    demo.types("sleep:30")
+    await demo.expects("is typing")
+    began = time.monotonic()
+    assert await leave(demo) == 0
+    assert time.monotonic() - began < 2 * LEAVE_S  # twice: the cores are shared
+    await house.is_empty(within_s=LEAVE_S)
+    assert list((house.folder / "tmp").iterdir()) == []
+    assert "Traceback" not in demo.shown
+
+
+async def test_a_demo_on_the_same_data_goes_on_where_the_last_one_ended(house: House) -> None:
+    """Ours: `--data` keeps the state; the thread in use and its name are still there."""
+    data = str(house.folder / "kept")
+    demo = await _begin(house, "--data", data)
+    assert await _ctrl_d(demo) == 0
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", data)
+    assert f"State: {data}" in await demo.expects("\r\n")
+    await demo.expects(READY)
+    demo.types("hello again")
+    await demo.expects("│ echo: hello again │")
+    assert await _ctrl_d(demo) == 0
+
+
+async def test_engine_codex_without_codex_is_one_sentence(house: House) -> None:
+    """Design 8: exit code 2, nothing started, and the next command to type."""
+    demo = house.opens(
+        "ctb-bridge", "demo", "--engine", "codex", CTB_CODEX_COMMAND="/nowhere/codex"
+    )
+    assert await demo.ends() == 2
+    assert "--engine echo" in demo.shown and len(demo.shown.splitlines()) == 1
+
+
+async def test_a_data_folder_that_cannot_be_is_one_sentence(house: House) -> None:
+    """Design 8: exit code 2, and no traceback."""
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", "/dev/null")
+    assert await demo.ends() == 2
+    assert "cannot be made" in demo.shown and len(demo.shown.splitlines()) == 1
+
+
+async def test_the_first_line_is_chinese_where_the_locale_is(house: House) -> None:
+    """Design 8, CTB_LANG: unset, the locale decides."""
+    house.settings["CTB_LANG"] = ""
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo", LC_ALL="zh_CN.UTF-8")
+    assert "由 echo 回答" in await demo.expects("离开。")
+
+
+async def _begin(house: House, *options: str) -> Terminal:
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo", *options)
+    await demo.expects(READY)
+    demo.types("/threads")
+    await demo.expects("│ 1. ")
+    await demo.expects("╯ ")
+    demo.types("/use 1")
+    await demo.expects("Now using")
+    await demo.expects("╯ ")
+    return demo

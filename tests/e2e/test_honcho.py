@@ -1,0 +1,137 @@
+"""`honcho start` in a clone: it runs both processes, and brings back the one that dies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.e2e.rig import BIN, ROOT, House, Terminal, processes
+
+CODE = ("Procfile", "pyproject.toml", "bridge", "channel_worker")
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+HONCHO_KILLS_S = 5.0  # honcho's own patience with its children
+
+
+@pytest.fixture
+def clone(house: House) -> House:
+    """A house that is a clone of the tree after the install line, with a `.env`."""
+    for name in CODE:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, house.folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, house.folder / name)
+    for source in (ROOT / "data").glob("*/.gitignore"):
+        made = house.data / source.parent.name
+        made.mkdir(parents=True)
+        shutil.copy(source, made)
+    (house.folder / ".venv").symlink_to(BIN.parent)
+    del house.settings["CTB_PROJECT_ROOT"]
+    lines = [f"{name}='{value}'\n" for name, value in house.settings.items()]
+    (house.folder / ".env").write_text("".join(lines))
+    house.settings = {"PYTHONPATH": str(house.folder), "PATH": SYSTEM_PATH}
+    return house
+
+
+@pytest.mark.parametrize("is_on_path", [False, True], ids=["without PATH", "with PATH"])
+async def test_the_conversation_works_and_ctrl_c_ends_everything(
+    clone: House, is_on_path: bool
+) -> None:
+    """Card, item 8: the README's own steps, with and without .venv/bin on PATH."""
+    if is_on_path:
+        clone.settings["PATH"] = f"{BIN}:{SYSTEM_PATH}"
+    await _log_in(clone)
+    honcho = await _start(clone)
+    await clone.phone.asks("hello", "echo: hello")
+    began = time.monotonic()
+    honcho.presses("c")
+    await honcho.ends()
+    await clone.is_empty(HONCHO_KILLS_S)
+    assert time.monotonic() - began < 2 * HONCHO_KILLS_S  # twice: the cores are shared
+    assert "Traceback" not in honcho.shown
+
+
+async def test_a_killed_worker_comes_back_alone_and_nothing_is_lost(clone: House) -> None:
+    """Card, item 8; the answer of the turn that ran meanwhile arrives once."""
+    await _begin(clone)
+    worker, bridge = _pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")
+    clone.phone.says("sleep:2\nreply:the first answer")
+    await clone.is_typing()
+    os.kill(worker, signal.SIGKILL)
+    clone.phone.says("reply:the second answer")
+    await clone.phone.reads("the first answer")
+    await clone.phone.reads("the second answer")
+    assert _pid(clone, "ctb-bridge") == bridge
+    assert _pid(clone, "ctb-channel") != worker
+    assert clone.phone.count("the first answer") == clone.phone.count("the second answer") == 1
+
+
+async def test_a_killed_bridge_comes_back_alone_and_the_turn_is_answered_once(
+    clone: House,
+) -> None:
+    """Card, item 8: in the middle of a turn; what was said meanwhile follows."""
+    await _begin(clone)
+    worker, bridge = _pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")
+    clone.phone.says("sleep:3\nreply:the first answer")
+    await clone.is_typing()
+    os.kill(bridge, signal.SIGKILL)
+    clone.phone.says("reply:the second answer")
+    await clone.phone.reads("the first answer")
+    await clone.phone.reads("the second answer")
+    assert _pid(clone, "ctb-channel") == worker
+    assert _pid(clone, "ctb-bridge") != bridge
+    assert clone.phone.count("the first answer") == clone.phone.count("the second answer") == 1
+
+
+async def test_after_a_new_login_in_another_terminal_the_worker_goes_on_by_itself(
+    clone: House,
+) -> None:
+    """Card, items 6 and 9: a token that expires; nothing is restarted, nothing is lost."""
+    honcho = await _begin(clone)
+    worker, bridge = _pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")
+    clone.simulator.expire_token()
+    await honcho.expects("login needed: run ctb-channel login")
+    clone.phone.says("said while nobody was logged in")
+
+    await _log_in(clone)
+
+    await clone.phone.reads("echo: said while nobody was logged in")
+    await clone.phone.asks("and on it goes", "echo: and on it goes")
+    assert (_pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")) == (worker, bridge)
+
+
+async def _begin(clone: House) -> Terminal:
+    """The same with the credential file of a login that was before."""
+    (clone.data / "local").chmod(0o700)
+    clone.log_in()
+    return await _start(clone)
+
+
+async def _log_in(clone: House) -> None:
+    """The login of the README, in a terminal of its own."""
+    clone.world.login_script.extend(["scaned", "confirmed"])
+    login = clone.opens(str(clone.folder / ".venv/bin/ctb-channel"), "login", "--yes")
+    assert await login.ends() == 0
+    assert "Logged in." in login.shown
+
+
+async def _start(clone: House) -> Terminal:
+    """Honcho in its terminal, and a phone with a thread in use."""
+    honcho = clone.opens(str(clone.folder / ".venv/bin/honcho"), "start")
+    await clone.is_healthy()
+    await clone.phone.asks("/threads", "1. ")
+    await clone.phone.asks("/use 1", "Now using")
+    return honcho
+
+
+def _pid(clone: House, command: str) -> int:
+    """The one process of this command; the shell that starts it again is another."""
+    found = processes(clone.folder).items()
+    pids = [pid for pid, words in found if words.endswith(f"{command} run")]
+    assert len(pids) == 1, found
+    return pids[0]

@@ -1,0 +1,48 @@
+"""What crashes the process again and again is set aside, told once, and holds up nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.tasks.points import Point
+from tests.faults.rig import Conditions, Launcher, Rig, gateway
+
+DEATHS = 3  # delivery-semantics 9
+
+
+async def die_until_shown(rig: Rig, point: Point, words: str) -> int:
+    """Start the bridge again whenever it dies at this point; how often it did."""
+    rig.order(point, keeps=True)
+    rig.world.say("the message that kills")
+    for _ in range(DEATHS):
+        assert await rig.ended(rig.bridge) == -9
+        rig.start_bridge()
+    await rig.until_shown(words)
+    rig.orders.unlink()
+    return rig.reached()[point]
+
+
+@pytest.mark.parametrize(
+    ("point", "words", "outcome"),
+    [
+        ("before T2", "failed three times and is set aside", "poison"),
+        ("before start", "failed three times and is set aside", "dead"),
+    ],
+)
+async def test_message_that_kills_three_times_is_set_aside_and_the_next_one_served(
+    launcher: Launcher, point: Point, words: str, outcome: str
+) -> None:
+    """F85: `done(poison)` while decided, `settling(dead)` while started; told once."""
+    async with gateway(launcher, Conditions()) as rig:
+        before = rig.reached()[point]
+        assert await die_until_shown(rig, point, words) == before + DEATHS
+        rig.world.say("the next one")
+        await rig.until_shown("answer to the next one")
+        await rig.until_at_rest()
+        assert len(rig.shown(words)) == 1
+        assert [start["message"] for start in rig.engine()["accepted"]] == ["the next one"]
+        assert not rig.engine()["locks"]
+        assert await rig.stop() == (0, 0)
+        table = "inbox" if outcome == "poison" else "turn"
+        ends = [row["outcome"] for row in rig.rows(f"SELECT outcome FROM {table}")]  # noqa: S608
+        assert ends.count(outcome) == 1

@@ -1,0 +1,178 @@
+"""Text to commands: matched exactly, refused rather than guessed, free text untouched."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core import commands as c
+from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
+
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"  # an emoji held together by joiners
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("/threads", c.Threads("")),
+        ("/threads back up", c.Threads("back up")),
+        ("/use 1", c.Use("1")),
+        ("/add code 12", c.Add("code", "12")),
+        ("/bind 3", c.Bind("3")),
+        ("/list", c.Aliases()),
+        ("/remove code", c.Remove("code")),
+        ("/rm code", c.Remove("code")),
+        ("/status", c.Status("")),
+        ("/status code", c.Status("code")),
+        ("/send code do it\nnow", c.Send("code", "do it\nnow")),
+        ("/stop", c.Stop("")),
+        ("/queue", c.Queue()),
+        ("/cancel 12", c.Cancel(12)),
+        ("/retry", c.Retry()),
+        ("/run-held", c.RunHeld()),
+        ("/drop-held", c.DropHeld()),
+        ("/more", c.More()),
+        ("/result 7", c.Result(7)),
+        ("/yes", c.Yes()),
+        ("/no", c.No()),
+        ("/lang EN", c.SetLang("en")),
+        ("/help", c.Help("")),
+        ("/help /Send", c.Help("send")),
+        ("/?", c.Help("")),
+        ("  /STATUS  ", c.Status("")),
+        ("／ｓｔａｔｕｓ", c.Status("")),
+        ("/approve K7Q2-M4XP", c.Approve("K7Q2-M4XP")),
+        ("/deny k7q2-m4xp", c.Deny("k7q2-m4xp")),
+    ],
+)
+def test_verb_is_read_in_any_case_and_width(text: str, command: c.Command) -> None:
+    """design 7 and R11: ASCII verbs after NFKC, matched exactly."""
+    assert c.parse(text) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/use",
+        "/use a b",
+        "/add x",
+        "/add a b c",
+        "/cancel x",
+        "/cancel 1234567890",
+        "/cancel ٣",
+        "/retry now",
+        "/lang fr",
+        "/send code",
+        "/stop a b",
+        "/use a\u200bb",
+        "/use \u202ea",
+        "/use \ue000",
+        "/use " + "a" * 201,
+        "/send co\u200bde x",
+    ],
+)
+def test_known_verb_with_wrong_words_shows_its_usage(text: str) -> None:
+    """R11: control, format, private-use signs in an argument are refused, never stripped."""
+    assert isinstance(c.parse(text), c.Malformed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/stаtus",
+        "/ѕtop",
+        "/sto\u200bp",
+        "/\u202estop",
+        "/stop\ufe0f",
+        "/approve_all",
+        "/",
+        "/sτop",
+        "/stops",
+        "/ｓtopｐ",
+    ],
+)
+def test_look_alike_verb_is_unknown_and_never_the_closest_match(text: str) -> None:
+    """R11, F82: Cyrillic, Greek, zero-width and BiDi signs; nothing acts on a guess."""
+    assert isinstance(c.parse(text), c.Unknown | c.Malformed)
+    assert not isinstance(c.parse(text), c.Stop)
+
+
+@pytest.mark.parametrize("text", ["please /stop", "hello", "", " \n", "“/stop”", "1. /stop"])
+def test_slash_inside_a_text_is_no_command(text: str) -> None:
+    """F84: only the first sign of a message makes a command."""
+    assert c.parse(text) == c.Prompt(text)
+
+
+def test_two_slashes_send_a_text_that_begins_with_one() -> None:
+    """design 7: `//text`."""
+    assert c.parse("//stop the world") == c.Prompt("/stop the world")
+    assert c.parse("／／etc") == c.Prompt("/etc")
+
+
+@given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1))
+def test_free_text_of_send_is_neither_normalised_nor_refused(text: str) -> None:
+    """R11: emoji hold joiners, and other people's letters are theirs."""
+    said = f"{text}{FAMILY}ﬁ"
+    assert c.parse(f"/send code {said}") == c.Send("code", said)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_some_command(text: str) -> None:
+    """R10: the parser never raises."""
+    for typed in (text, f"/{text}", f"/send {text}"):
+        c.needs(c.parse(typed))
+
+
+@pytest.mark.parametrize("name", ["code", "c", "back-up_2", "代码", "код", "a" * MAX_ALIAS_CHARS])
+def test_name_of_one_script_is_taken(name: str) -> None:
+    """R11: letters and digits of one script plus - and _."""
+    assert is_alias(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "12",
+        "-",
+        "a b",
+        "a.b",
+        "a/b",
+        "%s",
+        "'",
+        "🦊",
+        "cоde",
+        "a" * (MAX_ALIAS_CHARS + 1),
+        "a\u200bb",
+        "../x",
+        "a" * 10_000,
+    ],
+)
+def test_name_that_could_mislead_is_refused(name: str) -> None:
+    """F83: empty, dots, slash, quote, emoji, mixed script, too long."""
+    assert not is_alias(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("code", "CODE"),
+        ("cocoa", "сосоа"),
+        ("a0", "ao"),
+        ("l1", "li"),
+        ("a-b", "a_b"),
+        ("ｃode", "code"),
+    ],
+)
+def test_names_that_look_alike_have_one_skeleton(one: str, other: str) -> None:
+    """R11: the skeleton is unique among aliases."""
+    assert skeleton(one) == skeleton(other)
+
+
+def test_every_verb_has_a_usage_line_in_both_languages() -> None:
+    """issue 2: what the phone cannot do is not in `/help`, and nothing else is missing."""
+    from bridge.core.phrases import usage
+
+    for verb in c.verbs():
+        assert usage(verb, "zh").startswith(f"/{verb}") and usage(verb, "en").startswith(f"/{verb}")

@@ -1,0 +1,245 @@
+"""Who may come in, how old a message is, and which messages go together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.intake import (
+    EARLIEST_MS,
+    FUTURE_SLACK_MS,
+    MERGE_LIMIT_MS,
+    PRE_PAIRING_SLACK_MS,
+    Batch,
+    Denied,
+    WaitUntil,
+    authorize,
+    batch,
+    plausible_time,
+    sort_out,
+)
+from bridge.core.model import (
+    Account,
+    Arrival,
+    InboxId,
+    InboxRow,
+    InboxState,
+    MsgKey,
+    Owner,
+    Part,
+    PeerId,
+)
+
+NOW_MS = 1_800_000_000_000
+WINDOW_MS = 2_000
+STALE_MS = 1_800_000
+OWNER = Owner(frozenset({"oOwner@im.wechat"}))
+ARRIVAL = Arrival(
+    channel="wechat",
+    sender="oOwner@im.wechat",
+    msg_key=MsgKey("mid:1"),
+    chat="direct",
+    is_echo=False,
+    create_time_ms=NOW_MS,
+    client_id="",
+    context_token="ctx",
+    parts=(Part("text", "hello"),),
+    quoted_id="",
+    quoted_text="",
+    is_cut=False,
+    malformed="",
+)
+
+
+def row(number: int, text: str = "hi", **fields: object) -> InboxRow:
+    base = InboxRow(
+        id=InboxId(number),
+        peer=PeerId("oOwner@im.wechat"),
+        msg_key=MsgKey(f"mid:{number}"),
+        parts=(Part("text", text),),
+        quoted_id="",
+        is_cut=False,
+        age_ms=0,
+        received_ms=NOW_MS,
+        attempts=0,
+        is_released=False,
+        state=InboxState.NEW,
+    )
+    return replace(base, **fields)  # type: ignore[arg-type]  # named as the row's own
+
+
+def test_owner_in_the_direct_chat_may_come_in() -> None:
+    """R1: the one way in."""
+    assert authorize(ARRIVAL, OWNER) is None
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "oowner@im.wechat",
+        "oOwner@im.wechat ",
+        " oOwner@im.wechat",
+        "oOwner@im.wechat.evil",
+        "",
+        "oOwner",
+        "oOwner\u200b@im.wechat",
+        "OOWNER@IM.WECHAT",
+        "*",
+    ],
+)
+def test_sender_that_is_not_exactly_the_owner_is_denied(sender: str) -> None:
+    """R4: ids that differ by case, space, suffix, zero-width sign."""
+    assert authorize(replace(ARRIVAL, sender=sender), OWNER) is Denied.NOT_OWNER
+
+
+@pytest.mark.parametrize("chat", ["group", "unknown"])
+def test_owner_outside_the_direct_chat_is_denied(chat: str) -> None:
+    """R5, F88: groups cannot dispatch, for the owner too."""
+    arrival = replace(ARRIVAL, chat=chat)  # type: ignore[arg-type]  # words of the type
+    assert authorize(arrival, OWNER) is Denied.NOT_DIRECT
+
+
+@pytest.mark.parametrize("sender", ["", "oOwner@im.wechat", "anyone"])
+def test_without_an_owner_everybody_is_denied(sender: str) -> None:
+    """R1: an empty list means nobody, never everyone."""
+    assert authorize(replace(ARRIVAL, sender=sender), Owner()) is Denied.NO_OWNER
+
+
+def test_empty_sender_is_denied_even_where_the_owner_is_empty_text() -> None:
+    """R1: a missing field denies."""
+    assert authorize(replace(ARRIVAL, sender=""), Owner(frozenset({""}))) is Denied.NOT_OWNER
+
+
+def test_malformed_and_echoed_messages_are_done_at_once() -> None:
+    """delivery-semantics 4, R7: they block nothing and dispatch nothing."""
+    account = Account()
+    assert sort_out(ARRIVAL, account, NOW_MS) == (InboxState.NEW, "")
+    echo = replace(ARRIVAL, is_echo=True)
+    assert sort_out(echo, account, NOW_MS) == (InboxState.DONE, "ignored")
+    bad = replace(ARRIVAL, malformed="{")
+    assert sort_out(bad, account, NOW_MS) == (InboxState.DONE, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("before_ms", "outcome"),
+    [(0, ""), (PRE_PAIRING_SLACK_MS, ""), (PRE_PAIRING_SLACK_MS + 1, "ignored")],
+)
+def test_message_from_before_the_pairing_is_ignored(before_ms: int, outcome: str) -> None:
+    """R8, F29: five minutes of slack; where nothing is known nothing is too old."""
+    paired_ms = NOW_MS - 3_600_000
+    old = replace(ARRIVAL, create_time_ms=paired_ms - before_ms)
+    assert sort_out(old, Account(paired_at_ms=paired_ms), NOW_MS)[1] == outcome
+    assert sort_out(old, Account(), NOW_MS)[1] == ""
+
+
+@pytest.mark.parametrize(
+    "time_ms", [0, -1, 1, EARLIEST_MS - 1, NOW_MS + FUTURE_SLACK_MS + 1, 2**62]
+)
+def test_implausible_time_counts_as_the_moment_of_arrival(time_ms: int) -> None:
+    """delivery-semantics 12, F89: missing, zero, negative, 1970, far future."""
+    assert plausible_time(time_ms, NOW_MS) == NOW_MS
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_no_message_is_ever_younger_than_its_arrival(time_ms: int) -> None:
+    """R8: an age is never negative."""
+    assert EARLIEST_MS <= plausible_time(time_ms, NOW_MS) <= NOW_MS
+
+
+def take(
+    *rows: InboxRow, now_ms: int = NOW_MS, window_ms: int = WINDOW_MS
+) -> Batch | WaitUntil | None:
+    return batch(rows, now_ms, window_ms, STALE_MS)
+
+
+def test_nothing_due_gives_nothing() -> None:
+    """Ours: the empty inbox."""
+    assert take() is None
+
+
+def test_burst_waits_for_the_window_and_then_goes_as_one() -> None:
+    """design 7: each message restarts the two seconds."""
+    first, second = row(1), row(2, received_ms=NOW_MS + 1_000)
+    assert take(first, second) == WaitUntil(NOW_MS + 3_000)
+    assert take(first, second, now_ms=NOW_MS + 3_000) == Batch((first, second))
+
+
+def test_burst_that_goes_on_is_never_held_longer_than_ten_seconds() -> None:
+    """design 7: ten seconds at most."""
+    rows = [row(n, received_ms=NOW_MS + n * 1_500) for n in range(8)]
+    assert take(*rows) == WaitUntil(NOW_MS + MERGE_LIMIT_MS)
+
+
+def test_command_is_taken_alone_and_at_once() -> None:
+    """design 7: a command never waits for a burst, and ends the one before it."""
+    command = row(2, "/status")
+    assert take(command, row(3)) == Batch((command,))
+    assert take(row(1), command) == Batch((row(1),))
+
+
+def test_window_of_zero_merges_nothing_and_waits_for_nothing() -> None:
+    """design 8: CTB_MERGE_WINDOW_SECONDS=0."""
+    assert take(row(1), row(2), window_ms=0) == Batch((row(1),))
+
+
+def test_prompts_that_quote_different_messages_do_not_go_together() -> None:
+    """design 7: a quoted answer leads to its own thread."""
+    quoting = row(2, quoted_id="77")
+    assert take(row(1), quoting) == Batch((row(1),))
+
+
+def test_stale_messages_are_taken_together_and_apart_from_fresh_ones() -> None:
+    """R8: one summary for all of them, and the fresh one runs."""
+    old = [row(n, age_ms=STALE_MS + 1) for n in (1, 2)]
+    assert take(*old, row(3)) == Batch(tuple(old), is_stale=True)
+    assert take(row(4), replace(old[0], id=InboxId(5))) == Batch((row(4),))
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "is_stale"), [(STALE_MS - 1, False), (STALE_MS, False), (STALE_MS + 1, True)]
+)
+def test_age_over_the_limit_is_stale(age_ms: int, is_stale: bool) -> None:
+    """R8: older than 30 minutes on arrival."""
+    found = batch([row(1, age_ms=age_ms)], NOW_MS + WINDOW_MS, WINDOW_MS, STALE_MS)
+    assert found == Batch((row(1, age_ms=age_ms),), is_stale)
+
+
+def test_released_message_runs_alone_and_is_stale_no_more() -> None:
+    """delivery-semantics 4: `/run-held` runs them in order."""
+    released = row(1, age_ms=STALE_MS * 9, is_released=True)
+    assert take(released, row(2)) == Batch((released,))
+
+
+def test_stale_zero_means_never() -> None:
+    """design 8: CTB_STALE_AFTER_SECONDS=0."""
+    old = row(1, age_ms=2**40)
+    assert batch([old], NOW_MS + WINDOW_MS, WINDOW_MS, 0) == Batch((old,))
+
+
+def test_spoken_slash_is_no_command() -> None:
+    """F84: a transcript never acts."""
+    spoken = row(1, parts=(Part("voice", "/stop"),))
+    assert take(spoken, row(2), now_ms=NOW_MS + WINDOW_MS) == Batch((spoken, row(2)))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "/b", "c"]), st.integers(0, 3_000)), max_size=8),
+    st.integers(0, 20_000),
+)
+def test_batch_is_always_a_prefix_in_order_and_never_mixes_commands(
+    said: list[tuple[str, int]], later_ms: int
+) -> None:
+    """I5: order is the order of the inbox."""
+    at_ms, rows = NOW_MS, []
+    for number, (text, pause_ms) in enumerate(said):
+        at_ms += pause_ms
+        rows.append(row(number, text, received_ms=at_ms))
+    found = batch(rows, at_ms + later_ms, WINDOW_MS, STALE_MS)
+    if isinstance(found, Batch):
+        assert list(found.rows) == rows[: len(found.rows)]
+        assert len(found.rows) == 1 or all(r.text != "/b" for r in found.rows)
+    else:
+        assert found is None or found.at_ms > at_ms + later_ms

@@ -1,0 +1,81 @@
+"""Every sentence of the bridge: both languages, the same values, none missing or idle."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from bridge.core import commands, phrases
+from bridge.core.model import Parked, Refusal
+
+SENTENCES: dict[str, tuple[str, str]] = vars(phrases)["_SENTENCES"]
+USAGE: dict[str, tuple[str, str]] = vars(phrases)["_USAGE"]
+SOURCE = "\n".join(
+    path.read_text()
+    for path in Path(phrases.__file__).parents[1].rglob("*.py")
+    if path.name != "phrases.py"
+)
+SECRET = re.compile(r"/home|/Users|Traceback")
+
+
+def places(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+@pytest.mark.parametrize("name", sorted(SENTENCES))
+def test_sentence_takes_the_same_values_in_both_languages(name: str) -> None:
+    """design 7: Chinese and English."""
+    zh, en = SENTENCES[name]
+    assert zh and en and places(zh) == places(en)
+    assert not SECRET.search(zh + en)
+
+
+@pytest.mark.parametrize("name", sorted(SENTENCES))
+def test_sentence_is_said_somewhere(name: str) -> None:
+    """Ours: a sentence that nobody says is deleted."""
+    stems = [name] + [f'f"{name[:cut]}{{' for cut in range(3, len(name))]
+    assert f'"{name}"' in SOURCE or any(stem in SOURCE for stem in stems[1:])
+
+
+def test_sentence_that_does_not_exist_raises() -> None:
+    """Ours: a typo is found by the first test that says it."""
+    with pytest.raises(KeyError):
+        phrases.say("no_such_sentence", "en")
+
+
+@pytest.mark.parametrize(
+    "reason", [*Refusal, *(f"parked_{r}" for r in ("elsewhere", "controller"))]
+)
+def test_every_reason_has_its_sentence(reason: str) -> None:
+    """style: user-facing sentences live in one file, by reason."""
+    assert reason in SENTENCES
+
+
+@pytest.mark.parametrize("reason", [r for r in Parked if r is not Parked.AGREED])
+def test_every_parked_reason_is_shown_in_the_queue(reason: Parked) -> None:
+    """design 7: /queue and /status."""
+    assert f"turn_parked_{reason}" in SENTENCES
+
+
+def test_every_verb_and_nothing_else_has_a_usage_line() -> None:
+    """issue 2: what the phone cannot do yet is not in /help."""
+    assert set(USAGE) == set(commands.verbs())
+
+
+@pytest.mark.parametrize(
+    ("ms", "zh", "en"),
+    [(-5, "0 秒", "0 s"), (59_999, "59 秒", "59 s"), (60_000, "1 分钟", "1 min")],
+)
+def test_age_is_told_in_the_largest_fitting_unit(ms: int, zh: str, en: str) -> None:
+    """Ours: no age is negative, whatever the clocks say."""
+    assert (phrases.age(ms, "zh"), phrases.age(ms, "en")) == (zh, en)
+
+
+def test_foreign_line_cannot_begin_as_the_bridge_does() -> None:
+    """R28: the mark is taken from every line that begins with it."""
+    forged = f"{phrases.MARK} a\n  {phrases.MARK} b\nc {phrases.MARK}"
+    lines = phrases.unmarked(forged).split("\n")
+    assert not [line for line in lines if line.lstrip().startswith(phrases.MARK)]
