@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from channel_worker.settings import Settings
 
-FAULT = 1  # exit codes of design 8
+FAULT, MISMATCH, RUNNING = 1, 3, 4  # exit codes of design 8
 WRONG_USE = 2  # click uses the same
 
 
@@ -54,6 +54,35 @@ def login(change_owner: bool, fresh: bool, yes: bool) -> None:
         sys.exit(FAULT)
 
 
+@main.command("probe-updates")
+def probe_updates() -> None:
+    """Who wrote lately, with whole ids; no message is lost by asking."""
+    import anyio
+
+    from bridge.wire.peer import ProtocolMismatch
+    from bridge.wire.place import AlreadyRunning, PlaceFault
+    from channel_worker.ilink.hosts import ForeignHost
+    from channel_worker.probe import ProbeFailed, probe
+    from channel_worker.terminal import show
+
+    try:
+        anyio.run(probe, _settings("probe"), show)
+    except (ProbeFailed, ForeignHost, PlaceFault, ProtocolMismatch) as failed:
+        click.echo(str(failed), err=True)
+        codes = ((ProtocolMismatch, MISMATCH), (AlreadyRunning, RUNNING))
+        sys.exit(next((code for kind, code in codes if isinstance(failed, kind)), FAULT))
+
+
+@main.command("show-env")
+@click.option("--owner-user-id", default="", help="Put this owner into the lines.")
+def show_env(owner_user_id: str) -> None:
+    """The settings in force, as lines of a .env, without any secret."""
+    from channel_worker import settings
+
+    for line in settings.shown(_settings("show-env"), owner_user_id):
+        click.echo(line)
+
+
 @main.command()
 @click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--admin-port", default=-1, help="Serve the admin API for tests; 0: a free port.")
@@ -84,6 +113,7 @@ def _settings(process: str) -> Settings:
     try:
         given = env.read()
         found = settings.read(given)
+        place.check_socket_path(given.socket_path())
         log_file = given.log_file(process)
         if log_file.parent.parent == found.data_dir:
             place.private_folder(log_file.parent)
@@ -92,6 +122,6 @@ def _settings(process: str) -> Settings:
         sys.exit(WRONG_USE)
     except place.PlaceFault as fault:
         click.echo(str(fault), err=True)
-        sys.exit(FAULT)
+        sys.exit(WRONG_USE)
     log.setup(process, log_file, found.log_level)
     return found

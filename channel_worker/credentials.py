@@ -81,8 +81,7 @@ def load_file(path: Path) -> Credentials | None:
 
 def save(path: Path, credentials: Credentials) -> None:
     """Replace the file as a whole; raises PlaceFault or OSError."""
-    if not path.parent.is_dir():
-        private_folder(path.parent)
+    private_folder(path.parent)
     body: dict[str, Json] = {
         "bot_token": credentials.token.reveal(),
         "account_id": credentials.bot_id,

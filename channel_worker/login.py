@@ -18,7 +18,7 @@ import anyio
 from bridge.wire import log
 from bridge.wire.codec import Json
 from bridge.wire.log import Secret, remember_secret
-from bridge.wire.place import PlaceFault
+from bridge.wire.place import PlaceFault, private_folder
 from channel_worker import credentials
 from channel_worker.credentials import Credentials
 from channel_worker.ilink import speech
@@ -77,6 +77,10 @@ async def log_in(
 def _before(settings: Settings, terminal: Terminal) -> Credentials | None:
     if settings.direct:
         raise LoginFailed("ILINK_BOT_TOKEN is set and wins over any login: unset it first")
+    try:  # before a code is shown: a scan that cannot be saved would be lost
+        private_folder(settings.credentials_path.parent)
+    except PlaceFault as fault:
+        raise LoginFailed(str(fault)) from None
     try:
         return credentials.load_file(settings.credentials_path)
     except PlaceFault as fault:
@@ -214,7 +218,7 @@ class _Attempt:
                 "WeChat says that this account is bound already, but its credentials are not here: "
                 "run  ctb-channel login --fresh"
             )
-        credentials.save(self._settings.credentials_path, self._before)  # wakes a waiting worker
+        self._save(self._before)  # wakes a waiting worker
         return (
             "This computer is bound already; the credentials are kept. "
             "If messages still do not come:  ctb-channel login --fresh"
@@ -233,7 +237,7 @@ class _Attempt:
         if not is_same_owner and not await self._is_accepted(found.owner_user_id):
             raise LoginFailed("not accepted: nothing was changed")
         saved = self._numbered(found, is_same_owner)
-        credentials.save(self._settings.credentials_path, saved)
+        self._save(saved)
         _log.info("login.done", generation=saved.generation, owner_epoch=saved.owner_epoch)
         return f"Logged in. The owner is {_short(found.owner_user_id)}."
 
@@ -275,6 +279,13 @@ class _Attempt:
             paired_at_ms=before.paired_at_ms if is_same_owner else now * 1000,
             owner_epoch=before.owner_epoch + (not is_same_owner),
         )
+
+    def _save(self, found: Credentials) -> None:
+        try:
+            credentials.save(self._settings.credentials_path, found)
+        except (PlaceFault, OSError) as failed:
+            why = failed.strerror if isinstance(failed, OSError) else str(failed)
+            raise LoginFailed(f"the credentials cannot be written: {why}") from failed
 
     async def _move(self, base_url: str) -> None:
         await self._http.aclose()

@@ -171,6 +171,8 @@ class Poller:
         if login and self._claimed != (peer, login) and not await self._claim(peer, login):
             return REFUSED_RETRY_S
         await self._tell_state(peer)
+        if login is not self._login:
+            return 0
         if login is None or self._is_out:
             return None
         if self._batch:
@@ -230,7 +232,7 @@ class Poller:
     async def _poll(self, login: Login, cursor: str) -> None:
         """One getupdates, in its own task: the loop serves the bridge meanwhile."""
         try:
-            if self._must_notify:
+            if self._must_notify and login is self._login:
                 self._must_notify = False
                 code = await login.ilink.notify("start", LIGHT_DEADLINE_S)
                 _log.info("poller.notified", code=code)

@@ -86,6 +86,28 @@ def read(env: Env) -> Settings:
     )
 
 
+def shown(settings: Settings, owner_user_id: str) -> list[str]:
+    """The settings as lines of a `.env`, without a secret; `owner_user_id` is put in."""
+    owners = owner_user_id or ",".join(settings.owner_user_ids)
+    token = "# ILINK_BOT_TOKEN is set (not shown)" if settings.direct else "# ILINK_BOT_TOKEN="
+    return [
+        f"CTB_DATA_DIR={settings.data_dir}",
+        f"CTB_SOCKET={settings.socket_path}",
+        f"ILINK_CREDENTIALS_PATH={settings.credentials_path}",
+        f"ILINK_BASE_URL={settings.base_url}",
+        f"ILINK_CDN_BASE_URL={settings.cdn_base_url}",
+        f"ILINK_HOST_SUFFIXES={','.join(settings.hosts.suffixes)}",
+        f"ILINK_CLIENT_VERSION={settings.product.client_version}",
+        f"ILINK_BOT_AGENT={settings.product.bot_agent}",
+        f"ILINK_OWNER_USER_IDS={owners}",
+        f"ILINK_POLL_TIMEOUT_SECONDS={settings.poll_hold_s:g}",
+        f"ILINK_REQUEST_TIMEOUT_SECONDS={settings.request_deadline_s:g}",
+        f"CTB_LOG_LEVEL={settings.log_level}",
+        "# ILINK_PROXY is set (not shown)" if settings.proxy else "# ILINK_PROXY=",
+        token,
+    ]
+
+
 def _checked(name: str, url: str, example: str, allowed: Hosts) -> str:
     try:
         return allowed.check(url)

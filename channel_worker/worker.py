@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -56,7 +57,7 @@ STOP_TOTAL_S = 3.8  # honcho kills after 5 s; delivery-semantics 11 says 4
 MIN_NOTIFY_S = 0.3  # what notifystop gets at the least
 FOLDERS = ("run", "local", "attachments", "staging", "logs")
 
-ENDED, FAULT, MISMATCH, RUNNING = 0, 1, 3, 4  # exit codes of design 8
+ENDED, WRONG_USE, MISMATCH, RUNNING = 0, 2, 3, 4  # exit codes of design 8
 
 _log = log.get("worker")
 
@@ -93,7 +94,7 @@ class Worker:
         self._say = say
         self._sleep_watch = sleep_watch or SleepWatch()
         self._login: Login | None = None
-        self._lock: tuple[str, HeldLock] | None = None
+        self._lock: tuple[Path, HeldLock] | None = None
         self._mark = FileMark()
         self._fault = ""
         self._stop_at: float | None = None  # monotonic
@@ -120,7 +121,7 @@ class Worker:
         except* ProtocolMismatch as mismatch:
             code = self._refuse(mismatch, MISMATCH)
         except* PlaceFault as fault:
-            code = self._refuse(fault, FAULT)
+            code = self._refuse(fault, WRONG_USE)
         return code
 
     def stop(self) -> None:
@@ -217,23 +218,18 @@ class Worker:
                 await old.ilink.http.aclose()
 
     def _login_with(self, found: Credentials) -> Login:
-        settings = self._settings
-        base_url = settings.base_url or settings.hosts.check(found.base_url or API_BASE)
+        login = login_for(self._settings, found)
         self._hold_lock(found.bot_id)
-        owners = settings.owner_user_ids or (found.owner_user_id,)
-        http = Http(base_url, found.token, settings.product, settings.proxy)
-        account = Account(found.bot_id, owners)
-        spool = Spool(settings.data_dir / "run" / f"spool-{_file_name(found.bot_id)}.json")
-        return Login(found, Ilink(http, account, settings.request_deadline_s), spool)
+        return login
 
     def _hold_lock(self, bot_id: str) -> None:
-        name = f"worker-{_file_name(bot_id)}.lock"
-        if self._lock and self._lock[0] == name:
+        path = lock_path(self._settings, bot_id)
+        if self._lock and self._lock[0] == path:
             return
-        lock = hold_lock(self._settings.data_dir / "run" / name)
+        lock = hold_lock(path)
         if self._lock:
             self._lock[1].release()
-        self._lock = (name, lock)
+        self._lock = (path, lock)
 
     async def _ilink(self) -> Ilink | None:
         """The account to send with, on connections that did not sleep."""
@@ -285,12 +281,30 @@ class Worker:
         return code
 
 
+def login_for(settings: Settings, found: Credentials) -> Login:
+    """An account ready to be used; raises ForeignHost for a base we do not talk to."""
+    base_url = settings.base_url or settings.hosts.check(found.base_url or API_BASE)
+    owners = settings.owner_user_ids or (found.owner_user_id,)
+    http = Http(base_url, found.token, settings.product, settings.proxy)
+    ilink = Ilink(http, Account(found.bot_id, owners), settings.request_deadline_s)
+    return Login(found, ilink, Spool(_run_file(settings, f"spool-{_plain(found.bot_id)}.json")))
+
+
+def lock_path(settings: Settings, bot_id: str) -> Path:
+    """The file whose flock lets one worker serve this bot."""
+    return _run_file(settings, f"worker-{_plain(bot_id)}.lock")
+
+
+def _run_file(settings: Settings, name: str) -> Path:
+    return private_folder(settings.data_dir / "run") / name
+
+
 def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
-def _file_name(bot_id: str) -> str:
+def _plain(bot_id: str) -> str:
     """`x@im.bot` becomes `x-im-bot`, as at the official client (`ilink-protocol` 2)."""
     return re.sub(r"[^a-z0-9]", "-", bot_id.lower())[:80]

@@ -219,3 +219,13 @@ async def test_ctrl_c_leaves_everything_as_it_was(desk: Desk) -> None:
     assert await desk.log_in(answers=answers) == 1
     assert "nothing was changed" in desk.shown and "Traceback" not in desk.shown
     assert not desk.path.exists()
+
+
+async def test_folder_that_others_may_open_is_refused_before_a_code_is_shown(desk: Desk) -> None:
+    """R17: a scan that cannot be saved would be lost."""
+    desk.path.parent.mkdir(parents=True)
+    (desk.path.parent / "something").touch()
+    desk.path.parent.chmod(0o755)
+    assert await desk.log_in("--yes") == 1
+    assert "chmod 700" in desk.shown.replace("\r\n", "")
+    assert not desk.world.calls("get_bot_qrcode")
