@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.core.model import Lang, Policy
+from bridge.core.decision import Policy
+from bridge.core.model import Lang
 from bridge.core.sending import Limits
 from bridge.wire.env import Env, WrongSetting, read
 

@@ -9,20 +9,16 @@ from dataclasses import dataclass, replace
 
 from bridge.core import commands as c
 from bridge.core import turns
+from bridge.core.decision import Facts, Ids, NewRow, Session, View
 from bridge.core.model import (
     AccountState,
     AliasName,
-    Facts,
-    Ids,
     Listed,
-    NewRow,
     Parked,
     Peer,
-    Session,
     ThreadId,
     Turn,
     TurnState,
-    View,
 )
 from bridge.core.phrases import age, notice, say, usage
 from bridge.core.text import clean, preview

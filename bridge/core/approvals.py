@@ -16,17 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bridge.core.model import (
-    Approval,
-    ApprovalId,
-    ApprovalState,
-    Ids,
-    NewRow,
-    NoSuchStep,
-    Peer,
-    SendClass,
-    Turn,
-)
+from bridge.core.decision import Ids, NewRow
+from bridge.core.model import Approval, ApprovalId, ApprovalState, NoSuchStep, Peer, SendClass, Turn
 from bridge.core.phrases import notice, say
 from bridge.core.text import clean
 

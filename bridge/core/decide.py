@@ -12,26 +12,28 @@ from dataclasses import replace
 from bridge.core import approvals, naming
 from bridge.core import commands as c
 from bridge.core.answers import answer
+from bridge.core.decision import (
+    Audit,
+    Decision,
+    Facts,
+    Ids,
+    NewTurn,
+    Policy,
+    RowStep,
+    TurnStep,
+    View,
+)
 from bridge.core.intake import Batch, InboxEvent, inbox_step, is_command
 from bridge.core.model import (
     Alias,
     AliasName,
     Approval,
-    Audit,
-    Decision,
-    Facts,
-    Ids,
     InboxRow,
     InboxState,
-    NewTurn,
     Parked,
-    Policy,
-    RowStep,
     ThreadId,
     Turn,
     TurnState,
-    TurnStep,
-    View,
 )
 from bridge.core.phrases import age, notice, say
 from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.core.decision import Audit, Decision
 from bridge.core.intake import InboxEvent
-from bridge.core.model import (
-    Alias,
-    AliasName,
-    Audit,
-    Confirmation,
-    Decision,
-    Listed,
-    ThreadId,
-)
+from bridge.core.model import Alias, AliasName, Confirmation, Listed, ThreadId
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
 from bridge.core.phrases import notice
 from bridge.core.room import Room, alias_named, is_thread_id, listed_at

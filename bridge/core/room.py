@@ -5,24 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core.answers import Reply
+from bridge.core.decision import Audit, Decision, Facts, Ids, NewRow, Policy, RowStep, View
 from bridge.core.intake import Batch, InboxEvent, inbox_step
-from bridge.core.model import (
-    Alias,
-    AliasName,
-    Audit,
-    Decision,
-    Facts,
-    Ids,
-    InboxState,
-    Listed,
-    NewRow,
-    Peer,
-    Policy,
-    RowStep,
-    SendClass,
-    ThreadId,
-    View,
-)
+from bridge.core.model import Alias, AliasName, InboxState, Listed, Peer, SendClass, ThreadId
 from bridge.core.phrases import notice
 
 MIN_ID_CHARS = 8  # of a thread id typed by hand; Codex's have 36

@@ -25,14 +25,13 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bridge.core import text
+from bridge.core.decision import Ids, NewRow
 from bridge.core.model import (
     OWES_ALL,
     Head,
-    Ids,
     Key,
     LockToken,
     MsgKey,
-    NewRow,
     NoSuchStep,
     Owed,
     Parked,

@@ -11,17 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.core.approvals import Asked, answers
-from bridge.core.model import (
-    Approval,
-    Key,
-    LockToken,
-    PeerFault,
-    RunId,
-    Session,
-    ThreadId,
-    ThreadStatus,
-    Turn,
-)
+from bridge.core.decision import Session, ThreadStatus
+from bridge.core.model import Approval, Key, LockToken, PeerFault, RunId, ThreadId, Turn
 from bridge.core.turns import (
     Elsewhere,
     EngineDown,

@@ -10,17 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.core.approvals import Asked
-from bridge.core.model import (
-    ApprovalId,
-    Head,
-    Key,
-    LockToken,
-    PeerFault,
-    RunId,
-    Session,
-    ThreadId,
-    ThreadStatus,
-)
+from bridge.core.decision import Session, ThreadStatus
+from bridge.core.model import ApprovalId, Head, Key, LockToken, PeerFault, RunId, ThreadId
 from bridge.core.turns import Accepted, Run
 
 Body = Mapping[str, Any]  # Any: a JSON object as it came

@@ -6,16 +6,8 @@ import json
 from collections.abc import Sequence
 
 from bridge.core.approvals import ApprovalEvent, AskedStep, approval_step
-from bridge.core.model import (
-    Approval,
-    ApprovalId,
-    ApprovalState,
-    Attempt,
-    NewRow,
-    PeerId,
-    Stale,
-    TurnId,
-)
+from bridge.core.decision import NewRow
+from bridge.core.model import Approval, ApprovalId, ApprovalState, Attempt, PeerId, Stale, TurnId
 from bridge.store import outbox, rows
 from bridge.store.statements import Record, add, change, records
 from bridge.store.tables import ApprovalTable

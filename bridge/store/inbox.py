@@ -7,22 +7,9 @@ from dataclasses import dataclass
 
 from peewee import IntegrityError, fn
 
+from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
 from bridge.core.intake import EARLIEST_MS
-from bridge.core.model import (
-    Account,
-    Alias,
-    Arrival,
-    Attempt,
-    Audit,
-    Decision,
-    InboxState,
-    NewTurn,
-    PeerId,
-    RowStep,
-    Stale,
-    Turn,
-    TurnStep,
-)
+from bridge.core.model import Account, Alias, Arrival, Attempt, InboxState, PeerId, Stale, Turn
 from bridge.core.names import skeleton
 from bridge.store import approvals, outbox, rows
 from bridge.store.statements import add, change, record, value

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.core.decision import NewRow
 from bridge.core.model import (
     Account,
     Attempt,
     AttemptId,
-    NewRow,
     Outcome,
     OutRow,
     OutState,

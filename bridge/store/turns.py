@@ -6,18 +6,8 @@ from collections.abc import Sequence
 
 from peewee import IntegrityError
 
-from bridge.core.model import (
-    Attempt,
-    Audit,
-    NewRow,
-    Owed,
-    PeerId,
-    Stale,
-    ThreadId,
-    Turn,
-    TurnId,
-    TurnState,
-)
+from bridge.core.decision import Audit, NewRow
+from bridge.core.model import Attempt, Owed, PeerId, Stale, ThreadId, Turn, TurnId, TurnState
 from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, turn_step
 from bridge.store import approvals, inbox, outbox, rows
 from bridge.store.statements import change, record, records, value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bridge.core.decision import View
 from bridge.core.model import (
     Account,
     AliasName,
@@ -18,7 +19,6 @@ from bridge.core.model import (
     Turn,
     TurnId,
     TurnState,
-    View,
 )
 from bridge.core.sending import Limits
 from bridge.store import accounts, approvals, outbox, rows, turns

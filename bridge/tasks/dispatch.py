@@ -16,9 +16,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import commands, decide, intake
+from bridge.core.decision import Decision, Facts, View
 from bridge.core.model import (
-    Decision,
-    Facts,
     InboxId,
     InboxRow,
     LinkDown,
@@ -28,7 +27,6 @@ from bridge.core.model import (
     Refusal,
     Stale,
     StoreFault,
-    View,
 )
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError

@@ -13,13 +13,13 @@ from typing import Protocol
 import anyio
 
 from bridge.core import approvals as core
+from bridge.core.decision import NewRow
 from bridge.core.model import (
     Approval,
     ApprovalState,
     Attempt,
     LinkDown,
     LinkLost,
-    NewRow,
     PeerFault,
     RunId,
     SendClass,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from bridge.core.model import Ids, Lang, Policy
+from bridge.core.decision import Ids, Policy
+from bridge.core.model import Lang
 from bridge.core.sending import Limits
 from bridge.store.db import Database
 from bridge.store.outbox import Sender

@@ -11,19 +11,17 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge.core.decision import Decision, NewTurn, RowStep
 from bridge.core.model import (
     Account,
     Arrival,
-    Decision,
     InboxId,
     InboxState,
     Key,
     MsgKey,
-    NewTurn,
     Owner,
     Part,
     PeerId,
-    RowStep,
     Stale,
     StoreFault,
     ThreadId,
@@ -239,7 +237,7 @@ def test_queued_turns_are_claimed_in_the_order_they_came(db: Database) -> None:
 
 def test_audit_line_cannot_be_changed(db: Database) -> None:
     """R38: append-only."""
-    from bridge.core.model import Audit
+    from bridge.core.decision import Audit
 
     db.run_now(lambda: inbox.add_audit([Audit("a", "r", "o")], OWNER, NOW_MS))
     with pytest.raises(StoreFault):

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import turns
+from bridge.core.decision import Ids, NewTurn
 from bridge.core.model import (
     OWES_ALL,
     Head,
-    Ids,
     Key,
     MsgKey,
-    NewTurn,
     Parked,
     Peer,
     PeerId,

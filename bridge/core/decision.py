@@ -1,0 +1,191 @@
+"""What a decision may look at, and the one value that it leads to.
+
+A View is what the store knows, Facts are what the controller says; a Decision is every
+row that one command changes. All of them are frozen; nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.core.model import (
+    Account,
+    Alias,
+    AliasName,
+    Approval,
+    InboxId,
+    InboxState,
+    Key,
+    Peer,
+    PeerId,
+    SendClass,
+    ThreadId,
+    Turn,
+    TurnId,
+    TurnState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn as planned; `state` is starting (thread idle, head known) or queued."""
+
+    key: Key
+    thread: ThreadId
+    alias: str
+    prompt: str
+    cwd: str
+    sandbox: str
+    approval_policy: str
+    model: str
+    effort: str
+    state: TurnState
+    expected_head: str | None
+    seen_head: str
+    inbox: tuple[InboxId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A bubble to be owed. Rows of one answer share `group`; parts are sent in order."""
+
+    send_class: SendClass
+    text: str
+    client_id: str
+    group: str
+    part: int = 1
+    parts: int = 1
+    turn: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowStep:
+    """What becomes of one inbox row."""
+
+    id: InboxId
+    state: InboxState
+    outcome: str
+    is_released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStep:
+    """A change of one turn that holds only while it is still in `was`."""
+
+    id: TurnId
+    thread: ThreadId
+    was: TurnState
+    state: TurnState
+    reason: str = ""
+    outcome: str = ""
+    stop_requested: bool | None = None
+    retry_at_ms: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One line of who decided what, by which rule; never any content."""
+
+    what: str
+    rule: str
+    outcome: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything one command changes; `store.apply` writes it in one transaction.
+
+    The rows are the effects: nothing else is handed from task to task.
+    """
+
+    peer: PeerId
+    rows: tuple[RowStep, ...] = ()
+    bubbles: tuple[NewRow, ...] = ()
+    turn: NewTurn | None = None
+    turn_steps: tuple[TurnStep, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    removed: AliasName | None = None
+    peer_before: Peer | None = None
+    peer_after: Peer | None = None  # only what differs from `peer_before` is written
+    approval: Approval | None = None  # as it is now; it was `open` when it was read
+    approval_thread: ThreadId | None = None
+    audit: tuple[Audit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Codex thread as the controller lists it."""
+
+    thread: ThreadId
+    title: str
+    cwd: str
+    updated_at_ms: int
+    state: str  # idle, busy or elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStatus:
+    """What the controller says of one thread without a model, a lock or a change."""
+
+    head: str | None
+    owner: str
+    is_active: bool
+    cwd: str
+    is_known: bool = True  # False: this controller has never heard of the thread
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read for a decision; None where nothing was asked or nobody answered."""
+
+    sessions: tuple[Session, ...] | None = None
+    status: ThreadStatus | None = None
+    knows_all: bool = False  # the controller lists every thread: what it does not know is not
+    trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
+    prompts_before: int = 0  # of this peer in the last minute
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the store knows that a decision about one peer's message may need.
+
+    `unfinished` counts turns by thread. From `turns` on, only the commands for which
+    `commands.needs_whole` says so find more than the defaults.
+    """
+
+    account: Account
+    peer: Peer
+    aliases: Mapping[AliasName, Alias]
+    unfinished: Mapping[ThreadId, int]
+    quoted_turn: Turn | None = None
+    turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
+    held: tuple[InboxId, ...] = ()
+    waiting_rows: int = 0  # bubbles that wait for the channel
+    last_turn: Turn | None = None
+    asked_turn: Turn | None = None
+    credits: int | None = None  # sends left in the window; None: no limit
+    approvals: tuple[Approval, ...] = ()  # open ones of this peer
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decide; 0 turns a limit off."""
+
+    merge_window_ms: int = 2_000
+    stale_ms: int = 1_800_000
+    queue_limit: int = 50
+    flood_limit: int = 20
+    remote_approvals: bool = True
+    approval_ms: int = 43_200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Fresh names for one decision: the same seed gives the same ids."""
+
+    install: str
+    seed: str
+    code: str = ""  # a random nonce of more than 40 bits, for an approval
