@@ -34,7 +34,6 @@ FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
 GREETING_S = 1.0  # then the controller is started without a worker
 SENDING_ENDS_S = 2.0  # delivery-semantics 11
 EXIT_OK = 0
-EXIT_FAULT = 1
 EXIT_UNTRUSTED = 5
 
 if TYPE_CHECKING:
@@ -146,9 +145,10 @@ class _Bridge:
                 self._say("ready")
                 await ending.wait()
                 shared.is_stopping = True
+                last_s = anyio.current_time() + SENDING_ENDS_S
                 sending.start_soon(door.stop_polling)
                 working.cancel_scope.cancel()
-            with anyio.move_on_after(SENDING_ENDS_S):
+            with anyio.move_on_after(max(0.0, last_s - anyio.current_time())):
                 await channel.idle()
             sending.cancel_scope.cancel()
         _log.info("bridge.ended")

@@ -35,6 +35,11 @@ def run() -> None:
         _fail(str(running), EXIT_RUNNING)
     except PlaceFault as fault:
         _fail(str(fault), EXIT_WRONG_USE)
+    except Exception:
+        from bridge.wire import log
+
+        log.get("bridge").exception("bridge.failed")
+        _fail(f"ended by a fault; the log says more: {settings.log_file}", EXIT_FAULT)
 
 
 @main.command()

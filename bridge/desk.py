@@ -9,6 +9,7 @@ from typing import assert_never
 
 from bridge.core.model import Account, AccountState, Refusal, TurnState
 from bridge.core.phrases import say
+from bridge.core.sending import UNCONFIRMED_ALERT
 from bridge.links.controller import Controller
 from bridge.links.worker import WorkerLink
 from bridge.store import turns, views
@@ -76,6 +77,8 @@ class Desk:
             f"turns       {_counts(tally.turns) or 'none unfinished'}",
             f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
         ]
+        if tally.account.unconfirmed_run >= UNCONFIRMED_ALERT:
+            lines.append("WeChat     takes messages without a receipt: some may not be shown")
         denied = sum(s.messages for s in self._door.senders.values() if not s.is_owner)
         if denied:
             lines.append(f"strangers   {denied} messages not let in")

@@ -88,6 +88,7 @@ _ACCOUNT_STEPS: dict[tuple[AccountState, AccountEvent], AccountState] = {
     (AccountState.LOGIN_NEEDED, AccountEvent.RELOGIN): AccountState.ON,
     (AccountState.LOGIN_NEEDED, AccountEvent.POLL_OK): AccountState.ON,
     (AccountState.LOGIN_NEEDED, AccountEvent.EXPIRED): AccountState.LOGIN_NEEDED,
+    (AccountState.LOGIN_NEEDED, AccountEvent.UNKNOWN_CODE): AccountState.LOGIN_NEEDED,
 }
 
 

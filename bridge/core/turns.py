@@ -239,7 +239,7 @@ def parked_for_controller(
 
 def after_run(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
     """What the owner is sent when a run is over, and what the controller is owed."""
-    if run.status == "completed" and run.result.strip():
+    if run.status == "completed" and text.clean(run.result).strip():
         return _answered(turn, run, peer, waiting, ids)
     outcome = run.status if run.status in _ENDS else "failed"
     if outcome == "interrupted" and turn.stop_requested:

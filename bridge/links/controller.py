@@ -7,8 +7,11 @@ raise LinkDown, LinkLost or PeerFault; those that say so, ToolError.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from bridge.core.approvals import Asked, answers
 from bridge.core.decision import Session, ThreadStatus
@@ -30,6 +33,7 @@ LAST_SLICE_S = 30.0
 SLICE_SLACK_S = 10.0
 LEASE_S = 1800  # controller-contract 1
 READER_UP_S = 5.0
+QUICK_S = 0.02  # a wait that is answered sooner and without news was no wait
 MESSAGE_FIELDS = ("session_id", "message", "idempotency_key", "expected_session_head")
 NEEDED = {  # tools we use, with the arguments we cannot do without
     "cross_thread_start": MESSAGE_FIELDS,
@@ -118,13 +122,16 @@ class Controller(Link):
         """
         slice_s = FIRST_SLICE_S
         while True:
+            asked_at = anyio.current_time()
             body = await self._wait_once(run, after, slice_s)
             found, seq = replies.waited(body, run)
             was_ready = body.get("status") != "timeout"
             after = seq if seq is not None else after
             is_news = found is not None and found.status != "in_progress"
             if found is not None and is_news and (found.status != "blocked" or was_ready):
-                return found
+                return replace(found, seq=after)
+            if anyio.current_time() - asked_at < QUICK_S:
+                await anyio.sleep(slice_s)  # it does not wait itself: nothing is asked in a rush
             live = self.need("cross_thread_wait_any")
             grows = live.answers_during_wait
             slice_s = min(slice_s * 2, LAST_SLICE_S) if grows else FIRST_SLICE_S

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CALL_DEADLINE_S = 30.0  # delivery-semantics 6
 GREETING_DEADLINE_S = 15.0  # importing mcp alone takes up to 1.3 s (libraries 2)
 CONNECTION_CLOSED = -32000  # MCPError's code when the stream ended (libraries 4)
+COUNTED_DEADLINE_S = 10.0  # a shorter one is impatience of ours, not a hung controller
 MISSED_LIMIT = 3  # delivery-semantics 6: then the controller is started again
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 15.0
@@ -78,6 +79,7 @@ class Link:
         self._command = tuple(command)
         self._env = dict(env)
         self._stderr = stderr
+        self.counted_deadline_s = COUNTED_DEADLINE_S
         self._needed = needed
         self._live: _Live | None = None
         self._numbers = count(1)
@@ -241,7 +243,8 @@ class Link:
         finally:
             live.scopes.discard(scope)
         if result is None:
-            self._missed(live, tool)
+            if deadline_s >= self.counted_deadline_s:
+                self._missed(live, tool)
             raise LinkLost("controller", live.number)
         live.missed = 0
         if tool != "cross_thread_wait_any" and waits & live.waits:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import anyio
 
-from bridge.core.model import Arrival, Attempt, LinkLost, MsgKey, Outcome, Part
+from bridge.core.model import Arrival, Attempt, LinkLost, MsgKey, Part
 from bridge.core.sending import wire_text
 from bridge.wire import messages
 from bridge.wire.peer import LinkLost as WireLost
@@ -111,9 +111,9 @@ class WorkerLink:
             if self.instance != attempt.instance:
                 never_left = attempt.id == self._made and not self._begun
                 return messages.SendReply("not_sent" if never_left else "unknown")
+            asked += 1
             with suppress(WireLost, PeerFault, TimeoutError, Refused):
                 found = await peer.call(messages.OutboundQuery(attempt.id), QUERY_DEADLINE_S)
-                asked += 1
                 if found.state == "done" and found.send is not None:
                     return found.send
                 if found.state == "not_started":
@@ -154,10 +154,6 @@ def arrival(message: messages.Inbound, channel: str) -> Arrival:
         is_cut=message.is_cut,
         malformed=message.malformed,
     )
-
-
-def outcome(reply: messages.SendReply) -> Outcome:
-    return Outcome(reply.outcome)
 
 
 def _part(part: messages.Part) -> Part:

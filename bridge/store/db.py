@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -143,9 +142,10 @@ class Database:
 
         if version:
             self._back_up(version)
+        with self._db.atomic("IMMEDIATE"):  # first: a crash below leaves a file that is ours
+            self._ask(f"PRAGMA application_id = {APPLICATION_ID}")
         migrations.run(self._db, str(Path(__file__).parent / "migrations"))
         with self._db.atomic("IMMEDIATE"):
-            self._ask(f"PRAGMA application_id = {APPLICATION_ID}")
             self._ask(f"PRAGMA user_version = {SCHEMA}")
 
     def _back_up(self, version: int) -> None:
@@ -165,8 +165,3 @@ class Database:
         with self._db.atomic("IMMEDIATE"):
             MetaRow.insert(name="install", value=fresh).on_conflict_ignore().execute()
         return str(MetaRow.get_by_id("install").value)
-
-
-def now_ms() -> int:
-    """The wall clock, as it is stored."""
-    return time.time_ns() // 1_000_000

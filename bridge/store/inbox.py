@@ -33,6 +33,7 @@ class Stored:
     state: InboxState
     outcome: str
     age_ms: int
+    created_ms: int  # the channel's time where it is plausible, else that of arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +204,12 @@ def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> 
     if arrival.context_token and (
         row is None
         or row.token_generation < account.generation
-        or arrival.create_time_ms >= row.token_time_ms
+        or message.created_ms >= row.token_time_ms
     ):
         columns |= {
             "context_token": arrival.context_token,
             "token_generation": account.generation,
-            "token_time_ms": arrival.create_time_ms,
+            "token_time_ms": message.created_ms,
         }
     if row is None:
         add(PeerRow, peer=arrival.sender, lang="", **columns)

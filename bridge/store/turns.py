@@ -59,6 +59,7 @@ def claim(turn: Turn, event: TurnEvent, head: str | None, now_ms: int) -> Turn:
             expected_head=head,
             started_ms=now_ms,
             attempts=0,
+            stop_requested=turn.stop_requested and event is not TurnEvent.OWNER_RETRY,
         )
         if not changed:
             raise Stale(f"turn {turn.id} is no longer {turn.state}")

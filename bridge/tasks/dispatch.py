@@ -79,10 +79,19 @@ class Dispatcher:
         """Take everything that is due; how long until something else is, in seconds."""
         wait_s = LOOK_AGAIN_S
         for peer in await self._shared.db.read(views.peers_with_news):
-            peer_wait_s = None
-            while peer_wait_s is None:
-                peer_wait_s = await self._take(peer, asking)
-            wait_s = min(wait_s, peer_wait_s)
+            wait_s = min(wait_s, await self._serve(peer, asking))
+        return wait_s
+
+    async def _serve(self, peer: PeerId, asking: TaskGroup) -> float:
+        """Everything of one peer that is due; a fault of ours costs that peer a second."""
+        try:
+            while (wait_s := await self._take(peer, asking)) is None:
+                pass
+        except StoreFault:
+            raise
+        except Exception:
+            _log.exception("inbox.peer_failed")
+            return STORE_RETRY_S
         return wait_s
 
     async def _take(self, peer: PeerId, asking: TaskGroup) -> float | None:
@@ -155,6 +164,7 @@ class Dispatcher:
         except StoreFault:
             _log.exception("inbox.store_failed")
             await anyio.sleep(STORE_RETRY_S)
+            self._passed_over.add(view.peer.id)
         except Exception:
             await self._failed(batch.rows, view)
         finally:
@@ -247,9 +257,20 @@ class Dispatcher:
         await self._apply(decision, view, self._shared.now_ms())
 
 
+# What makes a turn, or changes which thread the prompts behind it go to.
+_IN_ORDER = (
+    commands.Prompt
+    | commands.Send
+    | commands.Retry
+    | commands.RunHeld
+    | commands.Use
+    | commands.Bind
+    | commands.Yes
+)
+
+
 def _goes_ahead(row: InboxRow) -> bool:
-    """Whether a row may pass a prompt that waits for its facts: it makes no turn itself."""
+    """Whether a row may pass a prompt that waits for its facts."""
     if not intake.is_command(row):
         return False
-    makes_turn = commands.Prompt | commands.Send | commands.Retry | commands.RunHeld
-    return not isinstance(commands.parse(row.text), makes_turn)
+    return not isinstance(commands.parse(row.text), _IN_ORDER)

@@ -144,7 +144,8 @@ class Door:
         if isinstance(found, inbox.CursorConflict):
             _log.warning("inbox.cursor_conflict", rows=len(stored))
             return messages.CommitReply("cursor_conflict", found.cursor)
-        if len(stored) > 1 and not await self._has_room():
+        is_tight = len(stored) > 1 or self._free_bytes() < MIN_FREE_BYTES
+        if is_tight and not await self._has_room():
             self._polls = False
             await self._worker.hint(messages.PollSet(poll=False))
         return messages.CommitReply("ok", found.cursor)
@@ -158,7 +159,7 @@ class Door:
             return None
         state, outcome = intake.sort_out(came, self._account, server_ms)
         created_ms = intake.plausible_time(came.create_time_ms, server_ms)
-        return inbox.Stored(came, state, outcome, max(0, server_ms - created_ms))
+        return inbox.Stored(came, state, outcome, max(0, server_ms - created_ms), created_ms)
 
     def _count(self, sender: str, is_owner: bool) -> None:
         """Who writes is counted, and of strangers nothing else is kept."""

@@ -41,6 +41,7 @@ STORE_RETRY_S = 1.0
 STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
+ASK_AGAIN_S = 5.0  # after an answer of the controller that says nothing
 LISTEN_S = 3600.0  # a lost wake-up costs no more; a stop and a decision ring the bell
 
 _log = log.get("turns")
@@ -102,11 +103,15 @@ class Follow:
                     after = run.seq
                     continue
                 return await self._controller.result(run)
-            except (LinkDown, LinkLost):
-                after = None  # a new process counts its events anew
-                if not self._controller.is_up:
-                    await self._controller.changed()
-                self._bell.ring()  # a decision may have to be given again
+            except LinkDown:
+                await self._controller.changed()
+            except LinkLost:
+                pass
+            except (ToolError, PeerFault) as refused:
+                _log.warning("run.wait_refused", turn_id=self._turn.id, why=str(refused))
+                await anyio.sleep(ASK_AGAIN_S)
+            after = None  # a new process counts its events anew
+            self._bell.ring()  # a decision may have to be given again
 
     async def _note_running(self, handle: Accepted, is_new: bool, is_noted: anyio.Event) -> None:
         """T4, until it is written."""
@@ -133,7 +138,7 @@ class Follow:
         is_stopping = False
         async with anyio.create_task_group() as stopping:
             wait_s = LISTEN_S
-            if not is_new:
+            if not is_new or self._turn.stop_requested:
                 self._bell.ring()  # a stop or a decision may be older than this process
             while True:
                 if note_at is not None:
@@ -204,6 +209,7 @@ class Follow:
         for approval in await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
             if approval.state is ApprovalState.ANSWERING:
                 await self._give(approval)
+                wait_s = min(wait_s, ASK_AGAIN_S)  # until it is known to be taken
                 continue
             left_ms = approval.asked_ms + self._shared.policy.approval_ms - self._shared.now_ms()
             if left_ms > 0:

@@ -23,6 +23,7 @@ from bridge.core.model import (
     Owed,
     Parked,
     PeerFault,
+    Refusal,
     Stale,
     StoreFault,
     ThreadId,
@@ -170,9 +171,12 @@ class _Thread:
         if head is None:
             try:
                 head = (await self._controller.status(turn.thread)).head
-            except LinkDown:
-                await self._link_or_news()
-                return
+            except LinkDown as down:
+                if down.reason is not Refusal.CONTROLLER_LACKS:
+                    await self._link_or_news()
+                    return
+            except (ToolError, PeerFault) as refused:  # the start will say why
+                _log.warning("turn.no_head", turn_id=turn.id, why=str(refused))
         claimed = await self._run(lambda now: store.claim(turn, event, head, now))
         reach("T3")
         await self._start(claimed)
@@ -215,10 +219,18 @@ class _Thread:
                 await self._follow(turn, handle)
                 return
             status = await self._controller.status(turn.thread)
-        except LinkDown:
-            await self._link_or_news()
+        except LinkDown as down:
+            if down.reason is Refusal.CONTROLLER_LACKS:
+                await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
+            else:
+                await self._link_or_news()
             return
-        if status.head == turn.expected_head and not status.is_active:
+        except (ToolError, PeerFault) as refused:
+            _log.warning("turn.gate_refused", turn_id=turn.id, why=str(refused))
+            await anyio.sleep(PAY_RETRY_S)
+            return
+        is_told = status.head is not None or not status.is_known
+        if is_told and status.head == turn.expected_head and not status.is_active:
             await self._start(turn)
         else:
             await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
@@ -229,6 +241,10 @@ class _Thread:
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
             ids = self._shared.ids()
+            now = store.get(turn.id)
+            if now is not None and now.stop_requested:  # a stop during the start is obeyed here
+                end = core.ended(turn, TurnEvent.INVALID, "cancelled", peer, ids)
+                return store.settle(turn, end, now_ms, sender)
             if isinstance(reply, LinkDown):
                 step = core.parked_for_controller(turn, reply.reason, peer, now_ms, ids)
                 return store.park(turn, step, now_ms, sender)
@@ -301,9 +317,14 @@ class _Thread:
         try:
             while left:
                 await self._pay_one(turn, left[0])
+                self._refused = 0
                 reach(points[left.pop(0)])
-        except LinkDown:
-            await self._link_or_news()
+        except LinkDown as down:
+            if down.reason is Refusal.CONTROLLER_LACKS:
+                _log.error("turn.owes", turn_id=turn.id, call=left[0], why="no such tool")
+                left.pop(0)
+            else:
+                await self._link_or_news()
         except LinkLost as lost:
             _log.info("turn.again", turn_id=turn.id, why=str(lost))
         except (ToolError, PeerFault) as refused:
@@ -378,7 +399,8 @@ class _Thread:
         async with anyio.create_task_group() as either:
 
             async def link() -> None:
-                await self._controller.changed()
+                if not self._controller.is_up:  # it may have come since we were told
+                    await self._controller.changed()
                 either.cancel_scope.cancel()
 
             either.start_soon(link)

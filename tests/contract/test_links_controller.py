@@ -115,6 +115,7 @@ async def test_call_that_is_not_answered_ends_with_its_deadline(tmp_path: Path) 
     """F49: not knowing is LinkLost; the third missed deadline starts the controller again."""
     async with linked(tmp_path, "hangs:status") as controller:
         before = controller.link_no
+        controller.counted_deadline_s = 0.05
         for missed in range(3):
             assert controller.is_up, missed
             with pytest.raises(LinkLost):

@@ -64,7 +64,7 @@ def stored(number: int, text: str = "hello", **fields: object) -> Stored:
         malformed="",
     )
     changed = replace(arrival, **fields)  # type: ignore[arg-type]  # named as the arrival's own
-    return Stored(changed, InboxState.NEW, "", 0)
+    return Stored(changed, InboxState.NEW, "", 0, changed.create_time_ms)
 
 
 def accept(

@@ -55,7 +55,12 @@ ACCOUNT: Table = {
         "expired": "login_needed",
         "unknown_code": "suspect",
     },
-    "login_needed": {"relogin": "on", "poll_ok": "on", "expired": "login_needed"},
+    "login_needed": {
+        "relogin": "on",
+        "poll_ok": "on",
+        "expired": "login_needed",
+        "unknown_code": "login_needed",
+    },
 }
 TURN: Table = {
     "queued": {"thread_free": "starting", "cancel": "done"},
