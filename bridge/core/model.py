@@ -41,9 +41,6 @@ class TurnState(StrEnum):
     DONE = "done"
 
 
-LIVE = (TurnState.STARTING, TurnState.RUNNING, TurnState.SETTLING)  # one of these per thread
-
-
 class OutState(StrEnum):
     READY = "ready"
     SENDING = "sending"
@@ -327,10 +324,6 @@ class BridgeError(Exception):
     """Base of what we raise on purpose. `str(e)` is for the log, and holds ids, never text."""
 
     reason: Refusal | None = None
-
-
-class PolicyRefused(BridgeError):
-    """We said no."""
 
 
 class PeerFault(BridgeError):

@@ -17,10 +17,9 @@ from bridge.core.sending import after_delivery
 from bridge.links.worker import WorkerLink
 from bridge.store import accounts, outbox
 from bridge.tasks.points import reach
-from bridge.tasks.state import Shared
+from bridge.tasks.state import STORE_RETRY_S, Shared
 from bridge.wire import log, messages
 
-STORE_RETRY_S = 1.0
 LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
 
 _log = log.get("channel")

@@ -34,12 +34,11 @@ from bridge.store import inbox, views
 from bridge.store.inbox import Applied
 from bridge.tasks.channel import Channel
 from bridge.tasks.points import reach
-from bridge.tasks.state import Shared
+from bridge.tasks.state import STORE_RETRY_S, Shared
 from bridge.tasks.turns import Threads
 from bridge.wire import log
 
 LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
-STORE_RETRY_S = 1.0
 FLOOD_MS = 60_000  # delivery-semantics 9: messages a minute
 FEW_ROWS = 8  # where each message is a prompt of its own
 ROWS_AT_ONCE = 100  # of one peer: more than a burst of ten seconds holds

@@ -34,10 +34,9 @@ from bridge.store import approvals, turns, views
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.points import reach
-from bridge.tasks.state import Bell, Shared
+from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
 from bridge.wire import log
 
-STORE_RETRY_S = 1.0
 STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second passes
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming

@@ -21,6 +21,7 @@ from bridge.store.outbox import Sender
 # Letters and digits that cannot be taken for one another; 31**9 is 44 bits (R29: 40).
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 CODE_LENGTH = 9
+STORE_RETRY_S = 1.0  # after a unit that the database abandoned
 
 
 class Bell:

@@ -41,10 +41,9 @@ from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.follow import Follow
 from bridge.tasks.points import Point, reach
-from bridge.tasks.state import Bell, Shared
+from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
 from bridge.wire import log, messages
 
-STORE_RETRY_S = 1.0
 PAY_RETRY_S = 5.0
 COMING_UP_S = 5.0  # for a controller that is only just starting, before a turn is parked
 T = TypeVar("T")
