@@ -13,12 +13,15 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from bridge.links.calls import Calls
 
 if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
@@ -31,20 +34,21 @@ END_BY_ITSELF_S = 2.0  # after its stdin closed; the controller promises 2 s (co
 END_BY_TERM_S = 1.0  # then SIGKILL; honcho kills us 5 s after our own SIGTERM
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running controller: streams for an MCP session, and tool calls beside it."""
+
+    incoming: MemoryObjectReceiveStream[Incoming]
+    outgoing: MemoryObjectSendStream[SessionMessage]
+    calls: Calls
+    gone: anyio.Event  # fires when the process is gone
+
+
 @asynccontextmanager
 async def controller_process(
     command: Sequence[str], env: Mapping[str, str], stderr: Path
-) -> AsyncIterator[
-    tuple[
-        MemoryObjectReceiveStream[Incoming],
-        MemoryObjectSendStream[SessionMessage],
-        anyio.Event,
-    ]
-]:
-    """Streams for an MCP session, and an event that fires when the process is gone.
-
-    Raises OSError when the program cannot be started.
-    """
+) -> AsyncIterator[Child]:
+    """The process while it is wanted. Raises OSError when it cannot be started."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     errors = os.open(stderr, flags, 0o600)
     try:
@@ -64,12 +68,13 @@ async def controller_process(
     to_session, from_process = anyio.create_memory_object_stream["SessionMessage | Exception"](0)
     to_process, from_session = anyio.create_memory_object_stream[SessionMessage](0)
     gone = anyio.Event()
+    calls = Calls(process.stdin.send)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_watch, process, gone, to_session)
-        tasks.start_soon(_read, process.stdout, to_session)
+        tasks.start_soon(_read, process.stdout, calls, to_session)
         tasks.start_soon(_write, process.stdin, from_session)
         try:
-            yield from_process, to_process, gone
+            yield Child(from_process, to_process, calls, gone)
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
@@ -86,8 +91,10 @@ async def _watch(
     to_session.close()
 
 
-async def _read(stdout: ByteReceiveStream, to_session: MemoryObjectSendStream[Incoming]) -> None:
-    """Lines to messages. What is no message (a stray print) is passed over."""
+async def _read(
+    stdout: ByteReceiveStream, calls: Calls, to_session: MemoryObjectSendStream[Incoming]
+) -> None:
+    """Lines to replies and messages. What is neither (a stray print) is passed over."""
     from mcp.shared.message import SessionMessage
     from mcp.types import jsonrpc_message_adapter
 
@@ -104,6 +111,8 @@ async def _read(stdout: ByteReceiveStream, to_session: MemoryObjectSendStream[In
             for line in lines:
                 if overlong:
                     overlong = False
+                    continue
+                if calls.take(line):
                     continue
                 try:
                     message = jsonrpc_message_adapter.validate_json(line, by_name=False)

@@ -18,6 +18,7 @@ import anyio
 from anyio import to_thread
 
 from bridge.core.model import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.links.calls import PIPE_BROKEN, Calls, Reply
 from bridge.links.child import controller_process
 from bridge.wire import log
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 CALL_DEADLINE_S = 30.0  # delivery-semantics 6
 GREETING_DEADLINE_S = 15.0  # importing mcp alone takes up to 1.3 s (libraries 2)
-CONNECTION_CLOSED = -32000  # MCPError's code when the stream ended (libraries 4)
 COUNTED_DEADLINE_S = 10.0  # a shorter one is impatience of ours, not a hung controller
 MISSED_LIMIT = 3  # delivery-semantics 6: then the controller is started again
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 15.0
 IDLE_S = 120.0  # after its last use, an on-demand link is ended
 MAX_TOOL_PAGES = 20
+SAID_CHARS = 500  # of a refusal's sentence, for the log and to tell its kind
 
 _log = log.get("controller")
 
@@ -50,7 +51,7 @@ class ToolError(Exception):
 class _Live:
     """One connected child."""
 
-    session: ClientSession
+    calls: Calls
     number: int
     tools: Mapping[str, frozenset[str]]
     lost: anyio.Event = field(default_factory=anyio.Event)
@@ -153,20 +154,17 @@ class Link:
         from mcp import ClientSession
         from mcp.types import Implementation
 
-        async with controller_process(self._command, self._env, self._stderr) as (
-            incoming,
-            outgoing,
-            gone,
-        ):
+        async with controller_process(self._command, self._env, self._stderr) as child:
             info = Implementation(name="codex-thread-bridge", version="0.1.0")
-            async with ClientSession(incoming, outgoing, client_info=info) as session:
+            streams = (child.incoming, child.outgoing)
+            async with ClientSession(*streams, client_info=info) as session:
                 with anyio.fail_after(GREETING_DEADLINE_S):
                     await session.initialize()
                     tools = await self._tools(session)
-                live = _Live(session, next(self._numbers), tools)
+                live = _Live(child.calls, next(self._numbers), tools)
                 self._up(live)
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._lose_when, gone, live)
+                    tasks.start_soon(self._lose_when, child.gone, live)
                     await live.lost.wait()
                     tasks.cancel_scope.cancel()
                 self._down(Refusal.CONTROLLER_DOWN)
@@ -222,26 +220,17 @@ class Link:
     async def call(
         self, tool: str, arguments: dict[str, Any], deadline_s: float = CALL_DEADLINE_S
     ) -> dict[str, Any]:  # Any: JSON
-        from mcp import MCPError
-        from pydantic import ValidationError
-
         live = self.need(tool)
         waits = set(live.waits)
         result = None
-        try:
-            with anyio.move_on_after(deadline_s) as scope:
-                live.scopes.add(scope)
-                result = await live.session.call_tool(tool, arguments)
-        except MCPError as failed:
-            if failed.code != CONNECTION_CLOSED:
-                raise ToolError(tool, "", str(failed)) from failed
-            self._lose(live)
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self._lose(live)
-        except (ValidationError, RuntimeError) as wrong:
-            raise PeerFault(f"{tool}: not a tool result") from wrong
-        finally:
-            live.scopes.discard(scope)
+        with anyio.move_on_after(deadline_s) as scope:
+            live.scopes.add(scope)
+            try:
+                result = await live.calls.call(tool, arguments)
+            except PIPE_BROKEN:
+                self._lose(live)
+            finally:
+                live.scopes.discard(scope)
         if result is None:
             if deadline_s >= self.counted_deadline_s:
                 self._missed(live, tool)
@@ -269,21 +258,36 @@ class Link:
         self._lose(live)
 
 
-def _body(tool: str, result: Any) -> dict[str, Any]:  # Any: an MCP result and its JSON
-    body = result.structured_content
+def _body(tool: str, reply: Reply) -> dict[str, Any]:  # Any: JSON
+    """The JSON object in a reply to `tools/call`; ToolError where it says no."""
+    failure = reply.get("error")
+    if isinstance(failure, dict):
+        raise ToolError(tool, "", str(failure.get("message", ""))[:SAID_CHARS])
+    result = reply.get("result")
+    if not isinstance(result, dict):
+        raise PeerFault(f"{tool}: not a tool result")
+    body, is_error = result.get("structuredContent"), result.get("isError") is True
     if not isinstance(body, dict):
-        texts = [item.text for item in result.content if getattr(item, "type", "") == "text"]
+        text = _first_text(result.get("content"))
         try:
-            body = json.loads(texts[0]) if texts else {}
+            body = json.loads(text) if text else {}
         except ValueError:
-            body = {"error": {"code": "", "message": texts[0][:500]}} if result.is_error else None
+            body = {"error": {"code": "", "message": text}} if is_error else None
     if not isinstance(body, dict):
         raise PeerFault(f"{tool}: the result is no JSON object")
     error = body.get("error")
-    if result.is_error or isinstance(error, dict):
+    if is_error or isinstance(error, dict):
         told = error if isinstance(error, dict) else {}
-        raise ToolError(tool, str(told.get("code", "")), str(told.get("message", ""))[:500])
+        said = str(told.get("message", ""))[:SAID_CHARS]
+        raise ToolError(tool, str(told.get("code", "")), said)
     return body
+
+
+def _first_text(content: object) -> str:
+    for item in content if isinstance(content, list) else ():
+        if isinstance(item, dict) and item.get("type") == "text":
+            return str(item.get("text", ""))
+    return ""
 
 
 def _import_mcp() -> None:

@@ -21,6 +21,7 @@ from bridge.store.outbox import Sender
 # Letters and digits that cannot be taken for one another; 31**9 is 44 bits (R29: 40).
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 CODE_LENGTH = 9
+CODE_BITS = 128  # so many more than 44 that no letter is likelier by more than 2**-80
 STORE_RETRY_S = 1.0  # after a unit that the database abandoned
 
 
@@ -65,8 +66,11 @@ class Shared:
 
     def ids(self) -> Ids:
         """Fresh names for one decision (form of a client id: ilink-protocol 6.4)."""
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
-        return Ids(self.install, f"{self.now_ms()}-{secrets.token_hex(4)}", code)
+        number, letters = secrets.randbits(CODE_BITS), []
+        for _ in range(CODE_LENGTH):
+            number, place = divmod(number, len(CODE_LETTERS))
+            letters.append(CODE_LETTERS[place])
+        return Ids(self.install, f"{self.now_ms()}-{secrets.token_hex(4)}", "".join(letters))
 
     def sender(self, instance: str) -> Sender | None:
         """Who would carry an attempt now; None without a worker, or while stopping."""

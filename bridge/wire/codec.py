@@ -93,8 +93,7 @@ def encode(message: Message) -> bytes:
             body |= {"id": id, "result": value}
         case Failure(failed, code, text):
             body |= {"id": failed, "error": {"code": code, "message": text}}
-    line = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    frame = line.encode("utf-8", errors="replace") + b"\n"
+    frame = _to_json(body).encode("utf-8", errors="replace") + b"\n"
     if len(frame) > MAX_FRAME_BYTES:
         raise FrameTooLong(f"frame of {len(frame)} bytes, limit {MAX_FRAME_BYTES}")
     return frame
@@ -146,13 +145,7 @@ class _Refused(ValueError):
 
 def _read(line: bytes) -> Message | Fault:
     try:
-        body = json.loads(
-            line.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_bounded_int,
-            parse_float=_finite,
-        )
+        body = _from_json(line.decode("utf-8"))
         _check_depth(body)
         return _message(_whole_text(body) if _SURROGATE.search(line) else body)
     except _Refused as refused:
@@ -246,3 +239,13 @@ def _id(value: Json) -> int:
     if type(value) is not int or not 0 <= value <= MAX_ID:
         raise _Refused("an id must be a whole number from 0 to 2**53")
     return value
+
+
+# Made once: `json.dumps` and `json.loads` would build them anew for every line.
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_from_json = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_constant=_no_constant,
+    parse_int=_bounded_int,
+    parse_float=_finite,
+).decode

@@ -23,16 +23,20 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 3
 MASK = "***"
 
-# Ids of people and bots, and what an iLink token is made of (ilink-protocol 2).
+# Ids of people and bots, and what an iLink token is made of (ilink-protocol 2). Each
+# pattern is tried only on a line that holds one of its words, in lower case: most hold none.
 _PATTERNS = (
-    re.compile(r"()[0-9a-f]{12}@im\.bot:[^\s\"',}]+"),
-    re.compile(r"(?i)(bearer\s+)[^\s\"',}]+"),
-    re.compile(
-        r"(?i)(\"?(?:context_token|bot_token|token|authorization|typing_ticket|aes_?key"
-        r"|get_updates_buf|upload_param|encrypted?_query_param|verify_code|qrcode)\\*\"?"
-        r"\s*[:=]\s*\\*\"?)[^\s\"',&}\\]+"  # backslashes: JSON inside a JSON line
+    (("@im.bot:",), re.compile(r"()[0-9a-f]{12}@im\.bot:[^\s\"',}]+")),
+    (("bearer",), re.compile(r"(?i)(bearer\s+)[^\s\"',}]+")),
+    (
+        ("token", "authorization", "ticket", "key", "_buf", "param", "_code", "qrcode"),
+        re.compile(
+            r"(?i)(\"?(?:context_token|bot_token|token|authorization|typing_ticket|aes_?key"
+            r"|get_updates_buf|upload_param|encrypted?_query_param|verify_code|qrcode)\\*\"?"
+            r"\s*[:=]\s*\\*\"?)[^\s\"',&}\\]+"  # backslashes: JSON inside a JSON line
+        ),
     ),
-    re.compile(r"()[A-Za-z0-9_-]{4,}(?=[A-Za-z0-9_-]{4}@im\.wechat)"),
+    (("@im.wechat",), re.compile(r"()[A-Za-z0-9_-]{4,}(?=[A-Za-z0-9_-]{4}@im\.wechat)")),
 )
 _live: set[str] = set()
 
@@ -80,8 +84,10 @@ def redact(text: str) -> str:
     """`text` without live secrets, tokens, and all but the end of person ids."""
     for value in _live:
         text = text.replace(value, MASK)
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\g<1>{MASK}", text)
+    lower = text.lower()
+    for words, pattern in _PATTERNS:
+        if any(word in lower for word in words):
+            text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
 
 

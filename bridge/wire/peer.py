@@ -85,9 +85,9 @@ class Peer:
         self._decoder = codec.Decoder()
         self._ids = count(1)
         self._waiting: dict[int, _Answer] = {}
-        self._credits = anyio.Semaphore(MAX_UNANSWERED)
+        self._credits = anyio.Semaphore(MAX_UNANSWERED, fast_acquire=True)
         self._unanswered = 0
-        self._write_lock = anyio.Lock()
+        self._write_lock = anyio.Lock(fast_acquire=True)
         self._scope = anyio.CancelScope()
         self.is_closed = False
         self.greeted = anyio.Event()
