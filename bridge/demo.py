@@ -80,13 +80,15 @@ def _first_line(plan: _Plan) -> str:
     """Which engine, whose threads, where the state lies, how to leave."""
     home = os.environ.get("CODEX_HOME") or "~/.codex"
     if plan.lang == "zh":
-        where = "临时文件夹" if plan.is_scratch else str(plan.data)
+        where = f"临时文件夹 {plan.data}，结束时删除" if plan.is_scratch else str(plan.data)
         if plan.engine == "codex":
             what = f"由 Codex 回答：这些是你自己的线程 ({home})，一条消息就是一次真的执行"
         else:
             what = f"由 echo 回答{'' if plan.codex else '（没有找到 codex）'}：线程是样例"
         return f"{what}。状态存放在：{where}。按 Ctrl-C 或 Ctrl-D 离开。"
-    where = "a scratch folder" if plan.is_scratch else str(plan.data)
+    where = str(plan.data)
+    if plan.is_scratch:
+        where = f"the scratch folder {plan.data}, removed at the end"
     if plan.engine == "codex":
         what = f"Codex answers: these are your own threads ({home}), a message is a real turn"
     else:

@@ -14,27 +14,40 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from channel_worker import terminal
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.world import Sent
-from channel_worker.terminal import read_line, show, width_of_terminal
+from channel_worker.terminal import read_line, width_of_terminal
 
 MAX_BUBBLE_COLUMNS = 64  # about what a phone shows before it wraps
 MIN_BUBBLE_COLUMNS = 16
+PROMPT = "> "
+TO_LINE_START = "\r\x1b[K"  # and wipe the line
 ZERO_WIDTH_JOINER, VARIATION_EMOJI = "\u200d", "\ufe0f"
 
 
 async def run_phone(
     simulator: Simulator,
-    show: Callable[[str], None] = show,
+    show: Callable[[str], None] = terminal.show,
     read: Callable[[], Awaitable[str | None]] | None = None,
 ) -> None:
     """Show what the bot sends, post what is typed; ends with the end of the input."""
+    draw = _above_prompt if sys.stdin.isatty() and sys.stdout.isatty() else show
+    if draw is _above_prompt:
+        draw("")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_show_all, simulator, show)
+        tasks.start_soon(_show_all, simulator, draw)
         while (line := await (read or read_line)()) is not None:
             if line.strip():
                 simulator.world.say(line)
+            if draw is _above_prompt:
+                terminal.show(PROMPT, end="")
         tasks.cancel_scope.cancel()
+
+
+def _above_prompt(text: str) -> None:
+    """A line of the chat where the prompt was, and the prompt beneath."""
+    terminal.show(f"{TO_LINE_START}{text}{chr(10) if text else ''}{PROMPT}", end="")
 
 
 def bubble(sent: Sent, columns: int) -> str:

@@ -30,7 +30,8 @@ async def test_what_is_typed_is_a_message_and_what_comes_back_is_the_phone(
     """Card, items 3 and 4: bubbles with borders and time, typing, Chinese and emoji."""
     first = demo.shown.splitlines()[0]
     assert "An echo answers" in first and "threads are samples" in first
-    assert "scratch folder" in first and "Ctrl-C or Ctrl-D" in first
+    assert "scratch folder /" in first and "Ctrl-C or Ctrl-D" in first
+    await demo.expects("> ")  # a place to type at
 
     demo.types("hello there")
     await demo.expects("╭───────────────────╮\r\n│ echo: hello there │\r\n╰───────────────────╯ ")
