@@ -20,7 +20,6 @@ from bridge.core.model import (
     Attempt,
     LinkDown,
     LinkLost,
-    Owed,
     Parked,
     PeerFault,
     Refusal,
@@ -40,11 +39,11 @@ from bridge.store import turns as store
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.follow import Follow
-from bridge.tasks.points import Point, reach
+from bridge.tasks.owed import PAY_RETRY_S, Debts, link_or_news
+from bridge.tasks.points import reach
 from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
 from bridge.wire import log, messages
 
-PAY_RETRY_S = 5.0
 COMING_UP_S = 5.0  # for a controller that is only just starting, before a turn is parked
 T = TypeVar("T")
 
@@ -117,7 +116,7 @@ class _Thread:
         self._controller = all_threads.controller
         self._thread = thread
         self._bell = bell
-        self._refused = 0  # calls that the controller owes us and refuses
+        self._debts = Debts(self._shared, self._controller, bell, all_threads.recovers_own_locks)
 
     async def serve(self, turn: Turn | None) -> None:
         """Work until the thread has no unfinished turn; `turn` is the first, where known."""
@@ -172,7 +171,7 @@ class _Thread:
                 head = (await self._controller.status(turn.thread)).head
             except LinkDown as down:
                 if down.reason is not Refusal.CONTROLLER_LACKS:
-                    await self._link_or_news()
+                    await link_or_news(self._controller, self._bell)
                     return
             except (ToolError, PeerFault) as refused:  # the start will say why
                 _log.warning("turn.no_head", turn_id=turn.id, why=str(refused))
@@ -187,7 +186,7 @@ class _Thread:
             case Parked.AGREED:
                 await self._claim(turn, TurnEvent.OWNER_RETRY, None)
             case Parked.CONTROLLER if not self._controller.is_up:
-                await self._link_or_news()
+                await link_or_news(self._controller, self._bell)
             case _:
                 wait_s = (turn.retry_at_ms - self._shared.now_ms()) / 1000
                 longest_s = core.RETRY_LAST_MS / 1000  # a clock that was set back delays no more
@@ -222,7 +221,7 @@ class _Thread:
             if down.reason is Refusal.CONTROLLER_LACKS:
                 await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
             else:
-                await self._link_or_news()
+                await link_or_news(self._controller, self._bell)
             return
         except (ToolError, PeerFault) as refused:
             _log.warning("turn.gate_refused", turn_id=turn.id, why=str(refused))
@@ -306,73 +305,11 @@ class _Thread:
         _log.warning("turn.settled", turn_id=turn.id, outcome=outcome)
 
     async def _pay(self, turn: Turn) -> Turn | None:
-        """T8 to T11: ack, close, release, in this order; one commit records them.
-
-        The turn that is next, which the same commit may have claimed.
-        """
-        left = list(turn.owes)
-        points: dict[Owed, Point] = {Owed.ACK: "T9", Owed.CLOSE: "T10", Owed.RELEASE: "T11"}
-        reach("T8")
-        try:
-            while left:
-                await self._pay_one(turn, left[0])
-                self._refused = 0
-                reach(points[left.pop(0)])
-        except LinkDown as down:
-            if down.reason is Refusal.CONTROLLER_LACKS:
-                _log.error("turn.owes", turn_id=turn.id, call=left[0], why="no such tool")
-                left.pop(0)
-            else:
-                await self._link_or_news()
-        except LinkLost as lost:
-            _log.info("turn.again", turn_id=turn.id, why=str(lost))
-        except (ToolError, PeerFault) as refused:
-            self._refused += 1
-            _log.warning("turn.owes", turn_id=turn.id, call=left[0], why=str(refused))
-            if left[0] is not Owed.RELEASE and self._refused >= core.MAX_OWED_TRIES:
-                left.pop(0)
-                self._refused = 0
-            else:
-                await anyio.sleep(PAY_RETRY_S)
-        if tuple(left) == turn.owes:
-            return turn
-        following = await self._run(lambda now: store.pay(turn, left, now))
-        reach("paid")
+        following = await self._debts.pay(turn)
         if following is not None and following.state is TurnState.STARTING:
             reach("T3")
             self._all.fresh.add(following.id)
         return following
-
-    async def _pay_one(self, turn: Turn, call: Owed) -> None:
-        assert turn.run is not None
-        match call:
-            case Owed.ACK:
-                await self._controller.acknowledge(turn.run)
-            case Owed.CLOSE:
-                await self._controller.close_run(turn.run)
-            case Owed.RELEASE:
-                await self._release(turn)
-
-    async def _release(self, turn: Turn) -> None:
-        """Free the thread; a lock that is not ours any more is free already."""
-        lock = turn.lock
-        if lock is None:
-            status = await self._controller.status(turn.thread)
-            if not status.is_active or status.owner != self._controller.owner(turn):
-                return
-            if not self._all.recovers_own_locks:
-                _log.error("turn.lock_lost", turn_id=turn.id)
-                return
-            lock = await self._controller.recover_lock(turn)
-            _log.warning("turn.lock_recovered", turn_id=turn.id)
-            if lock is None:
-                return
-        try:
-            await self._controller.release(turn.thread, lock)
-        except ToolError:
-            status = await self._controller.status(turn.thread)
-            if status.is_active and status.owner == self._controller.owner(turn):
-                raise
 
     # ---- helpers -----------------------------------------------------------
 
@@ -392,19 +329,6 @@ class _Thread:
         except StoreFault:
             _log.exception("turn.store_failed")
         await anyio.sleep(STORE_RETRY_S)
-
-    async def _link_or_news(self) -> None:
-        """Wait until the controller comes or goes, or this thread's turns change."""
-        async with anyio.create_task_group() as either:
-
-            async def link() -> None:
-                if not self._controller.is_up:  # it may have come since we were told
-                    await self._controller.changed()
-                either.cancel_scope.cancel()
-
-            either.start_soon(link)
-            await self._bell.heard()
-            either.cancel_scope.cancel()
 
     async def _run(self, unit: Callable[[int], T]) -> T:
         now_ms = self._shared.now_ms()

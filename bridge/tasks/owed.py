@@ -1,0 +1,116 @@
+"""Pays what the controller is owed once an answer is stored: ack, close, release.
+
+Each is repeated until it is answered; one commit records them. `release` is never given
+up: a thread must not stay locked.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from bridge.core import turns as core
+from bridge.core.model import LinkDown, LinkLost, Owed, PeerFault, Refusal, Turn
+from bridge.links.controller import Controller
+from bridge.links.link import ToolError
+from bridge.store import turns as store
+from bridge.tasks.points import Point, reach
+from bridge.tasks.state import Bell, Shared
+from bridge.wire import log
+
+PAY_RETRY_S = 5.0
+_POINTS: dict[Owed, Point] = {Owed.ACK: "T9", Owed.CLOSE: "T10", Owed.RELEASE: "T11"}
+
+_log = log.get("turns")
+
+
+class Debts:
+    """What the turns of one thread owe to the controller."""
+
+    def __init__(
+        self, shared: Shared, controller: Controller, bell: Bell, recovers_own_locks: bool
+    ) -> None:
+        self._shared = shared
+        self._controller = controller
+        self._bell = bell
+        self._recovers_own_locks = recovers_own_locks
+        self._refused = 0  # calls that the controller is owed and refuses
+
+    async def pay(self, turn: Turn) -> Turn | None:
+        """T8 to T11, in this order.
+
+        The turn that is next in the thread, which the same commit may have claimed.
+        """
+        left = list(turn.owes)
+        reach("T8")
+        try:
+            while left:
+                await self._pay_one(turn, left[0])
+                self._refused = 0
+                reach(_POINTS[left.pop(0)])
+        except LinkDown as down:
+            if down.reason is Refusal.CONTROLLER_LACKS:
+                _log.error("turn.owes", turn_id=turn.id, call=left[0], why="no such tool")
+                left.pop(0)
+            else:
+                await link_or_news(self._controller, self._bell)
+        except LinkLost as lost:
+            _log.info("turn.again", turn_id=turn.id, why=str(lost))
+        except (ToolError, PeerFault) as refused:
+            self._refused += 1
+            _log.warning("turn.owes", turn_id=turn.id, call=left[0], why=str(refused))
+            if left[0] is not Owed.RELEASE and self._refused >= core.MAX_OWED_TRIES:
+                left.pop(0)
+                self._refused = 0
+            else:
+                await anyio.sleep(PAY_RETRY_S)
+        if tuple(left) == turn.owes:
+            return turn
+        now_ms = self._shared.now_ms()
+        following = await self._shared.db.run(lambda: store.pay(turn, left, now_ms))
+        reach("paid")
+        return following
+
+    async def _pay_one(self, turn: Turn, call: Owed) -> None:
+        assert turn.run is not None
+        match call:
+            case Owed.ACK:
+                await self._controller.acknowledge(turn.run)
+            case Owed.CLOSE:
+                await self._controller.close_run(turn.run)
+            case Owed.RELEASE:
+                await self._release(turn)
+
+    async def _release(self, turn: Turn) -> None:
+        """Free the thread; a lock that is not ours any more is free already."""
+        lock = turn.lock
+        if lock is None:
+            status = await self._controller.status(turn.thread)
+            if not status.is_active or status.owner != self._controller.owner(turn):
+                return
+            if not self._recovers_own_locks:
+                _log.error("turn.lock_lost", turn_id=turn.id)
+                return
+            lock = await self._controller.recover_lock(turn)
+            _log.warning("turn.lock_recovered", turn_id=turn.id)
+            if lock is None:
+                return
+        try:
+            await self._controller.release(turn.thread, lock)
+        except ToolError:
+            status = await self._controller.status(turn.thread)
+            if status.is_active and status.owner == self._controller.owner(turn):
+                raise
+
+
+async def link_or_news(controller: Controller, bell: Bell) -> None:
+    """Wait until the controller comes or goes, or something about this thread's turns changes."""
+    async with anyio.create_task_group() as either:
+
+        async def link() -> None:
+            if not controller.is_up:  # it may have come since we were told
+                await controller.changed()
+            either.cancel_scope.cancel()
+
+        either.start_soon(link)
+        await bell.heard()
+        either.cancel_scope.cancel()
