@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bridge.core.decision import Ids, NewRow
-from bridge.core.model import Approval, ApprovalId, ApprovalState, NoSuchStep, Peer, SendClass, Turn
+from bridge.core.model import Approval, ApprovalId, ApprovalState, Peer, SendClass, Turn, next_of
 from bridge.core.phrases import notice, say
 from bridge.core.text import clean
 
@@ -51,10 +51,7 @@ _STEPS: dict[tuple[ApprovalState, ApprovalEvent], ApprovalState] = {
 
 def approval_step(state: ApprovalState, event: ApprovalEvent) -> ApprovalState:
     """The next state; raises NoSuchStep for a pair that the table lacks."""
-    try:
-        return _STEPS[state, event]
-    except KeyError:
-        raise NoSuchStep(f"approval {state} {event}") from None
+    return next_of(_STEPS, "approval", state, event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.core.model import Account, Arrival, InboxRow, InboxState, NoSuchStep, Owner
+from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner, next_of
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9: crashes before a message is set aside
 MERGE_LIMIT_MS = 10_000  # design 7: a burst is never held back longer
@@ -55,10 +55,7 @@ _STEPS: dict[tuple[InboxState, InboxEvent], tuple[InboxState, str]] = {
 
 def inbox_step(state: InboxState, event: InboxEvent) -> tuple[InboxState, str]:
     """The next state and the outcome; raises NoSuchStep for a pair the table lacks."""
-    try:
-        return _STEPS[state, event]
-    except KeyError:
-        raise NoSuchStep(f"inbox {state} {event}") from None
+    return next_of(_STEPS, "inbox", state, event)
 
 
 def authorize(arrival: Arrival, owner: Owner) -> Denied | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Literal, NewType
+from typing import Literal, NewType, TypeVar
 
 PeerId = NewType("PeerId", str)  # a person in a channel
 ThreadId = NewType("ThreadId", str)  # a Codex conversation
@@ -357,3 +357,16 @@ class Stale(BridgeError):
 
 class NoSuchStep(BridgeError):
     """A state was given an event that its table does not name."""
+
+
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
+N = TypeVar("N")
+
+
+def next_of(table: Mapping[tuple[S, E], N], what: str, state: S, event: E) -> N:
+    """What a state table says follows; raises NoSuchStep for a pair that it lacks."""
+    try:
+        return table[state, event]
+    except KeyError:
+        raise NoSuchStep(f"{what} {state} {event}") from None

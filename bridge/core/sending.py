@@ -26,12 +26,12 @@ from typing import TypeAlias
 from bridge.core.model import (
     Account,
     AccountState,
-    NoSuchStep,
     Outcome,
     OutId,
     OutRow,
     OutState,
     SendClass,
+    next_of,
 )
 
 MAX_TRIES = 3  # delivery-semantics 5 and 7
@@ -94,18 +94,12 @@ _ACCOUNT_STEPS: dict[tuple[AccountState, AccountEvent], AccountState] = {
 
 def out_step(state: OutState, event: OutEvent) -> OutState:
     """The next state of a bubble; raises NoSuchStep for a pair that the table lacks."""
-    try:
-        return _OUT_STEPS[state, event]
-    except KeyError:
-        raise NoSuchStep(f"outbox {state} {event}") from None
+    return next_of(_OUT_STEPS, "outbox", state, event)
 
 
 def account_step(state: AccountState, event: AccountEvent) -> AccountState:
     """The next state of the account; raises NoSuchStep for a pair that the table lacks."""
-    try:
-        return _ACCOUNT_STEPS[state, event]
-    except KeyError:
-        raise NoSuchStep(f"account {state} {event}") from None
+    return next_of(_ACCOUNT_STEPS, "account", state, event)
 
 
 @dataclass(frozen=True, slots=True)

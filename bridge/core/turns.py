@@ -32,7 +32,6 @@ from bridge.core.model import (
     Key,
     LockToken,
     MsgKey,
-    NoSuchStep,
     Owed,
     Parked,
     Peer,
@@ -43,6 +42,7 @@ from bridge.core.model import (
     ThreadId,
     Turn,
     TurnState,
+    next_of,
 )
 from bridge.core.phrases import notice, unmarked
 
@@ -118,10 +118,7 @@ _STEPS: dict[tuple[TurnState, TurnEvent], TurnState] = {
 
 def turn_step(state: TurnState, event: TurnEvent) -> TurnState:
     """The next state; raises NoSuchStep for a pair that the table lacks."""
-    try:
-        return _STEPS[state, event]
-    except KeyError:
-        raise NoSuchStep(f"turn {state} {event}") from None
+    return next_of(_STEPS, "turn", state, event)
 
 
 def turn_key(install: str, channel: str, peer: PeerId, first: MsgKey, thread: ThreadId) -> Key:
