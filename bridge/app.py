@@ -1,6 +1,6 @@
 """The bridge as one tree of tasks: what is started, in which order, and how it ends.
 
-    lock, folders, database, rows that need no peer
+    lock, folders, database, rows that need no peer; a fault here is safe mode
     └─ sending
        ├─ signals             the first ends all of this in order, the second at once
        ├─ serve               the private socket: workers, cli, facade
@@ -85,16 +85,16 @@ class _Bridge:
 
     async def run(self, listener: SocketListener) -> int:
         try:
-            install = self._db.open()
-        except StoreFault as fault:
+            await self._serve(listener, self._db.open())
+        except StoreFault as fault:  # before the tree: in it, every task keeps its own
+            self._db.close()
             return await self._safe_mode(listener, str(fault))
-        try:
-            await self._serve(listener, install)
         finally:
             self._db.close()
         return EXIT_OK
 
     async def _serve(self, listener: SocketListener, install: str) -> None:
+        """All of the tree; raises StoreFault where the state cannot be taken up."""
         from bridge.desk import Desk
         from bridge.links.controller import Controller
         from bridge.links.link import Link
@@ -121,7 +121,8 @@ class _Bridge:
         dispatcher = Dispatcher(shared, controller, channel, threads)
         door = Door(shared, worker, settings.data_dir)
         desk = Desk(shared, door, worker, controller, threads)
-        await door.open()
+        for part in (door, channel, threads):
+            await part.open()
 
         async def answer(peer: Peer, request: Any) -> Any:  # Any: requests and replies differ
             role = peer.hello.role if peer.hello else ""

@@ -129,7 +129,8 @@ class SafeDesk:
                 lines = (
                     f"bridge      safe mode: {self._why}",
                     "            nothing is fetched, run or sent; nothing was changed",
-                    "            restore data/state from a backup, or move it away to begin anew",
+                    "            make room on a full disk, or restore data/state from a backup,",
+                    "            or move it away to begin anew; then start the bridge again",
                 )
                 return messages.StatusReply(lines, is_healthy=False)
             case messages.ChannelHello():

@@ -31,6 +31,7 @@ class Channel:
     def __init__(self, shared: Shared, worker: WorkerLink) -> None:
         self._shared = shared
         self._worker = worker
+        self._left: tuple[Attempt, ...] = ()  # under way when the process before this one died
         self._begun: Attempt | None = None
         self._rest: outbox.Rest | None = None  # what the last attempt left to wait for
         self._idle = anyio.Event()
@@ -55,9 +56,13 @@ class Channel:
             self._begun = attempt
         self._shared.outbox_bell.ring()
 
+    async def open(self) -> None:
+        """Know what was under way; raises StoreFault."""
+        self._left = await self._shared.db.read(outbox.unfinished)
+
     async def keep_sending(self) -> None:
         """Settle what was under way, then send for ever."""
-        for attempt in await self._shared.db.read(outbox.unfinished):
+        for attempt in self._left:
             await self._settle(attempt, await self._worker.outcome_of(attempt))
         while True:
             try:

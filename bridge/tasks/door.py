@@ -55,7 +55,7 @@ class Door:
         self.woke_s = 0
 
     async def open(self) -> None:
-        """Know the account as it was left."""
+        """Know the account as it was left; raises StoreFault."""
         self._account = await self._shared.db.read(accounts.get)
 
     async def answer(self, peer: Peer, request: object) -> object:

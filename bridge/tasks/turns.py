@@ -68,13 +68,18 @@ class Threads:
         self.recovers_own_locks = recovers_own_locks
         self.fresh: set[TurnId] = set()  # started by this process, so never through the gate
         self._bells: dict[ThreadId, Bell] = {}
+        self._left: tuple[ThreadId, ...] = ()  # with turns that an earlier process left
         self._tasks: TaskGroup | None = None
+
+    async def open(self) -> None:
+        """Know the unfinished turns; raises StoreFault."""
+        self._left = await self.shared.db.read(store.busy_threads)
 
     async def keep_serving(self) -> None:
         """Take up every unfinished turn, then serve for ever."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            for thread in await self.shared.db.read(store.busy_threads):
+            for thread in self._left:
                 self.wake(thread)
             await anyio.sleep_forever()
 

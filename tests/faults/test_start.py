@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -70,6 +71,37 @@ async def test_untrusted_database_is_left_alone_and_nothing_is_fetched(
     assert await rig.stop() == (UNTRUSTED, 0)
     assert not rig.world.calls("getupdates")
     assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param("ALTER TABLE inbox RENAME TO gone", id="count-boot-of-messages"),
+        pytest.param("ALTER TABLE turn RENAME TO gone", id="count-boot-of-turns"),
+        pytest.param("ALTER TABLE outbox RENAME TO gone", id="clamp"),
+        pytest.param("ALTER TABLE account RENAME COLUMN owners TO gone", id="door"),
+        pytest.param("ALTER TABLE outbox RENAME COLUMN text TO gone", id="attempts-under-way"),
+        pytest.param("ALTER TABLE turn RENAME COLUMN result TO gone", id="busy-threads"),
+    ],
+)
+async def test_state_that_fails_while_it_is_read_at_boot_is_safe_mode(rig: Rig, spoil: str) -> None:
+    """delivery-semantics 3, F63: whichever statement it is, the bridge stays up and says so."""
+    rig.start_bridge()
+    await rig.until_terminal_says("ready")
+    await rig.status()  # then signals are heard too
+    os.kill(rig.bridge, signal.SIGTERM)
+    assert await rig.ended(rig.bridge) == 0
+    with closing(sqlite3.connect(rig.folder / "data/state/bridge.sqlite3")) as database:
+        database.execute(spoil)
+        database.commit()
+    rig.world.say("hello")
+    rig.start_bridge()
+    rig.start_worker()
+    await rig.until_terminal_says("safe mode")
+    await rig.until_worker_is_linked()
+    assert "safe mode" in (await rig.status()).lines[0]
+    assert await rig.stop() == (UNTRUSTED, 0)
+    assert not rig.world.calls("getupdates")
 
 
 async def test_second_bridge_ends_with_4_and_leaves_the_first_alone(launcher: Launcher) -> None:
