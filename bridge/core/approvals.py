@@ -86,19 +86,29 @@ def after_asked(
 ) -> AskedStep:
     """New requests get a code; a known one that is gone or has changed is void.
 
-    `ids` holds one for each listed request.
+    `known` holds what is not done. `ids` holds one for each listed request, at least.
     """
-    live = {(asked.id, asked.digest) for asked in listed}
+    live = {(asked.id, asked.digest): asked for asked in listed}
     mine = {(a.id, a.digest) for a in known}
+    new = [asked for name, asked in live.items() if name not in mine]
     opened = tuple(
-        _open(turn, asked, fresh, now_ms)
-        for asked, fresh in zip(listed, ids, strict=True)
-        if (asked.id, asked.digest) not in mine
+        _open(turn, asked, fresh, now_ms) for asked, fresh in zip(new, ids, strict=False)
     )
     gone = tuple(a for a in known if a.state is ApprovalState.OPEN and (a.id, a.digest) not in live)
     rows = [shown(a, turn.alias, peer, is_remote) for a in opened]
     rows += [_told(a, "approval_void", peer) for a in gone]
     return AskedStep(opened, gone, tuple(rows))
+
+
+def still_asked(
+    listed: Sequence[Asked], before: Sequence[Approval], known: Sequence[Approval]
+) -> tuple[Asked, ...]:
+    """What of a list is still asked, when decisions may have been taken while it came.
+
+    `before` was not done when the list was asked for, `known` is not done now.
+    """
+    closed = {(a.id, a.digest) for a in before} - {(a.id, a.digest) for a in known}
+    return tuple(asked for asked in listed if (asked.id, asked.digest) not in closed)
 
 
 def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow:

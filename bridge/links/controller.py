@@ -170,7 +170,10 @@ class Controller(Link):
         return replies.approvals(await self.call("cross_thread_approvals", {"run_ids": [run]}))
 
     async def answer(self, approval: Approval) -> bool:
-        """Give the stored decision; False when the request is gone or is another by now."""
+        """Give the stored decision; False when the request is gone or is another by now.
+
+        Raises ToolError when the controller could not take it now.
+        """
         arguments: dict[str, Any] = {  # Any: JSON
             "approval_id": approval.id,
             "digest": approval.digest,
@@ -180,8 +183,10 @@ class Controller(Link):
             arguments["answers"] = answers(approval, approval.said)
         try:
             await self.call("cross_thread_answer", arguments)
-        except ToolError:
-            return False
+        except ToolError as refused:
+            if _is_gone(refused):
+                return False
+            raise
         return True
 
     async def acknowledge(self, run: RunId) -> None:
@@ -213,6 +218,14 @@ class Controller(Link):
 
     def owner(self, turn: Turn) -> str:
         return f"{self._owner_prefix}:{turn.peer}"
+
+
+def _is_gone(refused: ToolError) -> bool:
+    """Whether a refused decision can never be taken: no such request, answered, or another."""
+    words = ("not found", "digest", "already", "no longer", "unknown")
+    text = refused.message.lower()
+    is_told = not refused.code and any(word in text for word in words)
+    return is_told or refused.code in ("not_found", "invalid")
 
 
 def _refusal(refused: ToolError) -> StartReply:

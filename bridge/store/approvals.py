@@ -12,6 +12,8 @@ from bridge.store import outbox, rows
 from bridge.store.statements import Record, add, change, records
 from bridge.store.tables import ApprovalTable
 
+_SAME = "turn = ? AND id = ? AND digest = ?"
+
 
 def of_turn(turn: TurnId) -> tuple[Approval, ...]:
     """Requests of a turn that are not done."""
@@ -28,9 +30,14 @@ def of_peer(peer: PeerId) -> tuple[Approval, ...]:
 def asked(
     step: AskedStep, peer: PeerId, now_ms: int, sender: outbox.Sender | None
 ) -> Attempt | None:
-    """Open the new requests, void those that are gone, and owe their bubbles."""
+    """Open the new requests, void those that are gone, and owe their bubbles.
+
+    A request that comes again after it was done is open again, under its fresh code.
+    """
     for approval in step.opened:
-        add(ApprovalTable, "OR IGNORE", **_columns(approval))
+        columns = _columns(approval) | {"outcome": "", "done_ms": 0}
+        if not change(ApprovalTable, f"{_SAME} AND state = 'done'", _same(approval), **columns):
+            add(ApprovalTable, **columns)
     for approval in step.gone:
         _close(approval, ApprovalEvent.GONE, "void", now_ms)
     outbox.add_rows(step.rows, peer, now_ms)
@@ -41,8 +48,8 @@ def decide(approval: Approval) -> None:
     """Store a decision or a fresh code; raises Stale when the request is no longer open."""
     changed = change(
         ApprovalTable,
-        "id = ? AND digest = ? AND state = 'open'",
-        (approval.id, approval.digest),
+        f"{_SAME} AND state = 'open'",
+        _same(approval),
         state=approval.state,
         decision=approval.decision,
         said=approval.said,
@@ -76,10 +83,13 @@ def turn_over(turn: TurnId, now_ms: int) -> None:
 
 
 def _close(approval: Approval, event: ApprovalEvent, outcome: str, now_ms: int) -> None:
-    same = (approval.id, approval.digest)
     state = approval_step(approval.state, event)
     changed = {"state": state, "outcome": outcome, "done_ms": now_ms}
-    change(ApprovalTable, "id = ? AND digest = ?", same, **changed)
+    change(ApprovalTable, _SAME, _same(approval), **changed)
+
+
+def _same(approval: Approval) -> tuple[object, ...]:
+    return approval.turn, approval.id, approval.digest
 
 
 def _value(row: Record) -> Approval:

@@ -188,8 +188,8 @@ class AttemptTable(_Row):
 
 
 class ApprovalTable(_Row):
-    """Requests that turns wait for. Written by `approvals` and `inbox.apply`; read by
-    `views` and the turn's task; goes with its turn."""
+    """Requests that turns wait for, one row for each that was shown. Written by
+    `approvals` and `inbox.apply`; read by `views` and the turn's task; goes with its turn."""
 
     id = TextField()
     digest = TextField()
@@ -211,7 +211,7 @@ class ApprovalTable(_Row):
 
     class Meta:
         table_name = "approval"
-        primary_key = CompositeKey("id", "digest")
+        primary_key = CompositeKey("turn", "id", "digest")
 
 
 class AuditTable(_Row):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bridge.core import approvals as core
 from bridge.core.decision import NewRow
@@ -66,6 +67,7 @@ class Follow:
         self._channel = room.channel
         self._turn = turn
         self._bell = bell
+        self._giving: set[str] = set()  # codes of the decisions on their way
         self.is_typing = False
         self.was_stopped = turn.stop_requested
 
@@ -135,7 +137,7 @@ class Follow:
         """Obey a stop, give decisions on, and say once that a long turn still works."""
         note_at = anyio.current_time() + WORKING_AFTER_S if is_new else None
         is_stopping = False
-        async with anyio.create_task_group() as stopping:
+        async with anyio.create_task_group() as beside:
             wait_s = LISTEN_S
             if not is_new or self._turn.stop_requested:
                 self._bell.ring()  # a stop or a decision may be older than this process
@@ -145,8 +147,8 @@ class Follow:
                 has_news = await self._bell.heard(wait_s)
                 if has_news and not is_stopping and await self._stop_requested():
                     is_stopping = True
-                    stopping.start_soon(self._stop, run)
-                wait_s = await self._give_decisions()
+                    beside.start_soon(self._stop, run)
+                wait_s = await self._give_decisions(beside)
                 if note_at is not None and anyio.current_time() >= note_at:
                     note_at = None
                     if not await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
@@ -189,12 +191,14 @@ class Follow:
         if self.was_stopped:
             return  # what it asked goes with it
         turn = self._turn
-        listed = await self._controller.approvals(run.id)
+        before = await self._shared.db.read(lambda: approvals.of_turn(turn.id))
+        answer = await self._controller.approvals(run.id)
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
+            known = approvals.of_turn(turn.id)
+            listed = core.still_asked(answer, before, known)
             ids = [self._shared.ids() for _ in listed]
-            known = approvals.of_turn(self._turn.id)
             is_remote = self._shared.policy.remote_approvals
             step = core.after_asked(turn, listed, known, peer, is_remote, now_ms, ids)
             return approvals.asked(step, turn.peer, now_ms, sender)
@@ -202,12 +206,18 @@ class Follow:
         await self._channel.write(unit)
         self._bell.ring()
 
-    async def _give_decisions(self) -> float:
-        """Tell the controller what was decided; how long until a request's last deadline."""
+    async def _give_decisions(self, tasks: TaskGroup) -> float:
+        """Tell the controller what was decided; how long until a request's last deadline.
+
+        Told in tasks of their own: a controller that is slow to take a decision must not
+        keep a stop waiting.
+        """
         wait_s = LISTEN_S
         for approval in await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
             if approval.state is ApprovalState.ANSWERING:
-                await self._give(approval)
+                if approval.code not in self._giving:
+                    self._giving.add(approval.code)
+                    tasks.start_soon(self._give, approval)
                 wait_s = min(wait_s, ASK_AGAIN_S)  # until it is known to be taken
                 continue
             left_ms = approval.asked_ms + self._shared.policy.approval_ms - self._shared.now_ms()
@@ -221,8 +231,11 @@ class Follow:
     async def _give(self, approval: Approval) -> None:
         try:
             was_taken = await self._controller.answer(approval)
-        except (LinkDown, LinkLost, PeerFault):
+        except (LinkDown, LinkLost, PeerFault, ToolError) as failed:
+            _log.info("approval.not_taken", turn_id=self._turn.id, why=str(failed))
             return  # stays `answering`: the same decision is given again
+        finally:
+            self._giving.discard(approval.code)
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(approval.peer, self._shared.lang)

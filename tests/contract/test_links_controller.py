@@ -14,6 +14,9 @@ import anyio
 import pytest
 
 from bridge.core.model import (
+    Approval,
+    ApprovalId,
+    ApprovalState,
     Key,
     LinkDown,
     LinkLost,
@@ -28,7 +31,7 @@ from bridge.core.model import (
 )
 from bridge.core.turns import Accepted
 from bridge.links.controller import Controller, UnknownRun
-from bridge.links.link import Link
+from bridge.links.link import Link, ToolError
 from tests.faults.recorder import THREAD
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +52,22 @@ TURN = Turn(
     effort="",
     state=TurnState.STARTING,
     expected_head="head-0",
+)
+APPROVAL = Approval(
+    id=ApprovalId("t:1"),
+    turn=TURN.id,
+    peer=TURN.peer,
+    kind="command",
+    summary="run a command: make",
+    detail="make",
+    is_cut=False,
+    digest="digest-1",
+    options=(),
+    code="abcdefghj",
+    code_ms=0,
+    asked_ms=0,
+    state=ApprovalState.ANSWERING,
+    decision="accept",
 )
 
 
@@ -168,6 +187,25 @@ async def test_unknown_run_is_said_to_be_unknown(tmp_path: Path) -> None:
     async with linked(tmp_path) as controller:
         with pytest.raises(UnknownRun):
             await controller.wait(RunId("nobody"), None)
+
+
+@pytest.mark.parametrize("code", ["not_found", "invalid"])
+async def test_decision_about_a_request_that_is_gone_is_not_taken(
+    tmp_path: Path, code: str
+) -> None:
+    """controller-contract 2: a wrong digest or a second answer changes nothing."""
+    async with linked(tmp_path, f"refuses:answer:{code}") as controller:
+        assert await controller.answer(APPROVAL) is False
+
+
+@pytest.mark.parametrize("code", ["engine_down", "busy", ""])
+async def test_decision_that_cannot_be_taken_now_is_not_called_gone(
+    tmp_path: Path, code: str
+) -> None:
+    """delivery-semantics 6: it stays `answering`, and is given again."""
+    async with linked(tmp_path, f"refuses:answer:{code}") as controller:
+        with pytest.raises(ToolError):
+            await controller.answer(APPROVAL)
 
 
 async def test_serial_controller_is_asked_in_slices_of_a_second(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ bubbles. Modes:
     hangs:TOOL    no call of this tool is ever answered, the others are
     wrong:TOOL    this tool answers with members of other types
     text:TOOL     this tool answers with a text that is no JSON
+    refuses:TOOL:CODE   this tool answers with an error of this code
     drops:TOOL    the tool is not there
     drops-field:TOOL:FIELD   nor this argument of it
     noise         log lines, half lines and a foreign object on stdout between the messages
@@ -40,6 +41,7 @@ TOOLS = {
     "cancel": ["run_id", "reason"],
     "list_runs": ["owner", "status", "session_id", "limit"],
     "force_recover": ["session_id", "owner"],
+    "answer": ["approval_id", "digest", "decision"],
 }
 FILLER = "A line of a long answer that goes on and on.\n" * 50  # more than one bubble holds
 
@@ -144,6 +146,9 @@ class Recorder:
         runs = [self._shown(run) for run in self.state["runs"].values()]
         return {"runs": [run for run in runs if run["session_id"] == given["session_id"]]}
 
+    def answer(self, given: Json) -> Json:
+        return {"approval": {"state": given["decision"]}}
+
     def force_recover(self, given: Json) -> Json:
         token = f"lock-{uuid.uuid4().hex[:8]}"
         self.state["locks"][given["session_id"]] = {"owner": given["owner"], "token": token}
@@ -218,6 +223,7 @@ def _reply(recorder: Recorder, modes: list[str], method: str, params: Json) -> J
     if f"text:{tool}" in modes:
         return {"content": [{"type": "text", "text": "fine"}], "isError": False}
     try:
+        _may_refuse(tool, modes)
         body = recorder.call(tool, params["arguments"])
         if f"wrong:{tool}" in modes:
             body = {"run_id": 7, "runs": "none", "session": [], "run": None, "last_event_seq": "x"}
@@ -226,6 +232,13 @@ def _reply(recorder: Recorder, modes: list[str], method: str, params: Json) -> J
         body = {"error": {"code": refused.code, "message": str(refused)}}
         is_error = True
     return {"content": [{"type": "text", "text": json.dumps(body)}], "isError": is_error}
+
+
+def _may_refuse(tool: str, modes: list[str]) -> None:
+    for mode in modes:
+        word, _, rest = mode.partition(":")
+        if word == "refuses" and rest.partition(":")[0] == tool:
+            raise Refused(rest.partition(":")[2], "not now")
 
 
 def _described(name: str, fields: list[str], modes: list[str]) -> Json:

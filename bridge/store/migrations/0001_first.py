@@ -154,7 +154,7 @@ STATEMENTS = (
         said TEXT NOT NULL,
         outcome TEXT NOT NULL,
         done_ms INTEGER NOT NULL,
-        PRIMARY KEY (id, digest)
+        PRIMARY KEY (turn, id, digest)
     )""",
     "CREATE INDEX approval_open ON approval (turn) WHERE state != 'done'",
     """CREATE TABLE audit (

@@ -1,0 +1,286 @@
+"""The tasks of one bridge in this process: a real database, a scripted controller, no worker.
+
+Rows are what the tasks hand to one another, so rows are what is looked at: bubbles stay
+`ready` in the outbox, for no worker ever comes. Waits are on the bells of the bridge.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from bridge.core.approvals import Asked
+from bridge.core.decision import Policy, ThreadStatus
+from bridge.core.model import (
+    Account,
+    Alias,
+    AliasName,
+    Approval,
+    Arrival,
+    Head,
+    InboxState,
+    Key,
+    LockToken,
+    MsgKey,
+    Owner,
+    Part,
+    PeerId,
+    RunId,
+    ThreadId,
+    Turn,
+)
+from bridge.core.sending import Limits
+from bridge.core.turns import Accepted, Run, StartReply
+from bridge.links.controller import Controller
+from bridge.links.link import CALL_DEADLINE_S, Link
+from bridge.links.worker import WorkerLink
+from bridge.store import accounts, inbox
+from bridge.store.db import Database
+from bridge.store.statements import add, change, records
+from bridge.store.tables import (
+    AliasRow,
+    ApprovalTable,
+    AuditTable,
+    OutboxTable,
+    PeerRow,
+    TurnTable,
+)
+from bridge.tasks.channel import Channel
+from bridge.tasks.dispatch import Dispatcher
+from bridge.tasks.state import Bell, Shared
+from bridge.tasks.turns import Threads
+
+OWNER = PeerId("oOwner@im.wechat")
+THREAD = ThreadId("thread-0001")
+RUN = RunId("run-1")
+ACCOUNT = Account("wechat", "bot", Owner(frozenset({OWNER})), generation=1)
+LIMIT_S = 10.0
+T = TypeVar("T")
+
+
+class Scripted(Controller):
+    """A controller whose answers a test gives, call by call, at the door of the link."""
+
+    def __init__(self) -> None:
+        nothing = Path("/dev/null")
+        super().__init__((), {}, nothing, "ctb-private", Link((), {}, nothing, {}))
+        self.trouble = None
+        self.asked: list[str] = []  # the calls, in order
+        self.lacks: set[str] = set()
+        self.listed: tuple[Asked, ...] = ()
+        self.known = ThreadStatus(Head("head-0"), "", False, "/")
+        self.found: Run | None = None
+        self.lock: LockToken | None = LockToken("lock")
+        self.given: list[str] = []  # decisions, as they came
+        self.pauses: dict[str, anyio.Event] = {}  # what a call waits for, once
+        self.answers: list[bool | Exception] = []
+        self._words: deque[Run | Exception] = deque()
+        self._spoke = Bell()
+
+    def says(self, status: str, reason: str = "", result: str = "") -> None:
+        """The next word about the run."""
+        run = Run(RUN, status, THREAD, reason=reason, result=result, head=Head("head-1"))
+        self._words.append(run)
+        self._spoke.ring()
+
+    @property
+    def is_up(self) -> bool:
+        return True
+
+    def offers(self, tool: str) -> bool:
+        return tool not in self.lacks
+
+    async def ready(self, within_s: float) -> None:
+        return None
+
+    async def changed(self) -> None:
+        await anyio.sleep_forever()
+
+    async def status(self, thread: ThreadId, deadline_s: float = CALL_DEADLINE_S) -> ThreadStatus:
+        await self.note_call("status")
+        return self.known
+
+    async def start(self, turn: Turn) -> StartReply:
+        self.asked.append("start")
+        return Accepted(RUN, turn.thread, self.lock, 1)
+
+    async def find(self, key: Key, turn: Turn) -> Run | None:
+        self.asked.append("find")
+        return self.found
+
+    async def wait(self, run: RunId, after: int | None) -> Run:
+        while not self._words:
+            await self._spoke.heard()
+        told = self._words.popleft()
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    async def result(self, run: Run) -> Run:
+        return run
+
+    async def approvals(self, run: RunId) -> tuple[Asked, ...]:
+        listed = self.listed
+        await self.note_call("approvals")
+        return listed
+
+    async def answer(self, approval: Approval) -> bool:
+        self.given.append(approval.decision)
+        word = self.answers.pop(0) if self.answers else True
+        await self.note_call("answer")
+        if isinstance(word, Exception):
+            raise word
+        return word
+
+    async def acknowledge(self, run: RunId) -> None:
+        self.asked.append("ack")
+
+    async def close_run(self, run: RunId) -> None:
+        self.asked.append("close")
+
+    async def release(self, thread: ThreadId, lock: LockToken) -> None:
+        self.asked.append("release")
+
+    async def recover_lock(self, turn: Turn) -> LockToken | None:
+        self.asked.append("recover_lock")
+        return LockToken("lock-again")
+
+    async def cancel(self, run: RunId, reason: str) -> None:
+        self.asked.append("cancel")
+        self.says("interrupted")
+
+    async def note_call(self, call: str) -> None:
+        self.asked.append(call)
+        if call in self.pauses:
+            await self.pauses.pop(call).wait()
+
+
+class Room:
+    """One bridge's tasks and what they have written."""
+
+    def __init__(self, db: Database, controller: Scripted, recovers_own_locks: bool) -> None:
+        policy = Policy(merge_window_ms=0)
+        self.db = db
+        self.controller = controller
+        self.shared = Shared(db, "install", "en", policy, Limits())
+        worker = WorkerLink()
+        self.channel = Channel(self.shared, worker)
+        self.threads = Threads(self.shared, controller, self.channel, worker, recovers_own_locks)
+        self.dispatcher = Dispatcher(self.shared, controller, self.channel, self.threads)
+        self._numbers = count(1)
+
+    async def says(self, text: str) -> None:
+        """A message of the owner, as the worker would have brought it."""
+        number = next(self._numbers)
+        now_ms = self.shared.now_ms()
+        message = Arrival(
+            channel="wechat",
+            sender=OWNER,
+            msg_key=MsgKey(f"mid:{number}"),
+            chat="direct",
+            is_echo=False,
+            create_time_ms=now_ms + number,
+            client_id="",
+            context_token="ctx",
+            parts=(Part("text", text),),
+            quoted_id="",
+            quoted_text="",
+            is_cut=False,
+            malformed="",
+        )
+        kept = inbox.Stored(message, InboxState.NEW, "", 0, now_ms)
+        await self.db.run(lambda: inbox.accept([kept], ACCOUNT, "", "", True, now_ms))
+        self.shared.inbox_bell.ring()
+
+    async def bubbles(self) -> list[str]:
+        found = await self.db.read(lambda: records(OutboxTable, "1 ORDER BY id"))
+        return [row.text for row in found]
+
+    async def reads(self, words: str, times: int = 1) -> str:
+        """Wait until this many bubbles hold these words; the last of them."""
+        texts: list[str] = []
+
+        async def look() -> bool:
+            texts[:] = [text for text in await self.bubbles() if words in text]
+            return len(texts) >= times
+
+        await self.until(look, words)
+        return texts[-1]
+
+    async def until(self, is_so: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait for rows: a bubble rings, and what rings nothing is looked at again soon."""
+        with anyio.move_on_after(LIMIT_S):
+            while not await is_so():
+                await self.shared.outbox_bell.heard(0.02)
+            return
+        raise AssertionError(f"never so: {what}; bubbles: {await self.bubbles()}")
+
+    async def until_asked(self, call: str, times: int = 1) -> None:
+        async def look() -> bool:
+            return self.controller.asked.count(call) >= times
+
+        await self.until(look, f"{call} is called: {self.controller.asked}")
+
+    async def until_done(self, turns: int = 1) -> None:
+        async def look() -> bool:
+            ended = await self.db.read(lambda: records(TurnTable, "state = 'done'"))
+            return len(ended) >= turns
+
+        await self.until(look, "the turns are done")
+
+    async def outcomes(self) -> list[str]:
+        found = await self.db.read(lambda: records(TurnTable, "1 ORDER BY id"))
+        return [row.outcome for row in found]
+
+    async def codes(self) -> list[str]:
+        """The codes that can be used now."""
+        found = await self.db.read(lambda: records(ApprovalTable, "state = 'open'"))
+        return [row.code for row in found]
+
+    async def audits(self) -> list[tuple[str, str]]:
+        found = await self.db.read(lambda: records(AuditTable, "1 ORDER BY id"))
+        return [(row.what, row.outcome) for row in found]
+
+
+@asynccontextmanager
+async def room(folder: Path, *, recovers_own_locks: bool = True) -> AsyncIterator[Room]:
+    """The tasks, running, with a thread in use; ended with the block."""
+    db = Database(folder / "bridge.sqlite3")
+    db.open()
+    try:
+        db.run_now(lambda: accounts.pair(ACCOUNT))
+        db.run_now(_choose_thread)
+        built = Room(db, Scripted(), recovers_own_locks)
+        async with anyio.create_task_group() as tasks:
+            await built.threads.open()
+            tasks.start_soon(built.threads.keep_serving)
+            tasks.start_soon(built.dispatcher.keep_deciding)
+            yield built
+            tasks.cancel_scope.cancel()
+    finally:
+        db.close()
+
+
+def _choose_thread() -> None:
+    alias = Alias(AliasName("code"), THREAD, "/")
+    add(
+        AliasRow,
+        name=alias.name,
+        skeleton="code",
+        thread=alias.thread,
+        cwd=alias.cwd,
+        title="",
+        sandbox=alias.sandbox,
+        approval_policy=alias.approval_policy,
+        model="",
+        effort="",
+        seen_head="",
+    )
+    add(PeerRow, peer=OWNER, lang="en")
+    change(PeerRow, "peer = ?", (OWNER,), active="code")

@@ -1,0 +1,115 @@
+"""Requests of a turn, from the controller's list to the owner's word and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bridge.core.approvals import Asked
+from bridge.core.model import ApprovalId
+from bridge.links.link import ToolError
+from tests.contract.room import Room, room
+
+COMMAND = Asked(ApprovalId("t:1"), "command", "run a command: make", "make\n/", "digest-1", ())
+OBEYED_S = 2.0  # a stop is obeyed within about a second; the cores are shared
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Room]:
+    """A room in which one turn asks for COMMAND, and the owner has seen it."""
+    async with room(tmp_path) as built:
+        await built.says("build it")
+        await built.until_asked("start")
+        await asks(built)
+        yield built
+
+
+async def asks(room: Room) -> str:
+    """The run is blocked on COMMAND; the code that the owner is shown."""
+    room.controller.listed = (COMMAND,)
+    before = sum("/approve" in text for text in await room.bubbles())
+    room.controller.says("blocked", "approval_required")
+    return code_in(await room.reads("/approve", before + 1))
+
+
+def code_in(bubble: str) -> str:
+    found = re.search(r"/approve (\w+)", bubble)
+    assert found is not None, bubble
+    return found[1]
+
+
+async def test_request_asked_again_after_it_was_answered_is_shown_under_a_code_that_works(
+    busy: Room,
+) -> None:
+    """R29: what is shown is what is stored, also when the same request comes again."""
+    first = (await busy.codes())[0]
+    await busy.says(f"/approve {first}")
+    await busy.reads("is approved")
+    again = await asks(busy)
+    assert again != first
+    assert await busy.codes() == [again]
+    await busy.says(f"/deny {again}")
+    await busy.reads("is declined")
+    assert busy.controller.given == ["accept", "decline"]
+
+
+async def test_request_listed_twice_is_one_bubble_with_the_code_that_is_stored(
+    tmp_path: Path,
+) -> None:
+    """Ours: a controller that repeats itself in one list."""
+    async with room(tmp_path) as built:
+        await built.says("build it")
+        built.controller.listed = (COMMAND, COMMAND)
+        built.controller.says("blocked", "approval_required")
+        shown = code_in(await built.reads("/approve"))
+        assert await built.codes() == [shown]
+        assert sum("/approve" in text for text in await built.bubbles()) == 1
+
+
+async def test_decision_that_could_not_be_taken_is_given_again(busy: Room) -> None:
+    """delivery-semantics 6: `answering` stays, and the stored decision is given again."""
+    busy.controller.answers = [ToolError("cross_thread_answer", "engine_down", "try again")]
+    await busy.says(f"/approve {(await busy.codes())[0]}")
+    await busy.reads("is approved")
+    assert busy.controller.given == ["accept", "accept"]
+    assert not any("no longer pending" in text for text in await busy.bubbles())
+
+
+async def test_request_that_is_gone_is_void_and_told(busy: Room) -> None:
+    """delivery-semantics 6: gone, or another by now."""
+    busy.controller.answers = [False]
+    await busy.says(f"/approve {(await busy.codes())[0]}")
+    await busy.reads("no longer pending")
+    assert busy.controller.given == ["accept"]
+
+
+async def test_stop_is_obeyed_while_a_decision_is_on_its_way(busy: Room) -> None:
+    """delivery-semantics 6: a controller that is slow to take a decision delays no stop."""
+    busy.controller.pauses["answer"] = anyio.Event()  # never taken
+    await busy.says(f"/approve {(await busy.codes())[0]}")
+    await busy.until_asked("answer")
+    await busy.says("/stop")
+    with anyio.fail_after(OBEYED_S):
+        await busy.until_asked("cancel")
+    await busy.until_done()
+    assert await busy.outcomes() == ["cancelled"]
+
+
+async def test_request_answered_while_the_list_came_is_not_shown_again(busy: Room) -> None:
+    """Ours: a list that is older than the answer opens nothing."""
+    taken, listed = anyio.Event(), anyio.Event()
+    busy.controller.pauses = {"answer": taken, "approvals": listed}
+    await busy.says(f"/approve {(await busy.codes())[0]}")
+    await busy.until_asked("answer")
+    busy.controller.says("blocked", "approval_required")
+    await busy.until_asked("approvals", 2)
+    taken.set()
+    await busy.reads("is approved")
+    listed.set()
+    busy.controller.says("completed", result="built")
+    await busy.reads("built")
+    assert sum("/approve" in text for text in await busy.bubbles()) == 1
