@@ -43,7 +43,11 @@ NEEDED = {  # tools we use, with the arguments we cannot do without
 
 
 class UnknownRun(Exception):
-    """The controller does not know this run."""
+    """The controller does not tell of this run; `is_denied`: it says there is none."""
+
+    def __init__(self, run: RunId, *, is_denied: bool) -> None:
+        super().__init__(run)
+        self.is_denied = is_denied
 
 
 class Controller(Link):
@@ -132,6 +136,8 @@ class Controller(Link):
                 return replace(found, seq=after)
             if anyio.current_time() - asked_at < QUICK_S:
                 await anyio.sleep(slice_s)  # it does not wait itself: nothing is asked in a rush
+            if found is None:
+                raise UnknownRun(run, is_denied=False)
             live = self.need("cross_thread_wait_any")
             grows = live.answers_during_wait
             slice_s = min(slice_s * 2, LAST_SLICE_S) if grows else FIRST_SLICE_S
@@ -150,7 +156,7 @@ class Controller(Link):
             return await self.call("cross_thread_wait_any", arguments, slice_s + SLICE_SLACK_S)
         except ToolError as refused:
             if refused.code == "not_found" or "unknown run" in refused.message.lower():
-                raise UnknownRun(run) from refused
+                raise UnknownRun(run, is_denied=True) from refused
             raise PeerFault(f"cross_thread_wait_any {refused.code}") from refused
         finally:
             live.waits.discard(number)

@@ -22,6 +22,7 @@ from bridge.core.model import (
     LinkDown,
     LinkLost,
     PeerFault,
+    Refusal,
     RunId,
     SendClass,
     StoreFault,
@@ -98,7 +99,9 @@ class Follow:
         after = handle.seq
         while True:
             try:
-                run = await self._controller.wait(handle.run, after)
+                run = await self._next_word(handle.run, after)
+                if run.status == "in_progress":
+                    continue
                 if self._asks(run):
                     await self._ask_owner(run)
                     after = run.seq
@@ -113,6 +116,23 @@ class Follow:
                 await anyio.sleep(ASK_AGAIN_S)
             after = None  # a new process counts its events anew
             self._bell.ring()  # a decision may have to be given again
+
+    async def _next_word(self, run: RunId, after: int | None) -> Run:
+        """What a wait says of the run, else what is found by its key; raises UnknownRun."""
+        try:
+            return await self._controller.wait(run, after)
+        except UnknownRun as unknown:
+            try:
+                found = await self._controller.find(self._turn.key, self._turn)
+            except LinkDown as down:
+                if down.reason is Refusal.CONTROLLER_LACKS:
+                    raise unknown from down
+                raise
+            if found is None or found.id != run:
+                raise
+            if unknown.is_denied and found.status == "in_progress":
+                raise  # it would be asked for ever
+            return found
 
     async def _note_running(self, handle: Accepted, is_new: bool, is_noted: anyio.Event) -> None:
         """T4, until it is written."""

@@ -76,6 +76,7 @@ class Scripted(Controller):
         self.listed: tuple[Asked, ...] = ()
         self.known = ThreadStatus(Head("head-0"), "", False, "/")
         self.found: Run | None = None
+        self.find_fails: Exception | None = None
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
         self.pauses: dict[str, anyio.Event] = {}  # what a call waits for, once
@@ -87,6 +88,11 @@ class Scripted(Controller):
         """The next word about the run."""
         run = Run(RUN, status, THREAD, reason=reason, result=result, head=Head("head-1"))
         self._words.append(run)
+        self._spoke.ring()
+
+    def fails(self, error: Exception) -> None:
+        """The next wait ends in this."""
+        self._words.append(error)
         self._spoke.ring()
 
     @property
@@ -112,6 +118,8 @@ class Scripted(Controller):
 
     async def find(self, key: Key, turn: Turn) -> Run | None:
         self.asked.append("find")
+        if self.find_fails is not None:
+            raise self.find_fails
         return self.found
 
     async def wait(self, run: RunId, after: int | None) -> Run:

@@ -185,8 +185,24 @@ async def test_controller_without_start_is_never_asked_to(tmp_path: Path, mode: 
 async def test_unknown_run_is_said_to_be_unknown(tmp_path: Path) -> None:
     """delivery-semantics 6: running, unknown_run -> settling(uncertain)."""
     async with linked(tmp_path) as controller:
-        with pytest.raises(UnknownRun):
+        with pytest.raises(UnknownRun) as unknown:
             await controller.wait(RunId("nobody"), None)
+        assert unknown.value.is_denied
+
+
+@pytest.mark.parametrize("mode", ["forgets-runs", "omits-runs"])
+async def test_wait_that_says_nothing_of_its_run_does_not_go_on_for_ever(
+    tmp_path: Path, mode: str
+) -> None:
+    """delivery-semantics 6: its key is asked for then; a run that goes on was passed over."""
+    async with linked(tmp_path, mode) as controller:
+        accepted = await controller.start(replace(TURN, prompt="sleep:60"))
+        assert isinstance(accepted, Accepted)
+        with pytest.raises(UnknownRun) as unknown:
+            await controller.wait(accepted.run, None)
+        assert not unknown.value.is_denied
+        found = await controller.find(TURN.key, TURN)
+        assert (found is not None) is (mode == "omits-runs")
 
 
 @pytest.mark.parametrize("code", ["not_found", "invalid"])

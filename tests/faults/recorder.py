@@ -16,6 +16,8 @@ bubbles. Modes:
     refuses:TOOL:CODE   this tool answers with an error of this code
     drops:TOOL    the tool is not there
     drops-field:TOOL:FIELD   nor this argument of it
+    omits-runs    a wait for a run that goes on says nothing of it
+    forgets-runs  no wait and no list tells of any run
     noise         log lines, half lines and a foreign object on stdout between the messages
 """
 
@@ -59,9 +61,11 @@ class Refused(Exception):
 class Recorder:
     """The tools. `accepted` in the state holds one entry for each start that was taken."""
 
-    def __init__(self, path: Path, forgets_keys: bool) -> None:
+    def __init__(self, path: Path, modes: list[str]) -> None:
         self._path = path
-        self._forgets_keys = forgets_keys
+        self._forgets_keys = "forgets-keys" in modes
+        self._forgets_runs = "forgets-runs" in modes
+        self._omits_runs = "omits-runs" in modes
         self.state: Json = {"heads": {THREAD: "head-0"}, "locks": {}, "runs": {}, "accepted": []}
         if path.exists():
             self.state = json.loads(path.read_text())
@@ -117,7 +121,9 @@ class Recorder:
         run = self._run(given["run_ids"][0])
         left_s = min(run["due"] - time.time(), given["timeout_ms"] / 1000)
         time.sleep(max(0.0, left_s))
-        return {"status": "timeout" if _is_open(run) else "ready", "runs": [self._shown(run)]}
+        is_hidden = self._forgets_runs or (self._omits_runs and _is_open(run))
+        shown = [] if is_hidden else [self._shown(run)]
+        return {"status": "timeout" if _is_open(run) or is_hidden else "ready", "runs": shown}
 
     def read_result(self, given: Json) -> Json:
         run = self._run(given["run_id"])
@@ -143,7 +149,8 @@ class Recorder:
         return {"run": self._shown(run)}
 
     def list_runs(self, given: Json) -> Json:
-        runs = [self._shown(run) for run in self.state["runs"].values()]
+        known = [] if self._forgets_runs else self.state["runs"].values()
+        runs = [self._shown(run) for run in known]
         return {"runs": [run for run in runs if run["session_id"] == given["session_id"]]}
 
     def answer(self, given: Json) -> Json:
@@ -251,7 +258,7 @@ def main() -> None:
     path = Path(sys.argv[1])
     path.with_name(path.name + ".pid").write_text(str(os.getpid()))
     modes = sys.argv[2:]
-    recorder = Recorder(path, "forgets-keys" in modes)
+    recorder = Recorder(path, modes)
     for line in sys.stdin:
         asked = json.loads(line)
         if "noise" in modes:

@@ -1,0 +1,76 @@
+"""A turn at a controller that forgets, stumbles or lacks what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.core.model import LinkDown, LinkLost, Refusal
+from bridge.core.turns import Run
+from bridge.links.controller import UnknownRun
+from tests.contract.room import RUN, THREAD, Room, room
+
+GOES_ON = Run(RUN, "in_progress", THREAD)
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Room]:
+    """A room in which one turn runs."""
+    async with room(tmp_path) as built:
+        await built.says("build it")
+        await built.until_asked("start")
+        yield built
+
+
+@pytest.mark.parametrize("is_denied", [True, False])
+async def test_run_that_the_controller_has_forgotten_ends_uncertain(
+    busy: Room, is_denied: bool
+) -> None:
+    """delivery-semantics 6: unknown_run -> settling(uncertain), once its key is not there."""
+    busy.controller.fails(UnknownRun(RUN, is_denied=is_denied))
+    await busy.reads("Nobody can say whether #1 ran")
+    await busy.until_done()
+    assert await busy.outcomes() == ["uncertain"]
+    assert busy.controller.asked.count("find") == 1
+
+
+async def test_run_that_is_forgotten_over_a_restart_ends_uncertain(busy: Room) -> None:
+    """F48: the controller died, and the new one answers as if there were no run."""
+    busy.controller.fails(LinkLost("controller", 1))
+    busy.controller.fails(UnknownRun(RUN, is_denied=False))
+    await busy.reads("Nobody can say whether #1 ran")
+
+
+async def test_run_that_a_wait_passes_over_is_waited_for_while_its_key_is_there(
+    busy: Room,
+) -> None:
+    """Ours: a controller that tells only of runs that have changed."""
+    busy.controller.found = GOES_ON
+    busy.controller.fails(UnknownRun(RUN, is_denied=False))
+    busy.controller.fails(UnknownRun(RUN, is_denied=False))
+    await busy.until_asked("find", 2)
+    busy.controller.says("completed", result="built")
+    await busy.reads("built")
+
+
+async def test_run_that_is_denied_and_listed_all_the_same_ends_uncertain(busy: Room) -> None:
+    """Ours: who contradicts himself is not asked for ever."""
+    busy.controller.found = GOES_ON
+    busy.controller.fails(UnknownRun(RUN, is_denied=True))
+    await busy.reads("Nobody can say whether #1 ran")
+
+
+async def test_run_that_is_denied_but_over_by_its_key_gives_its_answer(busy: Room) -> None:
+    """delivery-semantics 6: late, but delivered."""
+    busy.controller.found = Run(RUN, "completed", THREAD, result="built")
+    busy.controller.fails(UnknownRun(RUN, is_denied=True))
+    await busy.reads("built")
+
+
+async def test_forgotten_run_of_a_controller_that_lists_none_ends_uncertain(busy: Room) -> None:
+    """R32: nothing to look it up with, so nobody can say."""
+    busy.controller.find_fails = LinkDown(Refusal.CONTROLLER_LACKS)
+    busy.controller.fails(UnknownRun(RUN, is_denied=False))
+    await busy.reads("Nobody can say whether #1 ran")
