@@ -98,6 +98,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Codex 现在连不上，#{id} 会在恢复后发送。不想等：/cancel {id}",
         "Codex cannot be reached now. #{id} is sent when it is back; /cancel {id} to drop it.",
     ),
+    "lock_kept": (
+        "#{id} 结束了，但 {alias} 还锁着：锁的凭证在一次中断中丢了。解锁：/recover {alias}",
+        "#{id} is over, but {alias} is still locked: the token of its lock was lost in a crash. "
+        "To take it back: /recover {alias}",
+    ),
     "working": ("#{id} 还在进行中。停下：/stop", "#{id} is still working. To end it: /stop"),
     "stopping": ("正在停止 #{id}…", "Stopping #{id}…"),
     "more": ("还有 {left} 段，回复 /more", "{left} more: send /more"),

@@ -268,6 +268,13 @@ def owed(turn: Turn) -> tuple[Owed, ...]:
     return OWES_ALL if turn.run else ()
 
 
+def lock_kept(turn: Turn, peer: Peer) -> NewRow:
+    """Said once: the thread stays locked in our name until its owner takes the lock back."""
+    told = notice("lock_kept", peer.lang, id=turn.id, alias=turn.alias)
+    name = f"lock-{turn.key[5:29]}"
+    return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name, turn=turn.id)
+
+
 def bubbles(
     turn: Turn, result: str, cuts: tuple[int, ...], first: int, count: int, peer: Peer, ids: Ids
 ) -> tuple[NewRow, ...]:

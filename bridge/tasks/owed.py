@@ -9,10 +9,14 @@ from __future__ import annotations
 import anyio
 
 from bridge.core import turns as core
-from bridge.core.model import LinkDown, LinkLost, Owed, PeerFault, Refusal, Turn
+from bridge.core.decision import Audit
+from bridge.core.model import Attempt, LinkDown, LinkLost, Owed, PeerFault, Refusal, Turn
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError
+from bridge.store import inbox, views
 from bridge.store import turns as store
+from bridge.store.outbox import Sender
+from bridge.tasks.channel import Channel
 from bridge.tasks.points import Point, reach
 from bridge.tasks.state import Bell, Shared
 from bridge.wire import log
@@ -27,10 +31,16 @@ class Debts:
     """What the turns of one thread owe to the controller."""
 
     def __init__(
-        self, shared: Shared, controller: Controller, bell: Bell, recovers_own_locks: bool
+        self,
+        shared: Shared,
+        controller: Controller,
+        channel: Channel,
+        bell: Bell,
+        recovers_own_locks: bool,
     ) -> None:
         self._shared = shared
         self._controller = controller
+        self._channel = channel
         self._bell = bell
         self._recovers_own_locks = recovers_own_locks
         self._refused = 0  # calls that the controller is owed and refuses
@@ -89,9 +99,13 @@ class Debts:
                 return
             if not self._recovers_own_locks:
                 _log.error("turn.lock_lost", turn_id=turn.id)
+                await self._tell_locked(turn)
                 return
             lock = await self._controller.recover_lock(turn)
             _log.warning("turn.lock_recovered", turn_id=turn.id)
+            line = Audit("lock.recover", "controller-contract 1", "recovered", str(turn.id))
+            now_ms = self._shared.now_ms()
+            await self._shared.db.run(lambda: inbox.add_audit((line,), turn.peer, now_ms))
             if lock is None:
                 return
         try:
@@ -100,6 +114,16 @@ class Debts:
             status = await self._controller.status(turn.thread)
             if status.is_active and status.owner == self._controller.owner(turn):
                 raise
+
+    async def _tell_locked(self, turn: Turn) -> None:
+        """The lock is ours and its token is lost: the owner may take it back."""
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            peer = views.peer(turn.peer, self._shared.lang)
+            told = core.lock_kept(turn, peer)
+            return store.tell(turn.peer, (told,), now_ms, sender)
+
+        await self._channel.write(unit)
 
 
 async def link_or_news(controller: Controller, bell: Bell) -> None:

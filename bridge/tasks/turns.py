@@ -121,7 +121,13 @@ class _Thread:
         self._controller = all_threads.controller
         self._thread = thread
         self._bell = bell
-        self._debts = Debts(self._shared, self._controller, bell, all_threads.recovers_own_locks)
+        self._debts = Debts(
+            self._shared,
+            self._controller,
+            all_threads.channel,
+            bell,
+            all_threads.recovers_own_locks,
+        )
 
     async def serve(self, turn: Turn | None) -> None:
         """Work until the thread has no unfinished turn; `turn` is the first, where known."""

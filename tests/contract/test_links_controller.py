@@ -95,7 +95,9 @@ async def test_turn_is_started_found_waited_for_and_released(tmp_path: Path) -> 
     """controller-contract 1: the whole way with the base tools alone."""
     async with linked(tmp_path) as controller:
         accepted = await controller.start(TURN)
-        assert isinstance(accepted, Accepted) and accepted.lock is None
+        assert isinstance(accepted, Accepted) and accepted.lock is not None
+        again = await controller.start(TURN)
+        assert isinstance(again, Accepted) and (again.run, again.lock) == (accepted.run, None)
         found = await controller.find(TURN.key, TURN)
         assert found is not None and found.id == accepted.run
         run = await controller.result(await controller.wait(accepted.run, None))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.core.model import LinkDown, LinkLost, Refusal
+from bridge.core.decision import ThreadStatus
+from bridge.core.model import Head, LinkDown, LinkLost, Refusal
 from bridge.core.turns import Run
 from bridge.links.controller import UnknownRun
-from tests.contract.room import RUN, THREAD, Room, room
+from tests.contract.room import OWNER, RUN, THREAD, Room, room
 
 GOES_ON = Run(RUN, "in_progress", THREAD)
 
@@ -74,3 +75,31 @@ async def test_forgotten_run_of_a_controller_that_lists_none_ends_uncertain(busy
     busy.controller.find_fails = LinkDown(Refusal.CONTROLLER_LACKS)
     busy.controller.fails(UnknownRun(RUN, is_denied=False))
     await busy.reads("Nobody can say whether #1 ran")
+
+
+async def test_own_lock_that_is_taken_back_leaves_an_audit_line(tmp_path: Path) -> None:
+    """R38, controller-contract 1: nobody is dispossessed, and it can be looked up."""
+    async with room(tmp_path) as built:
+        await end_with_a_lost_token(built)
+        assert built.controller.asked[-2:] == ["recover_lock", "release"]
+        assert ("lock.recover", "recovered") in await built.audits()
+
+
+async def test_own_lock_that_may_not_be_taken_back_is_told_once(tmp_path: Path) -> None:
+    """controller-contract 1: with CTB_RECOVER_OWN_LOCKS off the owner is told what to send."""
+    async with room(tmp_path, recovers_own_locks=False) as built:
+        await end_with_a_lost_token(built)
+        assert "recover_lock" not in built.controller.asked
+        assert "lock.recover" not in {what for what, _ in await built.audits()}
+        told = [text for text in await built.bubbles() if "/recover code" in text]
+        assert len(told) == 1
+
+
+async def end_with_a_lost_token(room: Room) -> None:
+    """A turn ends whose lock still carries our name, and whose token nobody has."""
+    room.controller.lock = None
+    await room.says("build it")
+    await room.until_asked("start")
+    room.controller.known = ThreadStatus(Head("head-1"), f"ctb-private:{OWNER}", True, "/")
+    room.controller.says("completed", result="built")
+    await room.until_done()

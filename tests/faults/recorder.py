@@ -81,7 +81,7 @@ class Recorder:
         key, thread = given["idempotency_key"], given["session_id"]
         known = [run for run in self.state["runs"].values() if run["key"] == key]
         if known and not self._forgets_keys:
-            return self._started(known[0])
+            return self._started(known[0], is_replay=True)
         if any(_is_open(run) and run["thread"] == thread for run in self.state["runs"].values()):
             raise Refused("busy", "a turn is running in this thread")
         if given["expected_session_head"] not in (None, self.state["heads"].get(thread)):
@@ -103,7 +103,7 @@ class Recorder:
         self.state["accepted"].append({"key": key, "message": given["message"]})
         self.state["heads"][thread] = run_id
         self.state["locks"][thread] = {"owner": given["owner"], "token": token}
-        return self._started(run)
+        return self._started(run, is_replay=False)
 
     def status(self, given: Json) -> Json:
         thread = given["session_id"]
@@ -161,12 +161,12 @@ class Recorder:
         self.state["locks"][given["session_id"]] = {"owner": given["owner"], "token": token}
         return {"lock_token": token}
 
-    def _started(self, run: Json) -> Json:
+    def _started(self, run: Json, *, is_replay: bool) -> Json:
         lock = self.state["locks"].get(run["thread"])
         return {
             "run_id": run["run_id"],
             "session_id": run["thread"],
-            "lock_token": lock["token"] if lock and _is_open(run) else None,
+            "lock_token": lock["token"] if lock and (_is_open(run) or not is_replay) else None,
             "run": self._shown(run),
         }
 
