@@ -13,6 +13,7 @@ from bridge.core import approvals, naming
 from bridge.core import commands as c
 from bridge.core.answers import answer
 from bridge.core.decision import (
+    Asking,
     Audit,
     Decision,
     Facts,
@@ -242,6 +243,9 @@ class _Deciding(Room):
         thread = self._named_thread(name)
         shown = name or self.peer.active or "-"
         mine = [t for t in self.view.turns if t.thread == thread]
+        asking = self.view.asking
+        if not mine and asking is not None and asking.thread == thread:
+            return self._unplan(asking)
         if not mine:
             phrase = "no_alias" if thread is None and name else "nothing_runs"
             return self.tell(phrase, alias=shown)
@@ -254,6 +258,14 @@ class _Deciding(Room):
         step = TurnStep(turn.id, turn.thread, turn.state, after, stop_requested=True)
         audit = Audit("turn.stop", "owner", "stopping", str(turn.id))
         return replace(self.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
+
+    def _unplan(self, asking: Asking) -> Decision:
+        """A prompt whose turn is not there yet: its rows are done, so no turn can follow."""
+        state, outcome = inbox_step(InboxState.NEW, InboxEvent.ANSWERED)
+        steps = tuple(RowStep(row, state, outcome) for row in asking.rows)
+        audit = Audit("turn.stop", "owner", "not begun", str(asking.rows[0]))
+        found = self.build(InboxEvent.ANSWERED, notice("not_begun", self.lang))
+        return replace(found, rows=found.rows + steps, audit=(audit,))
 
     def cancel(self, number: int) -> Decision:
         for turn in self.view.turns:
@@ -272,7 +284,9 @@ class _Deciding(Room):
         if name:
             found = alias_named(self.view, name)
             return found.thread if found else None
-        return active_thread(self.view) or next((t.thread for t in self.view.turns), None)
+        asked = (self.view.asking.thread,) if self.view.asking else ()
+        others = (*(t.thread for t in self.view.turns), *asked)
+        return active_thread(self.view) or next(iter(others), None)
 
     # ---- approvals --------------------------------------------------------------
 

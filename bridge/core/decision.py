@@ -149,6 +149,14 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """A prompt that is not planned yet: the controller is asked about its thread."""
+
+    thread: ThreadId
+    rows: tuple[InboxId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What the store knows that a decision about one peer's message may need.
 
@@ -168,6 +176,7 @@ class View:
     asked_turn: Turn | None = None
     credits: int | None = None  # sends left in the window; None: no limit
     approvals: tuple[Approval, ...] = ()  # open ones of this peer
+    asking: Asking | None = None  # of this peer, for `/stop`
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "nothing_to_confirm": ("现在没有要确认的事。", "There is nothing to confirm."),
     # turns on command
     "cancelled": ("#{id} 已取消。", "#{id} is cancelled."),
+    "not_begun": (
+        "还没有开始，已取消。要执行就再发一次。",
+        "It had not begun and is cancelled. To run it, send it again.",
+    ),
     "not_waiting": (
         "#{id} 不在排队。/queue 看排队的；正在进行的用 /stop。",
         "#{id} is not waiting. /queue shows what is; /stop ends the running one.",

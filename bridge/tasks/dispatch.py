@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import commands, decide, intake
-from bridge.core.decision import Decision, Facts, View
+from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.model import (
     InboxId,
     InboxRow,
@@ -60,6 +60,7 @@ class Dispatcher:
         self._channel = channel
         self._threads = threads
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
+        self._plans: dict[PeerId, Asking] = {}  # the prompt among them
         self._prompted: dict[PeerId, deque[int]] = defaultdict(deque)  # when, in the last minute
         self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
@@ -128,7 +129,8 @@ class Dispatcher:
             reach("before T2")
             command = decide.command_of(batch)
             if commands.needs_whole(command):
-                view = await self._whole(view, command)
+                plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
+                view = replace(await self._whole(view, command), asking=plan)
             need = commands.Need.NONE if batch.is_stale else commands.needs(command)
             if need is commands.Need.STATUS and self._is_known_busy(command, view):
                 need = commands.Need.NONE
@@ -137,6 +139,9 @@ class Dispatcher:
                 return
             peer = view.peer.id
             self._asking[peer] = tuple(row.id for row in batch.rows) + self._asking.get(peer, ())
+            thread = decide.target_of(command, view)
+            if isinstance(command, _PROMPTS) and thread is not None:
+                self._plans[peer] = Asking(thread, tuple(row.id for row in batch.rows))
             asking.start_soon(self._ask, batch, command, need, view)
         except StoreFault:
             raise
@@ -167,6 +172,8 @@ class Dispatcher:
         except Exception:
             await self._failed(batch.rows, view)
         finally:
+            if isinstance(command, _PROMPTS):
+                self._plans.pop(view.peer.id, None)
             left = tuple(i for i in self._asking.get(view.peer.id, ()) if i not in ids)
             if left:
                 self._asking[view.peer.id] = left
@@ -256,16 +263,9 @@ class Dispatcher:
         await self._apply(decision, view, self._shared.now_ms())
 
 
+_PROMPTS = commands.Prompt | commands.Send | commands.Retry  # what makes a turn
 # What makes a turn, or changes which thread the prompts behind it go to.
-_IN_ORDER = (
-    commands.Prompt
-    | commands.Send
-    | commands.Retry
-    | commands.RunHeld
-    | commands.Use
-    | commands.Bind
-    | commands.Yes
-)
+_IN_ORDER = _PROMPTS | commands.RunHeld | commands.Use | commands.Bind | commands.Yes
 
 
 def _goes_ahead(row: InboxRow) -> bool:

@@ -40,7 +40,7 @@ from bridge.core.turns import Accepted, Run, StartReply
 from bridge.links.controller import Controller
 from bridge.links.link import CALL_DEADLINE_S, Link
 from bridge.links.worker import WorkerLink
-from bridge.store import accounts, inbox
+from bridge.store import accounts, inbox, rows, views
 from bridge.store.db import Database
 from bridge.store.statements import add, change, records
 from bridge.store.tables import (
@@ -113,7 +113,7 @@ class Scripted(Controller):
         return self.known
 
     async def start(self, turn: Turn) -> StartReply:
-        self.asked.append("start")
+        await self.note_call("start")
         return Accepted(RUN, turn.thread, self.lock, 1)
 
     async def find(self, key: Key, turn: Turn) -> Run | None:
@@ -242,9 +242,20 @@ class Room:
 
         await self.until(look, "the turns are done")
 
-    async def outcomes(self) -> list[str]:
+    async def until_decided(self) -> None:
+        """Wait until no message is left to decide."""
+
+        async def look() -> bool:
+            return await self.db.read(views.due_rows) == 0
+
+        await self.until(look, "every message is decided")
+
+    async def turns(self) -> list[Turn]:
         found = await self.db.read(lambda: records(TurnTable, "1 ORDER BY id"))
-        return [row.outcome for row in found]
+        return [rows.turn(row) for row in found]
+
+    async def outcomes(self) -> list[str]:
+        return [turn.outcome for turn in await self.turns()]
 
     async def codes(self) -> list[str]:
         """The codes that can be used now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bridge.core.decision import ThreadStatus
@@ -93,6 +94,49 @@ async def test_own_lock_that_may_not_be_taken_back_is_told_once(tmp_path: Path) 
         assert "lock.recover" not in {what for what, _ in await built.audits()}
         told = [text for text in await built.bubbles() if "/recover code" in text]
         assert len(told) == 1
+
+
+@pytest.mark.parametrize("word", ["/stop", "/stop code"])
+async def test_stop_that_overtakes_a_prompt_cancels_it(tmp_path: Path, word: str) -> None:
+    """Ours: the owner is never told that nothing runs, only to see it start then."""
+    async with room(tmp_path) as built:
+        answered = built.controller.pauses["status"] = anyio.Event()
+        await built.says("build it")
+        await built.until_asked("status")
+        await built.says(word)
+        await built.reads("had not begun")
+        answered.set()
+        await built.says("build the other one")
+        await built.until_asked("start")
+        built.controller.says("completed", result="built")
+        await built.reads("built")
+        assert [turn.prompt for turn in await built.turns()] == ["build the other one"]
+        assert not any("Nothing is running" in text for text in await built.bubbles())
+
+
+async def test_stop_of_another_thread_leaves_a_prompt_alone(tmp_path: Path) -> None:
+    """Ours: `/stop` names a thread, or means the one in use."""
+    async with room(tmp_path) as built:
+        answered = built.controller.pauses["status"] = anyio.Event()
+        await built.says("build it")
+        await built.until_asked("status")
+        await built.says("/stop other")
+        await built.reads("There is no other")
+        answered.set()
+        await built.until_asked("start")
+
+
+async def test_stop_during_the_start_stops_the_turn(tmp_path: Path) -> None:
+    """delivery-semantics 6: obeyed after the start's reply."""
+    async with room(tmp_path) as built:
+        started = built.controller.pauses["start"] = anyio.Event()
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("/stop")
+        await built.until_decided()
+        started.set()
+        await built.reads("#1 is stopped")
+        assert await built.outcomes() == ["cancelled"]
 
 
 async def end_with_a_lost_token(room: Room) -> None:
