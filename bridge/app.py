@@ -10,6 +10,7 @@
           ├─ dispatcher       inbox -> Decision
           ├─ door.keep_room   tells the worker when more may be fetched
           ├─ controller.keep  the child and its link
+          ├─ offers           says which of its tools are lacking
           └─ reader           our own lister, while it is asked for
 
 Start-up and recovery are the same code: every task takes up what its rows say.
@@ -103,6 +104,7 @@ class _Bridge:
         from bridge.tasks.channel import Channel
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
+        from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
         from bridge.tasks.turns import Threads
 
@@ -142,6 +144,7 @@ class _Bridge:
                 working.start_soon(dispatcher.keep_deciding)
                 working.start_soon(door.keep_room)
                 working.start_soon(_keep_beside, controller, worker)
+                working.start_soon(Offers(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)
                 _log.info("bridge.ready")
                 self._say("ready")

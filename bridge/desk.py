@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bridge.core.model import Account, AccountState, Refusal, TurnState
+from bridge.core.offers import EXTRA
 from bridge.core.phrases import say
 from bridge.core.sending import UNCONFIRMED_ALERT
 from bridge.links.controller import Controller
@@ -112,7 +113,9 @@ class Desk:
     def _controller_line(self) -> str:
         trouble = self._controller.trouble
         if trouble is None:
-            return f"connected (link {self._controller.link_no})"
+            lacks = ", ".join(sorted(self._controller.lacks - set(EXTRA)))
+            lacking = f", without {lacks}: update or restart it" if lacks else ""
+            return f"connected (link {self._controller.link_no}){lacking}"
         hint = ": check CTB_CONTROLLER_COMMAND" if trouble is Refusal.CONTROLLER_MISSING else ""
         return say(trouble, "en") + hint
 

@@ -40,6 +40,17 @@ NEEDED = {  # tools we use, with the arguments we cannot do without
     "cross_thread_wait_any": ("run_ids",),
     "cross_thread_read_result": ("run_id",),
 }
+OTHERS = {  # and those that only one feature needs
+    "cross_thread_status": ("session_id",),
+    "cross_thread_list_runs": ("session_id",),
+    "cross_thread_delivery_ack": ("run_id",),
+    "cross_thread_close": ("run_id",),
+    "cross_thread_release": ("session_id", "lock_token"),
+    "cross_thread_cancel": ("run_id",),
+    "cross_thread_force_recover": ("session_id", "owner"),
+    "cross_thread_approvals": ("run_ids",),
+    "cross_thread_answer": ("approval_id", "digest", "decision"),
+}
 
 
 class UnknownRun(Exception):
@@ -61,9 +72,15 @@ class Controller(Link):
         owner_prefix: str,
         reader: Link,
     ) -> None:
-        super().__init__(command, env, stderr, NEEDED)
+        super().__init__(command, env, stderr, NEEDED, OTHERS)
         self._owner_prefix = owner_prefix
         self._reader = reader
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """The tools we use that are not there, or lack an argument; without their prefix."""
+        used = (*NEEDED, *OTHERS)
+        return frozenset(n.removeprefix("cross_thread_") for n in used if not self.offers(n))
 
     async def status(self, thread: ThreadId, deadline_s: float = CALL_DEADLINE_S) -> ThreadStatus:
         """The thread as the controller sees it: no model, no lock, no change."""

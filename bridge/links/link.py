@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from bridge.core.model import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.links.calls import PIPE_BROKEN, Calls, Reply
@@ -76,12 +78,14 @@ class Link:
         env: Mapping[str, str],
         stderr: Path,
         needed: Mapping[str, tuple[str, ...]],
+        others: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._command = tuple(command)
         self._env = dict(env)
         self._stderr = stderr
         self.counted_deadline_s = COUNTED_DEADLINE_S
         self._needed = needed
+        self._others = others or {}  # used where they are offered whole
         self._live: _Live | None = None
         self._numbers = count(1)
         self.calls = count(1)
@@ -152,12 +156,22 @@ class Link:
 
     async def _connect_once(self) -> None:
         from mcp import ClientSession
-        from mcp.types import Implementation
+        from mcp.types import Implementation, ToolListChangedNotification
+
+        async def heard(message: object) -> None:
+            if isinstance(message, ToolListChangedNotification):
+                with suppress(anyio.WouldBlock):
+                    moved.send_nowait(None)
 
         async with controller_process(self._command, self._env, self._stderr) as child:
+            moved, moves = anyio.create_memory_object_stream[None](1)
             info = Implementation(name="codex-thread-bridge", version="0.1.0")
             streams = (child.incoming, child.outgoing)
-            async with ClientSession(*streams, client_info=info) as session:
+            async with (
+                moved,
+                moves,
+                ClientSession(*streams, client_info=info, message_handler=heard) as session,
+            ):
                 with anyio.fail_after(GREETING_DEADLINE_S):
                     await session.initialize()
                     tools = await self._tools(session)
@@ -165,9 +179,24 @@ class Link:
                 self._up(live)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._lose_when, child.gone, live)
+                    tasks.start_soon(self._keep_tools, session, live, moves)
                     await live.lost.wait()
                     tasks.cancel_scope.cancel()
                 self._down(Refusal.CONTROLLER_DOWN)
+
+    async def _keep_tools(
+        self, session: ClientSession, live: _Live, moves: MemoryObjectReceiveStream[None]
+    ) -> None:
+        """Look again whenever the controller says that its tools have changed (R32)."""
+        async for _ in moves:
+            try:
+                with anyio.fail_after(GREETING_DEADLINE_S):
+                    live.tools = await self._tools(session)
+            except Exception as failed:  # a list that cannot be read: the old one stays
+                _log.warning("controller.no_list", why=type(failed).__name__)
+                continue
+            self._weigh(live)
+            self._tell()
 
     async def _tools(self, session: ClientSession) -> Mapping[str, frozenset[str]]:
         from mcp.types import PaginatedRequestParams
@@ -182,19 +211,23 @@ class Link:
             cursor = page.next_cursor
             if not cursor:
                 break
-        for name, fields in self._needed.items():
+        for name, fields in {**self._others, **self._needed}.items():
             lacking = [f for f in fields if found.get(name) and f not in found[name]]
             if name not in found or lacking:
-                _log.error("controller.lacks", tool=name, fields=lacking)
+                say = _log.error if name in self._needed else _log.info
+                say("controller.lacks", tool=name, fields=lacking)
                 found.pop(name, None)
         return found
 
     def _up(self, live: _Live) -> None:
         self._live = live
-        lacks = [name for name in self._needed if name not in live.tools]
-        self.trouble = Refusal.CONTROLLER_LACKS if lacks else None
+        self._weigh(live)
         _log.info("link.up", link="controller", link_no=live.number, tools=len(live.tools))
         self._tell()
+
+    def _weigh(self, live: _Live) -> None:
+        lacks = [name for name in self._needed if name not in live.tools]
+        self.trouble = Refusal.CONTROLLER_LACKS if lacks else None
 
     def _down(self, trouble: Refusal) -> None:
         if self._live is not None:

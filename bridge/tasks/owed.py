@@ -126,15 +126,22 @@ class Debts:
         await self._channel.write(unit)
 
 
-async def link_or_news(controller: Controller, bell: Bell) -> None:
-    """Wait until the controller comes or goes, or something about this thread's turns changes."""
+async def link_or_news(controller: Controller, bell: Bell, tool: str = "") -> bool:
+    """Wait until the controller is there, with this tool, or this thread's turns change.
+
+    Whether it was the controller.
+    """
+    is_there = False
     async with anyio.create_task_group() as either:
 
         async def link() -> None:
-            if not controller.is_up:  # it may have come since we were told
+            nonlocal is_there
+            while not (controller.offers(tool) if tool else controller.is_up):
                 await controller.changed()
+            is_there = True
             either.cancel_scope.cancel()
 
         either.start_soon(link)
         await bell.heard()
         either.cancel_scope.cancel()
+    return is_there

@@ -196,8 +196,9 @@ class _Thread:
                 await self._bell.heard()
             case Parked.AGREED:
                 await self._claim(turn, TurnEvent.OWNER_RETRY, None)
-            case Parked.CONTROLLER if not self._controller.is_up:
-                await link_or_news(self._controller, self._bell)
+            case Parked.CONTROLLER if not self._controller.offers("cross_thread_start"):
+                if await link_or_news(self._controller, self._bell, "cross_thread_start"):
+                    await self._claim(turn, TurnEvent.LINK_UP, None)
             case _:
                 wait_s = (turn.retry_at_ms - self._shared.now_ms()) / 1000
                 longest_s = core.RETRY_LAST_MS / 1000  # a clock that was set back delays no more

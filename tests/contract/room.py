@@ -72,7 +72,7 @@ class Scripted(Controller):
         super().__init__((), {}, nothing, "ctb-private", Link((), {}, nothing, {}))
         self.trouble = None
         self.asked: list[str] = []  # the calls, in order
-        self.lacks: set[str] = set()
+        self.dropped: set[str] = set()
         self.listed: tuple[Asked, ...] = ()
         self.known = ThreadStatus(Head("head-0"), "", False, "/")
         self.found: Run | None = None
@@ -100,7 +100,7 @@ class Scripted(Controller):
         return True
 
     def offers(self, tool: str) -> bool:
-        return tool not in self.lacks
+        return tool not in self.dropped
 
     async def ready(self, within_s: float) -> None:
         return None

@@ -4,7 +4,9 @@
 
 An MCP stdio server written by hand, so that it starts in a few milliseconds. It serves
 one call at a time. Its state is replaced as a whole at each change, each call is one
-line of `STATE.json.calls`, and its process id lies in `STATE.json.pid`. What a run does
+line of `STATE.json.calls`, and its process id lies in `STATE.json.pid`.
+Words of modes in `STATE.json.modes` hold beside its own: when they have changed it says
+so with `notifications/tools/list_changed` before its next answer. What a run does
 stands in its message, a word a line: `sleep:S` takes S seconds, `long` answers with two
 bubbles. Modes:
 
@@ -259,8 +261,14 @@ def main() -> None:
     path.with_name(path.name + ".pid").write_text(str(os.getpid()))
     modes = sys.argv[2:]
     recorder = Recorder(path, modes)
+    own, later = modes, path.with_name(path.name + ".modes")
     for line in sys.stdin:
         asked = json.loads(line)
+        added = later.read_text().split() if later.exists() else []
+        if modes != own + added:
+            modes = own + added
+            note = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+            sys.stdout.write(json.dumps(note) + "\n")
         if "noise" in modes:
             sys.stdout.write('INFO: not JSON\n{"jsonrpc":\n{"hello": "you"}\n\n')
         result = None
