@@ -6,6 +6,7 @@
        ├─ serve               the private socket: workers, cli, facade
        ├─ channel             outbox -> worker; its last attempt is waited for
        └─ working             ends first
+          ├─ fetches          the owner's files, worker -> data/attachments
           ├─ threads          one task per busy thread
           ├─ dispatcher       inbox -> Decision
           ├─ door.keep_room   tells the worker when more may be fetched
@@ -104,6 +105,7 @@ class _Bridge:
         from bridge.tasks.channel import Channel
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
+        from bridge.tasks.fetch import Fetches
         from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
         from bridge.tasks.turns import Threads
@@ -121,7 +123,8 @@ class _Bridge:
         channel = Channel(shared, worker)
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
         dispatcher = Dispatcher(shared, controller, channel, threads)
-        door = Door(shared, worker, settings.data_dir)
+        fetches = Fetches(shared, worker, settings.data_dir / "attachments")
+        door = Door(shared, worker, fetches, settings.data_dir)
         desk = Desk(shared, door, worker, controller, threads)
         for part in (door, channel, threads):
             await part.open()
@@ -143,6 +146,7 @@ class _Bridge:
                 working.start_soon(threads.keep_serving)
                 working.start_soon(dispatcher.keep_deciding)
                 working.start_soon(door.keep_room)
+                working.start_soon(fetches.keep_fetching)
                 working.start_soon(_keep_beside, controller, worker)
                 working.start_soon(Offers(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)

@@ -21,6 +21,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.phrases import age, notice, say, usage
+from bridge.core.prompts import without_paths
 from bridge.core.text import clean, preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
@@ -156,6 +157,8 @@ def _waiting(view: View) -> list[str]:
         lines.append(say("status_queue", lang, count=len(waiting)))
     if view.held:
         lines.append(say("status_held", lang, count=len(view.held)))
+    if view.files_alone:
+        lines.append(say("status_files", lang, count=len(view.files_alone)))
     return lines
 
 
@@ -180,7 +183,8 @@ def _queue(view: View) -> str:
     lines = [notice("queue_head", lang)]
     for turn in view.turns[:MAX_LISTED]:
         state = say(_state_phrase(turn, view), lang)
-        lines.append(f"#{turn.id} {turn.alias} · {state} · {preview(turn.prompt, PROMPT_CHARS)}")
+        said = preview(without_paths(turn.prompt, turn.files), PROMPT_CHARS)
+        lines.append(f"#{turn.id} {turn.alias} · {state} · {said}")
     return "\n".join(lines)
 
 

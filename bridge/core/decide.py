@@ -12,6 +12,7 @@ from dataclasses import replace
 from bridge.core import approvals, naming
 from bridge.core import commands as c
 from bridge.core.answers import answer
+from bridge.core.attached import TurnFile
 from bridge.core.decision import (
     Asking,
     Audit,
@@ -29,7 +30,6 @@ from bridge.core.model import (
     Alias,
     AliasName,
     Approval,
-    InboxRow,
     InboxState,
     Parked,
     ThreadId,
@@ -37,6 +37,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.phrases import age, notice, say
+from bridge.core.prompts import compose
 from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
 from bridge.core.turns import TurnEvent, turn_key, turn_step
 
@@ -47,7 +48,7 @@ def command_of(batch: Batch) -> c.Command:
     """What the rows of a batch ask for, read as one message."""
     if is_command(batch.rows[0]):
         return c.parse(batch.rows[0].text)
-    return c.Prompt("\n".join(c.unescaped(row.text) for row in batch.rows if row.text))
+    return c.Prompt("\n".join(row.text for row in batch.rows if row.text))
 
 
 def target_of(command: c.Command, view: View) -> ThreadId | None:
@@ -85,9 +86,11 @@ def decide(
     room = _Deciding(batch, view, facts, policy, now_ms, ids)
     if batch.is_stale:
         return room.hold_stale()
+    if batch.is_wordless:
+        return room.ask_about_files()
     match command:
-        case c.Prompt(text):
-            return room.prompt(text)
+        case c.Prompt():
+            return room.prompt()
         case c.Send(alias, text):
             return room.send(alias, text)
         case c.Retry():
@@ -122,13 +125,14 @@ def decide(
             return room.answered(answer(command, view, facts, now_ms, ids))
 
 
-def set_aside(row: InboxRow, view: View, ids: Ids) -> Decision:
-    """A message that failed three times: out of the way, and its owner told."""
-    room = _Deciding(Batch((row,)), view, Facts(), Policy(), 0, ids)
+def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
+    """Messages that failed three times: out of the way, and their owner told."""
+    room = _Deciding(batch, view, Facts(), Policy(), 0, ids)
+    first = batch.rows[0].id
     return room.build(
         InboxEvent.POISONED,
-        notice("poison", view.peer.lang, id=row.id),
-        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", str(row.id)),),
+        notice("poison", view.peer.lang, id=first),
+        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", str(first)),),
     )
 
 
@@ -137,18 +141,33 @@ class _Deciding(Room):
 
     # ---- prompts ---------------------------------------------------------
 
-    def prompt(self, text: str) -> Decision:
-        """Text for the thread in use, or for the thread of the answer it quotes."""
-        refused = self._unusable(text)
+    def prompt(self) -> Decision:
+        """Words and files for the thread in use, or for that of the answer they quote."""
+        said = compose(self.batch.rows, self.view.quoted_text, self.lang)
+        refused = self._unusable(said.words)
         if refused:
             return self.tell(refused)
         quoted = self.view.quoted_turn
         if quoted is not None:
-            return self._plan(self._alias_of(quoted), text)
+            return self._plan(self._alias_of(quoted), said.text, said.files, said.preface)
         alias = self.view.aliases.get(self.peer.active) if self.peer.active else None
         if alias is None:
             return self.tell("no_thread")
-        return self._plan(alias, text)
+        return self._plan(alias, said.text, said.files, said.preface)
+
+    def ask_about_files(self) -> Decision:
+        """Files alone: what shall be done with them? Those that are gone are told as lost."""
+        lost = [row for row in self.batch.rows if all(f.outcome == "gone" for f in row.files)]
+        here = [row for row in self.batch.rows if row not in lost]
+        lines = [
+            notice(phrase, self.lang, count=sum(len(row.files) for row in rows))
+            for phrase, rows in (("files_lost", lost), ("files_alone", here))
+            if rows
+        ]
+        state, outcome = inbox_step(InboxState.NEW, InboxEvent.ASKED)
+        asked = {row.id: RowStep(row.id, state, outcome, is_asked=True) for row in here}
+        found = self.build(InboxEvent.ANSWERED, "\n".join(lines))
+        return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
 
     def send(self, name: str, text: str) -> Decision:
         refused = self._unusable(text)
@@ -168,17 +187,19 @@ class _Deciding(Room):
         last = self.view.last_turn
         if last is None:
             return self.tell("nothing_to_retry")
-        return self._plan(self._alias_of(last), last.prompt)
+        return self._plan(self._alias_of(last), last.prompt, last.files, last.preface)
 
     def _unusable(self, text: str) -> str | None:
         if any(row.is_cut for row in self.batch.rows):
             return "cut"
         if text.strip():
             return None
-        has_media = any(p.kind != "text" for row in self.batch.rows for p in row.parts)
-        return "no_words" if has_media else "empty"
+        is_odd = any(p.kind != "text" for row in self.batch.rows for p in row.parts)
+        return "unsupported" if is_odd else "empty"
 
-    def _plan(self, alias: Alias, text: str) -> Decision:
+    def _plan(
+        self, alias: Alias, text: str, files: tuple[TurnFile, ...] = (), preface: str = ""
+    ) -> Decision:
         ahead = self.view.unfinished.get(alias.thread, 0)
         waiting = ahead - 1  # all but the first wait
         if self.policy.queue_limit and waiting >= self.policy.queue_limit:
@@ -208,6 +229,8 @@ class _Deciding(Room):
             expected_head=head if is_idle else None,
             seen_head=alias.seen_head,
             inbox=tuple(row.id for row in self.batch.rows),
+            files=files,
+            preface=preface,
         )
         told = ""
         limit = self.policy.flood_limit
@@ -336,14 +359,11 @@ class _Deciding(Room):
         return replace(self.build(InboxEvent.STALE, told), audit=(audit,))
 
     def release_held(self, event: InboxEvent, phrase: str) -> Decision:
-        if not self.view.held:
+        is_run = event is InboxEvent.RUN_HELD
+        rows = self.view.held if is_run else self.view.held + self.view.files_alone
+        if not rows:
             return self.tell("nothing_held")
         state, outcome = inbox_step(InboxState.HELD, event)
-        steps = tuple(
-            RowStep(row, state, outcome, is_released=event is InboxEvent.RUN_HELD)
-            for row in self.view.held
-        )
-        found = self.build(
-            InboxEvent.ANSWERED, notice(phrase, self.lang, count=len(self.view.held))
-        )
+        steps = tuple(RowStep(row, state, outcome, is_released=is_run) for row in rows)
+        found = self.build(InboxEvent.ANSWERED, notice(phrase, self.lang, count=len(rows)))
         return replace(found, rows=found.rows + steps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.core.attached import TurnFile
 from bridge.core.model import (
     Account,
     Alias,
@@ -44,6 +45,8 @@ class NewTurn:
     expected_head: str | None
     seen_head: str
     inbox: tuple[InboxId, ...]
+    files: tuple[TurnFile, ...] = ()
+    preface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class RowStep:
     state: InboxState
     outcome: str
     is_released: bool = False
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +173,10 @@ class View:
     aliases: Mapping[AliasName, Alias]
     unfinished: Mapping[ThreadId, int]
     quoted_turn: Turn | None = None
+    quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
     turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
     held: tuple[InboxId, ...] = ()
+    files_alone: tuple[InboxId, ...] = ()  # asked about, and still without a sentence
     waiting_rows: int = 0  # bubbles that wait for the channel
     last_turn: Turn | None = None
     asked_turn: Turn | None = None

@@ -8,6 +8,7 @@ Inbox: new, held, done.
 
     new   planned -> done(turn)     answered -> done(command)
           stale, queue full -> held poisoned -> done(poison)
+          asked -> new              drop_held -> done(dropped)
     held  run_held -> new           drop_held -> done(dropped)
 """
 
@@ -17,10 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.core import commands
 from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner, next_of
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9: crashes before a message is set aside
 MERGE_LIMIT_MS = 10_000  # design 7: a burst is never held back longer
+FILES_WAIT_MS = 30_000  # delivery-semantics 4: then one question about files alone
 PRE_PAIRING_SLACK_MS = 300_000  # delivery-semantics 4
 EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: older times are not plausible
 FUTURE_SLACK_MS = 300_000
@@ -35,6 +38,7 @@ class Denied(StrEnum):
 class InboxEvent(StrEnum):
     PLANNED = "planned"
     ANSWERED = "answered"
+    ASKED = "asked"  # files alone: what shall be done with them?
     STALE = "stale"
     QUEUE_FULL = "queue_full"
     POISONED = "poisoned"
@@ -45,6 +49,8 @@ class InboxEvent(StrEnum):
 _STEPS: dict[tuple[InboxState, InboxEvent], tuple[InboxState, str]] = {
     (InboxState.NEW, InboxEvent.PLANNED): (InboxState.DONE, "turn"),
     (InboxState.NEW, InboxEvent.ANSWERED): (InboxState.DONE, "command"),
+    (InboxState.NEW, InboxEvent.ASKED): (InboxState.NEW, ""),
+    (InboxState.NEW, InboxEvent.DROP_HELD): (InboxState.DONE, "dropped"),
     (InboxState.NEW, InboxEvent.STALE): (InboxState.HELD, ""),
     (InboxState.NEW, InboxEvent.QUEUE_FULL): (InboxState.HELD, ""),
     (InboxState.NEW, InboxEvent.POISONED): (InboxState.DONE, "poison"),
@@ -90,10 +96,12 @@ def plausible_time(create_time_ms: int, server_now_ms: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that are decided together: one command, one burst, or a run of stale ones."""
+    """Rows that are decided together: one command, one burst, a run of stale ones, or
+    files that nobody has said anything about."""
 
     rows: tuple[InboxRow, ...]
     is_stale: bool = False
+    is_wordless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +115,48 @@ def batch(
     """What to take next from one peer's `new` rows, oldest first.
 
     A command is taken alone and at once. Prompts wait `window_ms` after the last of
-    them, MERGE_LIMIT_MS after the first, or until a command follows. Two prompts that
-    quote different messages do not go together. `stale_ms` 0 means never stale.
+    them, MERGE_LIMIT_MS after the first, or until a command follows, and then for their
+    files; meanwhile commands that make no turn go ahead. Files without words wait for
+    the next prompt and never hold anything up. Two prompts that quote different messages
+    do not go together. `stale_ms` 0 means never stale.
     """
-    if not rows:
-        return None
-    first = rows[0]
-    if is_command(first) or first.is_released:
-        return Batch((first,))
-    stale = _is_stale(first, stale_ms)
-    burst = [first]
-    for row in rows[1:]:
-        if is_command(row) or row.quoted_id != first.quoted_id:
-            return Batch(tuple(burst), stale)
-        if _is_stale(row, stale_ms) != stale:
-            return Batch(tuple(burst), stale)
-        if window_ms == 0 and not stale:
+    burst: list[InboxRow] = []
+    said: list[InboxRow] = []  # those of them that are more than files
+    ended = False
+    for row in rows:
+        if is_command(row):
+            if not said or (not _are_here(burst) and goes_ahead(row)):
+                return Batch((row,))
+            ended = True
+            break
+        if burst and _is_stale(row, stale_ms) != _is_stale(burst[0], stale_ms):
+            ended = bool(said) or _is_stale(burst[0], stale_ms)
+            if ended:
+                break
+            burst = []  # fresh files go on waiting for fresh words
+        if said and not _is_stale(row, stale_ms) and not _may_join(row, said[0], window_ms):
+            ended = True
             break
         burst.append(row)
-    due_ms = min(burst[-1].received_ms + window_ms, first.received_ms + MERGE_LIMIT_MS)
-    if stale or now_ms >= due_ms:
-        return Batch(tuple(burst), stale)
+        if not row.is_files_alone:
+            said.append(row)
+    if not burst:
+        return None
+    if _is_stale(burst[0], stale_ms):
+        return Batch(tuple(burst), is_stale=True)
+    if not said:
+        return _files_alone(burst, now_ms)
+    if not _are_here(burst):
+        return None
+    due_ms = min(burst[-1].received_ms + window_ms, said[0].received_ms + MERGE_LIMIT_MS)
+    if ended or said[0].is_released or now_ms >= due_ms:
+        return Batch(tuple(burst))
     return WaitUntil(due_ms)
+
+
+def goes_ahead(row: InboxRow) -> bool:
+    """Whether a row may pass a prompt that still waits for something."""
+    return is_command(row) and not isinstance(commands.parse(row.text), _IN_ORDER)
 
 
 def is_command(row: InboxRow) -> bool:
@@ -136,6 +164,37 @@ def is_command(row: InboxRow) -> bool:
     typed = bool(row.parts) and row.parts[0].kind == "text"
     text = row.parts[0].text.lstrip() if typed else ""
     return text[:1] in ("/", "／") and text[1:2] not in ("/", "／")
+
+
+# What makes a turn, or changes which thread the prompts behind it go to.
+_IN_ORDER = (
+    commands.Prompt
+    | commands.Send
+    | commands.Retry
+    | commands.RunHeld
+    | commands.Use
+    | commands.Bind
+    | commands.Yes
+)
+
+
+def _may_join(row: InboxRow, first: InboxRow, window_ms: int) -> bool:
+    if window_ms == 0 or first.is_released or row.is_released:
+        return False
+    return row.is_files_alone or row.quoted_id == first.quoted_id
+
+
+def _files_alone(burst: Sequence[InboxRow], now_ms: int) -> Batch | WaitUntil | None:
+    """Ask once about files that stay without words."""
+    unasked = [row for row in burst if not row.is_asked]
+    if not unasked:
+        return None
+    due_ms = unasked[-1].received_ms + FILES_WAIT_MS
+    return Batch(tuple(unasked), is_wordless=True) if now_ms >= due_ms else WaitUntil(due_ms)
+
+
+def _are_here(rows: Sequence[InboxRow]) -> bool:
+    return all(row.is_here for row in rows)
 
 
 def _is_stale(row: InboxRow, stale_ms: int) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal, NewType, TypeVar
 
+from bridge.core.attached import Attachment, Selection, TurnFile
+
 PeerId = NewType("PeerId", str)  # a person in a channel
 ThreadId = NewType("ThreadId", str)  # a Codex conversation
 AliasName = NewType("AliasName", str)
@@ -133,6 +135,7 @@ class Arrival:
     quoted_text: str
     is_cut: bool
     malformed: str
+    quoted_part: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,20 @@ class InboxRow:
     attempts: int
     is_released: bool  # was held once, and the owner said run
     state: InboxState
+    files: tuple[Attachment, ...] = ()
+    is_asked: bool = False  # files alone: their owner was asked what to do with them
+    quoted_text: str = ""
+    quoted_part: Selection | None = None
+
+    @property
+    def is_files_alone(self) -> bool:
+        """Files that still wait for the sentence that says what to do with them."""
+        return bool(self.files) and not self.text.strip()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether every file of it is stored or given up."""
+        return all(file.outcome for file in self.files)
 
     @property
     def text(self) -> str:
@@ -258,6 +275,8 @@ class Turn:
     created_ms: int = 0
     started_ms: int = 0
     ended_ms: int = 0
+    files: tuple[TurnFile, ...] = ()
+    preface: str = ""  # lines of ours before the answer: what was heard, what was not found
 
 
 @dataclass(frozen=True, slots=True)

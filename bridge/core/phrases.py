@@ -182,10 +182,42 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The last list has no {number}. Send /threads for a new one.",
     ),
     "empty": ("这条消息是空的。", "That message was empty."),
-    "no_words": (
-        "图片和文件现在还收不了，请用文字说。",
-        "Pictures and files cannot be taken yet. Please say it in words.",
+    "unsupported": (
+        "这种消息收不了。请用文字说，或者发图片、文件、语音。",
+        "That kind of message cannot be taken. Say it in words, or send a picture or a file.",
     ),
+    # files, voice and quotes
+    "files_alone": (
+        "收到 {count} 个文件，要用它们做什么？写一句就行；不要了就发 /drop-held。",
+        "Got {count} of your files. What shall I do with them? Say it, or /drop-held.",
+    ),
+    "files_lost": (
+        "有 {count} 个文件没能从微信取到，请再发一次。",
+        "{count} of your files could not be got from WeChat. Please send them again.",
+    ),
+    "files_gone": (
+        "有 {count} 个文件没取到，下面是没有它们的回答。",
+        "{count} of your files could not be got; this is the answer without them.",
+    ),
+    "heard": ("语音：{text}", "Heard: {text}"),
+    "quote_unknown": (
+        "找不到你引用的那条，只用了你写的话。",
+        "What you quoted is not known here; only your own words were used.",
+    ),
+    "prompt_voice": ("[语音] {text}", "[voice] {text}"),
+    "prompt_image_at": ("[{name}：{path}]", "[{name}: {path}]"),
+    "prompt_video_at": ("[{name}：{path}]", "[{name}: {path}]"),
+    "prompt_voice_at": ("[没有转成文字的语音：{path}]", "[voice without a transcript: {path}]"),
+    "prompt_file_at": ("[文件 {name}：{path}]", "[file {name}: {path}]"),
+    "prompt_gone": ("[{name}：没能取到]", "[{name}: could not be fetched]"),
+    "prompt_quote_unknown": (
+        "[引用了一条找不到的消息]",
+        "[quotes a message that is not available]",
+    ),
+    "kind_image": ("图片", "image"),
+    "kind_video": ("视频", "video"),
+    "kind_voice": ("语音", "voice"),
+    "kind_file": ("文件", "file"),
     "cut": (
         "这条消息太长（超过 512 KiB），没有执行。请分几条发。",
         "That message is longer than 512 KiB and was not run. Send it in pieces.",
@@ -294,6 +326,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "status_held": (
         "留着 {count} 条：/run-held 或 /drop-held",
         "{count} held: /run-held or /drop-held",
+    ),
+    "status_files": (
+        "有 {count} 条文件在等你说要做什么",
+        "{count} of your files wait for your words",
     ),
     "status_last": (
         "最近的回答：#{id}，{age}前，/result {id}",

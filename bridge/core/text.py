@@ -62,16 +62,16 @@ def clean(text: str) -> str:
     return _STRIPPED.sub(_harmless, text)
 
 
-def borders(text: str) -> tuple[int, ...]:
+def borders(text: str, header_chars: int = HEADER_ROOM) -> tuple[int, ...]:
     """Where to cut: the exclusive end of each bubble, the last of them `len(text)`.
 
-    Every bubble fits WeChat with its fences closed and reopened, a header before
-    the first and a mark before each. Blank text needs no bubble.
+    Every bubble fits WeChat with its fences closed and reopened, a header of so many
+    characters before the first and a mark before each. Blank text needs no bubble.
     """
     if not text.strip():
         return ()
     blocks = tuple(fences(text))
-    room = HEADER_ROOM + MARK_ROOM
+    room = header_chars + MARK_ROOM
     start = _after_blanks(text, 0)
     ends: list[int] = []
     while start < len(text):

@@ -45,6 +45,7 @@ from bridge.core.model import (
     next_of,
 )
 from bridge.core.phrases import notice, unmarked
+from bridge.core.prompts import without_paths
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9
 MAX_OWED_TRIES = 5  # delivery-semantics 6: ack and close are dropped, release never
@@ -295,12 +296,15 @@ def bubbles(
 
 
 def header(turn: Turn, peer: Peer) -> str:
-    """What stands before an answer: its thread when another is active, moves at the desk."""
+    """What stands before an answer: its thread when another is active, moves at the desk,
+    what was heard and what was not found."""
     lines = []
     if turn.alias != (peer.active or ""):
         lines.append(f"({turn.alias})")
     if turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head:
         lines.append(notice("desk_moved", peer.lang))
+    if turn.preface:
+        lines.append(turn.preface)
     return "".join(line + "\n" for line in lines)
 
 
@@ -315,8 +319,9 @@ _ENDS = ("completed", "failed", "blocked", "cancelled", "interrupted")
 
 
 def _answered(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
-    result = unmarked(text.for_chat(text.clean(run.result[:MAX_RESULT_CHARS])))
-    cuts = text.borders(result)
+    named = without_paths(run.result[:MAX_RESULT_CHARS], turn.files)
+    result = unmarked(text.for_chat(text.clean(named)))
+    cuts = text.borders(result, text.HEADER_ROOM + len(turn.preface))
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
     rows = bubbles(turn, result, cuts, 0, count, peer, ids)
     more = count if len(cuts) > count else 0

@@ -116,7 +116,7 @@ class Controller(Link):
             "effort": turn.effort or None,
             "idempotency_key": turn.key,
             "expected_session_head": turn.expected_head,
-            "attachments": [],
+            "attachments": self._images(turn),
             "authorization_grant": None,
             "acceptance_criteria": [],
             "parent_run_id": None,
@@ -127,6 +127,12 @@ class Controller(Link):
         except ToolError as refused:
             return _refusal(refused)
         return replies.start(body, turn.thread)
+
+    def _images(self, turn: Turn) -> list[str]:
+        """Images go beside the text to a controller of our kind; others get only the text."""
+        if not self.offers("cross_thread_list_sessions"):
+            return []
+        return [file.path for file in turn.files if file.is_image]
 
     async def find(self, key: Key, turn: Turn) -> Run | None:
         """The run of this key; for a controller without keys, our one open run there."""

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 import anyio
 
+from bridge.core.attached import Selection
+from bridge.core.fetching import MAX_FILE_BYTES, Wanted
 from bridge.core.model import Arrival, Attempt, LinkLost, MsgKey, Part
 from bridge.core.sending import wire_text
 from bridge.wire import messages
@@ -20,6 +22,7 @@ from bridge.wire.peer import Peer, PeerFault, Refused
 SEND_DEADLINE_S = 60.0  # the worker's own limit is 15 s; this is for one that hangs
 QUERY_DEADLINE_S = 5.0
 HINT_DEADLINE_S = 5.0
+FETCH_DEADLINE_S = 1500.0  # three tries of the worker at 460 s each, and its pauses
 IN_FLIGHT_POLL_S = 0.2
 IN_FLIGHT_POLLS = 150  # 30 s: the worker's request has ended by then
 
@@ -121,6 +124,19 @@ class WorkerLink:
             await anyio.sleep(IN_FLIGHT_POLL_S)
         return messages.SendReply("unknown")
 
+    async def fetch(self, file: Wanted) -> messages.FetchReply:
+        """Have a file brought here; raises LinkLost when nobody can say what became of it."""
+        peer = self._peer
+        if peer is None:
+            raise LinkLost("worker", self.link_no)
+        request = messages.MediaFetch(file.kind, messages.Media(**file.media), MAX_FILE_BYTES)
+        try:
+            return await peer.call(request, FETCH_DEADLINE_S)
+        except (WireLost, PeerFault) as lost:
+            raise LinkLost("worker", self.link_no) from lost
+        except (TimeoutError, Refused):
+            return messages.FetchReply("retry", code="no answer of the worker")
+
     async def hint(self, request: messages.Request[messages.Done]) -> None:
         """Tell the worker something that may be lost without harm."""
         peer = self._peer
@@ -153,6 +169,19 @@ def arrival(message: messages.Inbound, channel: str) -> Arrival:
         quoted_text=quote.text if quote else "",
         is_cut=message.is_cut,
         malformed=message.malformed,
+        quoted_part=_selection(quote) if quote else None,
+    )
+
+
+def _selection(quote: messages.Quote) -> Selection | None:
+    if not quote.partial_start:
+        return None
+    return Selection(
+        quote.partial_start,
+        quote.partial_end,
+        quote.partial_start_index,
+        quote.partial_end_index,
+        quote.partial_md5,
     )
 
 

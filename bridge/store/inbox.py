@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
-from peewee import IntegrityError, fn
+from peewee import IntegrityError
 
 from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
 from bridge.core.intake import EARLIEST_MS
 from bridge.core.model import Account, Alias, Arrival, Attempt, InboxState, PeerId, Stale, Turn
 from bridge.core.names import skeleton
-from bridge.store import approvals, outbox, rows
-from bridge.store.statements import add, change, record, value
+from bridge.store import approvals, attachments, outbox, rows
+from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
     AccountRow,
     AliasRow,
@@ -22,6 +22,9 @@ from bridge.store.tables import (
     TurnTable,
 )
 
+# Files without words, and messages whose files are not here, are waited for, not due.
+DUE = """state = 'new' AND NOT is_files_alone
+    AND id NOT IN (SELECT inbox FROM attachment WHERE outcome = '')"""
 _TWIN = "SELECT id FROM inbox WHERE peer = ? AND create_time_ms = ? AND body_hash = ?"
 
 
@@ -130,9 +133,7 @@ def count_attempt(row_id: int) -> int:
 
 def count_boot() -> None:
     """At boot: the oldest due new message may be the one that crashed the process."""
-    oldest = (
-        InboxTable.select(fn.MIN(InboxTable.id)).where(InboxTable.state == InboxState.NEW).scalar()
-    )
+    oldest = least(InboxTable, "id", DUE)
     if oldest is not None:
         count_attempt(oldest)
 
@@ -166,30 +167,35 @@ def step_turn(step: TurnStep, now_ms: int) -> None:
 def _insert(message: Stored, now_ms: int) -> bool:
     arrival = message.arrival
     parts = rows.parts_text(arrival.parts) if not arrival.malformed else "[]"
-    digest = rows.body_hash(parts, arrival.quoted_id)
+    digest = rows.body_hash(parts + rows.media_text(arrival.parts), arrival.quoted_id)
     may_be_twin = arrival.create_time_ms >= EARLIEST_MS and not arrival.malformed
     if may_be_twin and value(_TWIN, arrival.sender, arrival.create_time_ms, digest):
         return False
-    return bool(
-        add(
-            InboxTable,
-            "OR IGNORE",
-            channel=arrival.channel,
-            peer=arrival.sender,
-            msg_key=arrival.msg_key,
-            body_hash=digest,
-            create_time_ms=arrival.create_time_ms,
-            received_ms=now_ms,
-            age_ms=message.age_ms,
-            parts=parts,
-            quoted_id=arrival.quoted_id,
-            quoted_text=arrival.malformed or arrival.quoted_text,
-            is_cut=arrival.is_cut,
-            state=message.state,
-            outcome=message.outcome,
-            done_ms=0 if message.state is InboxState.NEW else now_ms,
-        )
+    files = attachments.files_of(arrival.parts) if message.state is InboxState.NEW else ()
+    made = add(
+        InboxTable,
+        "OR IGNORE",
+        channel=arrival.channel,
+        peer=arrival.sender,
+        msg_key=arrival.msg_key,
+        body_hash=digest,
+        create_time_ms=arrival.create_time_ms,
+        received_ms=now_ms,
+        age_ms=message.age_ms,
+        parts=parts,
+        quoted_id=arrival.quoted_id,
+        quoted_text=arrival.malformed or arrival.quoted_text,
+        quoted_part=rows.dump(asdict(arrival.quoted_part)) if arrival.quoted_part else "",
+        has_files=bool(files),
+        is_files_alone=bool(files) and not any(part.text.strip() for part in arrival.parts),
+        is_cut=arrival.is_cut,
+        state=message.state,
+        outcome=message.outcome,
+        done_ms=0 if message.state is InboxState.NEW else now_ms,
     )
+    if made:
+        attachments.add(made, arrival.parts, files)
+    return bool(made)
 
 
 def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> None:
@@ -238,6 +244,8 @@ def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Tur
         seen_head=turn.seen_head,
         created_ms=now_ms,
         started_ms=now_ms if turn.state == "starting" else 0,
+        files=rows.dump([astuple(file) for file in turn.files]),
+        preface=turn.preface,
     )
     return rows.turn(record(TurnTable, "id = ?", made))
 
@@ -246,6 +254,8 @@ def _step_row(step: RowStep, turn: Turn | None, now_ms: int) -> None:
     columns: dict[str, object] = {"state": step.state, "outcome": step.outcome}
     if step.is_released:
         columns["is_released"] = True
+    if step.is_asked:
+        columns["is_asked"] = True
     if step.state is InboxState.DONE:
         columns |= {"done_ms": now_ms, "turn": turn.id if turn and step.outcome == "turn" else None}
     if not change(InboxTable, "id = ? AND state IN ('new', 'held')", (step.id,), **columns):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bridge.core.attached import Attachment, Selection, TurnFile
 from bridge.core.model import (
     Account,
     AccountState,
@@ -44,8 +45,14 @@ def dump(value: object) -> str:
 
 
 def parts_text(parts: Sequence[Part]) -> str:
-    """The JSON under which the items of a message are stored."""
-    return dump([{k: v for k, v in asdict(part).items() if v} for part in parts])
+    """The JSON under which the items of a message are stored; references lie elsewhere."""
+    kept = [{k: v for k, v in asdict(part).items() if v and k != "media"} for part in parts]
+    return dump(kept)
+
+
+def media_text(parts: Sequence[Part]) -> str:
+    """What the items refer to; "" for a message of words."""
+    return dump([part.media for part in parts]) if any(part.media for part in parts) else ""
 
 
 def body_hash(parts: str, quoted_id: str) -> str:
@@ -71,7 +78,7 @@ def account(row: Record) -> Account:
     )
 
 
-def inbox(row: Record) -> InboxRow:
+def inbox(row: Record, files: tuple[Attachment, ...] = ()) -> InboxRow:
     return InboxRow(
         id=InboxId(row.id),
         peer=PeerId(row.peer),
@@ -84,6 +91,10 @@ def inbox(row: Record) -> InboxRow:
         attempts=row.attempts,
         is_released=bool(row.is_released),
         state=InboxState(row.state),
+        files=files,
+        is_asked=bool(row.is_asked),
+        quoted_text=row.quoted_text,
+        quoted_part=Selection(**json.loads(row.quoted_part)) if row.quoted_part else None,
     )
 
 
@@ -160,6 +171,8 @@ def turn(row: Record) -> Turn:
         created_ms=row.created_ms,
         started_ms=row.started_ms,
         ended_ms=row.ended_ms,
+        files=tuple(TurnFile(*file) for file in json.loads(row.files)),
+        preface=row.preface,
     )
 
 

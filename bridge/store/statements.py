@@ -38,6 +38,17 @@ def value(query: str, *values: object) -> Any:  # Any: one column of one row
     return row[0] if row else None
 
 
+def least(table: type[Model], column: str, where: str, *values: object) -> int | None:
+    """The smallest value of a column; None when there is no row."""
+    found = value(f"SELECT min({column}) FROM {_name(table)} WHERE {where}", *values)
+    return None if found is None else int(found)
+
+
+def count(table: type[Model], where: str, *values: object) -> int:
+    """How many rows there are."""
+    return int(value(f"SELECT count(*) FROM {_name(table)} WHERE {where}", *values))
+
+
 def pairs(query: str, *values: object) -> list[tuple[Any, Any]]:  # Any: as above
     """Rows of two columns."""
     return [(first, second) for first, second in _run(query, values)]

@@ -63,7 +63,8 @@ class PeerRow(_Row):
 
 class InboxTable(_Row):
     """Messages in. Written by `inbox.accept` and `inbox.apply`; read by `views`. Keys
-    stay 90 days at least; nothing unfinished ever goes."""
+    stay 90 days at least, texts while a quote of them must resolve (30 days); nothing
+    unfinished ever goes."""
 
     id = IntegerField(primary_key=True)
     channel = TextField()
@@ -77,6 +78,10 @@ class InboxTable(_Row):
     quoted_id = TextField()
     quoted_text = TextField()
     is_cut = BooleanField()
+    quoted_part = TextField(default="")  # JSON or "": what of it was marked
+    has_files = BooleanField(default=False)
+    is_files_alone = BooleanField(default=False)  # waits for words, so it is never due
+    is_asked = BooleanField(default=False)
     is_released = BooleanField(default=False)
     state = TextField()
     outcome = TextField()
@@ -86,6 +91,27 @@ class InboxTable(_Row):
 
     class Meta:
         table_name = "inbox"
+
+
+class AttachmentTable(_Row):
+    """Files that came with messages. Made by `inbox.accept` with its row, moved by
+    `attachments.fetched`; read by `views` and the fetching task; goes with its row. The
+    reference holds a key of the channel: it counts as a secret in every export (R21)."""
+
+    id = IntegerField(primary_key=True)
+    inbox = IntegerField()
+    place = IntegerField()  # which part of the message
+    kind = TextField()
+    media = TextField()  # JSON: address and key on the CDN; "" when it came without
+    outcome = TextField(default="")  # stored, gone; "": not here yet
+    path = TextField(default="")
+    content_type = TextField(default="")
+    tries = IntegerField(default=0)
+    not_before_ms = IntegerField(default=0)
+    code = TextField(default="")  # why the last try failed
+
+    class Meta:
+        table_name = "attachment"
 
 
 class AliasRow(_Row):
@@ -140,6 +166,8 @@ class TurnTable(_Row):
     created_ms = IntegerField()
     started_ms = IntegerField(default=0)
     ended_ms = IntegerField(default=0)
+    files = TextField(default="[]")  # JSON: the owner's files that the prompt names
+    preface = TextField(default="")
 
     class Meta:
         table_name = "turn"

@@ -20,13 +20,16 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
+from bridge.core.prompts import selected
 from bridge.core.sending import Limits
-from bridge.store import accounts, approvals, outbox, rows, turns
-from bridge.store.statements import pairs, record, records, value
+from bridge.store import accounts, approvals, attachments, inbox, outbox, rows, turns
+from bridge.store.statements import count, pairs, record, records
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
 MAX_TURNS = 200  # unfinished turns that one view holds
 MAX_HELD = 1_000
+MAX_FILES_ALONE = 100  # that one sentence takes along
+_FILES_ALONE = "peer = ? AND state = 'new' AND is_files_alone ORDER BY id LIMIT ?"
 _UNFINISHED = "SELECT thread, count(*) FROM turn WHERE state != 'done' GROUP BY thread"
 
 
@@ -45,14 +48,35 @@ def peers_with_news() -> tuple[PeerId, ...]:
 def conversation(
     peer: PeerId, limit: int, lang: Lang, passed_over: Sequence[InboxId]
 ) -> Conversation:
-    """New rows of a peer but those that are being looked into, with the usual view."""
-    where = "peer = ? AND state = 'new' ORDER BY id LIMIT ?"
+    """New rows of a peer but those that are being looked into, with the usual view.
+
+    Files that wait for words come as well, however many they are, and never keep the
+    rows behind them out of sight.
+    """
+    where = "peer = ? AND state = 'new' AND NOT is_files_alone ORDER BY id LIMIT ?"
     new = records(InboxTable, where, peer, limit + len(passed_over))
-    found = tuple(rows.inbox(row) for row in new if row.id not in passed_over)
-    return Conversation(found, view(peer, lang, found[0] if found else None))
+    alone = records(InboxTable, _FILES_ALONE, peer, MAX_FILES_ALONE)
+    if alone:
+        last = new[-1].id if len(new) == limit + len(passed_over) else alone[-1].id
+        new = sorted([*new, *(row for row in alone if row.id <= last)], key=lambda row: int(row.id))
+    with_files = [row.id for row in new if row.has_files]
+    files = attachments.of_rows(with_files) if with_files else {}
+    found = tuple(
+        rows.inbox(row, files.get(row.id, ())) for row in new if row.id not in passed_over
+    )
+    return Conversation(found, view(peer, lang))
 
 
-def view(peer: PeerId, lang: Lang, first: InboxRow | None) -> View:
+def quoted(seen: View, row: InboxRow) -> View:
+    """The view with what this row quotes: a bubble of ours, or an earlier message."""
+    turn, text = _quoted(row.quoted_id) if row.quoted_id else (None, "")
+    text = text or row.quoted_text
+    if text and row.quoted_part is not None:
+        text = selected(text, row.quoted_part)
+    return replace(seen, quoted_turn=turn, quoted_text=text or None)
+
+
+def view(peer: PeerId, lang: Lang) -> View:
     """What every command may need: account, peer, names, how many turns wait where."""
     known = record(PeerRow, "peer = ?", peer)
     aliases = [rows.alias(found) for found in records(AliasRow, "1 ORDER BY name")]
@@ -62,7 +86,6 @@ def view(peer: PeerId, lang: Lang, first: InboxRow | None) -> View:
         peer=rows.peer(known, peer, lang),
         aliases={AliasName(alias.name): alias for alias in aliases},
         unfinished=unfinished,
-        quoted_turn=_quoted(first.quoted_id) if first and first.quoted_id else None,
     )
 
 
@@ -91,6 +114,9 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         seen,
         turns=tuple(rows.turn(row) for row in unfinished),
         held=tuple(InboxId(row.id) for row in held),
+        files_alone=tuple(
+            InboxId(row.id) for row in records(InboxTable, _FILES_ALONE, peer.id, MAX_HELD)
+        ),
         waiting_rows=outbox.waiting(peer.id),
         last_turn=rows.turn(last) if last else None,
         asked_turn=turns.get(TurnId(asked)) if asked else None,
@@ -105,12 +131,18 @@ def peer(name: PeerId, lang: Lang) -> Peer:
 
 def due_rows() -> int:
     """New rows that wait for a decision: the measure of back-pressure."""
-    return int(value("SELECT count(*) FROM inbox WHERE state = 'new'"))
+    return count(InboxTable, inbox.DUE)
 
 
-def _quoted(server_id: str) -> Turn | None:
+def _quoted(server_id: str) -> tuple[Turn | None, str]:
+    """The turn and the words behind an id of the channel: what we sent, or were sent."""
     row = record(OutboxTable, "server_id = ?", server_id)
-    return turns.get(TurnId(row.turn)) if row and row.turn else None
+    if row is not None:
+        return turns.get(TurnId(row.turn)) if row.turn else None, row.text
+    row = record(InboxTable, "msg_key = ?", f"mid:{server_id}")
+    if row is not None:
+        return turns.get(TurnId(row.turn)) if row.turn else None, rows.inbox(row).text
+    return None, ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Dispatcher:
         busy = self._asking.get(peer, ())
         limit = ROWS_AT_ONCE if policy.merge_window_ms or busy else FEW_ROWS
         found = await self._look(peer, limit)
-        rows = [row for row in found.rows if not busy or _goes_ahead(row)]
+        rows = [row for row in found.rows if not busy or intake.goes_ahead(row)]
         if busy and len(rows) < len(found.rows):
             self._passed_over.add(peer)
         now_ms = self._shared.now_ms()
@@ -123,15 +123,17 @@ class Dispatcher:
 
     async def _decide(self, batch: intake.Batch, view: View, asking: TaskGroup) -> None:
         try:
-            if batch.rows[0].attempts >= intake.MAX_ATTEMPTS:
-                await self._set_aside(batch.rows[0], view)
+            if any(row.attempts >= intake.MAX_ATTEMPTS for row in batch.rows):
+                await self._set_aside(batch, view)
                 return
             reach("before T2")
             command = decide.command_of(batch)
             if commands.needs_whole(command):
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 view = replace(await self._whole(view, command), asking=plan)
-            need = commands.Need.NONE if batch.is_stale else commands.needs(command)
+            view = await self._quoted(view, batch.rows)
+            is_set_apart = batch.is_stale or batch.is_wordless
+            need = commands.Need.NONE if is_set_apart else commands.needs(command)
             if need is commands.Need.STATUS and self._is_known_busy(command, view):
                 need = commands.Need.NONE
             if need is commands.Need.NONE:
@@ -152,6 +154,13 @@ class Dispatcher:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
         limits = self._shared.limits
         return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    async def _quoted(self, view: View, rows: tuple[InboxRow, ...]) -> View:
+        """The view with what these rows quote, if they quote anything."""
+        quoting = next((row for row in rows if row.quoted_id or row.quoted_text), None)
+        if quoting is None:
+            return view
+        return await self._shared.db.read(lambda: views.quoted(view, quoting))
 
     def _is_known_busy(self, command: commands.Command, view: View) -> bool:
         """A turn of ours is there: the controller need not be asked how the thread is."""
@@ -257,19 +266,10 @@ class Dispatcher:
             await anyio.sleep(STORE_RETRY_S)
         self._shared.inbox_bell.ring()
 
-    async def _set_aside(self, row: InboxRow, view: View) -> None:
-        _log.error("inbox.poison", row=row.id)
-        decision = decide.set_aside(row, view, self._shared.ids())
+    async def _set_aside(self, batch: intake.Batch, view: View) -> None:
+        _log.error("inbox.poison", row=batch.rows[0].id)
+        decision = decide.set_aside(batch, view, self._shared.ids())
         await self._apply(decision, view, self._shared.now_ms())
 
 
 _PROMPTS = commands.Prompt | commands.Send | commands.Retry  # what makes a turn
-# What makes a turn, or changes which thread the prompts behind it go to.
-_IN_ORDER = _PROMPTS | commands.RunHeld | commands.Use | commands.Bind | commands.Yes
-
-
-def _goes_ahead(row: InboxRow) -> bool:
-    """Whether a row may pass a prompt that waits for its facts."""
-    if not intake.is_command(row):
-        return False
-    return not isinstance(commands.parse(row.text), _IN_ORDER)

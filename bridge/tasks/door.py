@@ -18,6 +18,7 @@ from bridge.core.model import Account, AccountState, Owner, StoreFault
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
 from bridge.store import accounts, inbox, views
+from bridge.tasks.fetch import Fetches
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared
 from bridge.wire import codec, log, messages
@@ -44,9 +45,12 @@ class Seen:
 class Door:
     """The worker's side of the bridge."""
 
-    def __init__(self, shared: Shared, worker: WorkerLink, data_dir: Path) -> None:
+    def __init__(
+        self, shared: Shared, worker: WorkerLink, fetches: Fetches, data_dir: Path
+    ) -> None:
         self._shared = shared
         self._worker = worker
+        self._fetches = fetches
         self._data_dir = data_dir
         self._account = Account()
         self._polls = True
@@ -139,6 +143,8 @@ class Door:
         reach("T1")
         if stored:
             self._shared.inbox_bell.ring()
+            if any(part.media for kept in stored for part in kept.arrival.parts):
+                self._fetches.wake()
             if isinstance(found, inbox.CursorConflict) or found.owes:
                 self._shared.outbox_bell.ring()
         if isinstance(found, inbox.CursorConflict):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from typing import TYPE_CHECKING
 
+import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -39,14 +41,25 @@ def upload_place(simulator: Simulator, body: Json) -> Json:
 
 def picture_item(simulator: Simulator, content: bytes) -> Json:
     """An image message item whose bytes lie here, encrypted with a fresh key."""
-    key = secrets.token_bytes(16)
-    handle = secrets.token_urlsafe(12)
-    encrypted = encrypt(content, key)
-    simulator.world.files[handle] = encrypted
-    url = f"{simulator.base_url}/c2c/download?encrypted_query_param={handle}"
-    media = {"encrypt_query_param": handle, "full_url": url, "encrypt_type": 1}
-    image = {"aeskey": key.hex(), "media": media, "mid_size": len(encrypted)}
+    media, key = _put(simulator, content)
+    image = {"aeskey": key.hex(), "media": media, "mid_size": len(content) // 16 * 16 + 16}
     return {"type": 2, "image_item": image}
+
+
+def file_item(simulator: Simulator, name: str, content: bytes) -> Json:
+    """The same for a file with its owner's name for it; the key has its second form."""
+    media, key = _put(simulator, content)
+    media["aes_key"] = base64.b64encode(key.hex().encode()).decode()
+    file = {"media": media, "file_name": name, "len": str(len(content))}
+    return {"type": 4, "file_item": file}
+
+
+def voice_item(simulator: Simulator, content: bytes, text: str = "") -> Json:
+    """The same for a voice message, with WeChat's transcript or without."""
+    media, key = _put(simulator, content)
+    media["aes_key"] = base64.b64encode(key).decode()
+    voice = {"media": media, "encode_type": 6, "sample_rate": 24_000, "playtime": 2_000}
+    return {"type": 3, "voice_item": {**voice, "text": text} if text else voice}
 
 
 def encrypt(content: bytes, key: bytes) -> bytes:
@@ -56,6 +69,14 @@ def encrypt(content: bytes, key: bytes) -> bytes:
     padding = 16 - len(content) % 16
     encryptor = Cipher(algorithms.AES128(key), modes.ECB()).encryptor()
     return encryptor.update(content + bytes([padding]) * padding) + encryptor.finalize()
+
+
+def _put(simulator: Simulator, content: bytes) -> tuple[dict[str, Json], bytes]:
+    """Bytes under a fresh key and handle: the reference to them, and the key."""
+    key, handle = secrets.token_bytes(16), secrets.token_urlsafe(12)
+    simulator.world.files[handle] = encrypt(content, key)
+    url = f"{simulator.base_url}/c2c/download?encrypted_query_param={handle}"
+    return {"encrypt_query_param": handle, "full_url": url, "encrypt_type": 1}, key
 
 
 class _Place:
@@ -81,7 +102,9 @@ class _Place:
     async def download(self, request: Request) -> Response:
         self._world.record("cdn_download", dict(request.headers), dict(request.query_params))
         fault = self._world.next_fault("cdn_download")
-        if fault:
+        if fault and fault.kind == "delay":
+            await anyio.sleep(fault.seconds)
+        elif fault:
             return Response(status_code=fault.code)
         content = self._world.files.get(request.query_params.get("encrypted_query_param", ""))
         return Response(content) if content is not None else Response(status_code=404)

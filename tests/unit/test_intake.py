@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.attached import Attachment, FileId
 from bridge.core.intake import (
     EARLIEST_MS,
+    FILES_WAIT_MS,
     FUTURE_SLACK_MS,
     MERGE_LIMIT_MS,
     PRE_PAIRING_SLACK_MS,
@@ -243,3 +246,55 @@ def test_batch_is_always_a_prefix_in_order_and_never_mixes_commands(
         assert len(found.rows) == 1 or all(r.text != "/b" for r in found.rows)
     else:
         assert found is None or found.at_ms > at_ms + later_ms
+
+
+def files(number: int, *outcomes: str, **fields: Any) -> InboxRow:  # Any: as of the row
+    """A message of nothing but files, which fare as `outcomes` say."""
+    found = [Attachment(FileId(n), n, outcome) for n, outcome in enumerate(outcomes)]  # type: ignore[arg-type]  # words of the type
+    parts = tuple(Part("image") for _ in outcomes)
+    return row(number, parts=parts, files=tuple(found), **fields)
+
+
+def test_files_alone_are_asked_about_once_after_thirty_seconds() -> None:
+    """delivery-semantics 4: one question, no turn, and then they wait for words."""
+    first, second = files(1, ""), files(2, "stored", received_ms=NOW_MS + 5_000)
+    due_ms = NOW_MS + 5_000 + FILES_WAIT_MS
+    assert take(first, second) == WaitUntil(due_ms)
+    assert take(first, second, now_ms=due_ms) == Batch((first, second), is_wordless=True)
+    asked = [replace(found, is_asked=True) for found in (first, second)]
+    assert take(*asked, now_ms=due_ms + 86_400_000) is None
+
+
+@pytest.mark.parametrize("window_ms", [0, WINDOW_MS])
+def test_files_go_with_the_sentence_behind_them(window_ms: int) -> None:
+    """issue 3, item 6: several files, then one sentence, are one prompt."""
+    old = files(1, "stored", is_asked=True)
+    said = row(3, received_ms=NOW_MS + 3_600_000, quoted_id="77")
+    found = take(old, files(2, "gone"), said, now_ms=NOW_MS + 3_602_000, window_ms=window_ms)
+    assert found == Batch((old, files(2, "gone"), said))
+
+
+def test_prompt_waits_for_its_files_while_commands_go_ahead() -> None:
+    """delivery-semantics 4: a row is taken only when its files are there or given up."""
+    late = NOW_MS + 60_000
+    waiting, said = files(1, "stored", ""), row(2)
+    assert take(waiting, said, now_ms=late) is None
+    assert take(waiting, said, row(3, "/status"), now_ms=late) == Batch((row(3, "/status"),))
+    assert take(waiting, said, row(3, "/use web"), now_ms=late) is None
+    here = files(1, "stored", "gone")
+    assert take(here, said, now_ms=late) == Batch((here, said))
+
+
+def test_files_alone_hold_up_neither_commands_nor_older_messages() -> None:
+    """delivery-semantics 4: a command does not queue behind anything."""
+    alone = files(1, "")
+    assert take(alone, row(2, "/use web")) == Batch((row(2, "/use web"),))
+    stale = row(2, age_ms=STALE_MS + 1)
+    assert take(alone, stale) == Batch((stale,), is_stale=True)
+
+
+def test_released_files_go_with_the_sentence_that_was_held_behind_them() -> None:
+    """delivery-semantics 4: `/run-held` runs them in order."""
+    picture, said, other = files(1, "stored"), row(2), row(3)
+    rows = [replace(found, is_released=True) for found in (picture, said, other)]
+    assert take(*rows) == Batch(tuple(rows[:2]))

@@ -31,6 +31,8 @@ INBOX: Table = {
         "stale": ("held", ""),
         "queue_full": ("held", ""),
         "poisoned": ("done", "poison"),
+        "asked": ("new", ""),
+        "drop_held": ("done", "dropped"),
     },
     "held": {"run_held": ("new", ""), "drop_held": ("done", "dropped")},
     "done": {},

@@ -1,4 +1,4 @@
-"""The first tables: account, peer, inbox, alias, turn, outbox, attempt, approval, audit, meta.
+"""The first tables, from account to meta.
 
 Frozen once released. What each column means stands in `bridge/store/tables.py`.
 `AUTOINCREMENT` where order is an id: a freed id is never given again in this file.
@@ -46,6 +46,10 @@ STATEMENTS = (
         parts TEXT NOT NULL,
         quoted_id TEXT NOT NULL,
         quoted_text TEXT NOT NULL,
+        quoted_part TEXT NOT NULL,
+        has_files INTEGER NOT NULL,
+        is_files_alone INTEGER NOT NULL,
+        is_asked INTEGER NOT NULL,
         is_cut INTEGER NOT NULL,
         is_released INTEGER NOT NULL,
         state TEXT NOT NULL,
@@ -57,6 +61,23 @@ STATEMENTS = (
     "CREATE UNIQUE INDEX inbox_key ON inbox (channel, peer, msg_key)",
     "CREATE INDEX inbox_twin ON inbox (peer, create_time_ms, body_hash)",
     "CREATE INDEX inbox_open ON inbox (state, id) WHERE state IN ('new', 'held')",
+    """CREATE INDEX inbox_files_alone ON inbox (peer, id)
+        WHERE state = 'new' AND is_files_alone""",
+    """CREATE TABLE attachment (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        inbox INTEGER NOT NULL REFERENCES inbox (id),
+        place INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        media TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        path TEXT NOT NULL,
+        content_type TEXT NOT NULL,
+        tries INTEGER NOT NULL,
+        not_before_ms INTEGER NOT NULL,
+        code TEXT NOT NULL
+    )""",
+    "CREATE INDEX attachment_row ON attachment (inbox)",
+    "CREATE INDEX attachment_open ON attachment (not_before_ms) WHERE outcome = ''",
     """CREATE TABLE alias (
         name TEXT PRIMARY KEY,
         skeleton TEXT NOT NULL UNIQUE,
@@ -98,7 +119,9 @@ STATEMENTS = (
         cuts TEXT NOT NULL,
         created_ms INTEGER NOT NULL,
         started_ms INTEGER NOT NULL,
-        ended_ms INTEGER NOT NULL
+        ended_ms INTEGER NOT NULL,
+        files TEXT NOT NULL,
+        preface TEXT NOT NULL
     )""",
     """CREATE UNIQUE INDEX turn_live ON turn (thread)
         WHERE state IN ('starting', 'running', 'settling')""",

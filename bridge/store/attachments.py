@@ -1,0 +1,86 @@
+"""Files that came with messages: the reference at once, the bytes when they are here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bridge.core.attached import Attachment, FileId
+from bridge.core.fetching import RETRY_MS, FetchStep, FileKind, Wanted
+from bridge.core.model import InboxId, Part
+from bridge.store import rows
+from bridge.store.statements import Record, change, least, records
+from bridge.store.statements import add as insert
+from bridge.store.tables import AttachmentTable
+
+_KINDS: Mapping[str, FileKind] = {
+    "voice": "voice", "image": "image", "file": "file", "video": "video"
+}  # fmt: skip
+_OPEN = "outcome = '' AND inbox IN (SELECT id FROM inbox WHERE state IN ('new', 'held'))"
+
+
+def files_of(parts: Sequence[Part]) -> tuple[int, ...]:
+    """Which parts of a message are files. A voice message with words is words."""
+    return tuple(
+        place
+        for place, part in enumerate(parts)
+        if part.kind in _KINDS and not (part.kind == "voice" and part.text)
+    )
+
+
+def add(inbox: int, parts: Sequence[Part], places: Sequence[int]) -> None:
+    """Keep the references; a file that came without one is given up at once."""
+    for place in places:
+        media = parts[place].media
+        insert(
+            AttachmentTable,
+            inbox=inbox,
+            place=place,
+            kind=parts[place].kind,
+            media=rows.dump(media) if media else "",
+            outcome="" if media else "gone",
+        )
+
+
+def of_rows(ids: Sequence[int]) -> dict[InboxId, tuple[Attachment, ...]]:
+    """The files of these messages, in their order."""
+    found: dict[InboxId, tuple[Attachment, ...]] = {}
+    marks = ", ".join("?" * len(ids))
+    for row in records(AttachmentTable, f"inbox IN ({marks}) ORDER BY id", *ids):
+        file = Attachment(FileId(row.id), row.place, row.outcome, row.path, row.content_type)
+        found[InboxId(row.inbox)] = (*found.get(InboxId(row.inbox), ()), file)
+    return found
+
+
+def due(now_ms: int, limit: int, passed_over: Sequence[FileId]) -> tuple[Wanted, ...]:
+    """Files to fetch now, the oldest first."""
+    where = f"{_OPEN} AND not_before_ms <= ? ORDER BY id LIMIT ?"
+    found = records(AttachmentTable, where, now_ms, limit + len(passed_over))
+    return tuple(_wanted(row) for row in found if row.id not in passed_over)[:limit]
+
+
+def next_due_ms(now_ms: int) -> int | None:
+    """When the next file is to be tried again; None when none waits."""
+    found = least(AttachmentTable, "not_before_ms", _OPEN)
+    # A clock that was set back delays nothing longer than the largest back-off.
+    return None if found is None else min(found, now_ms + RETRY_MS[-1])
+
+
+def fetched(file: FileId, step: FetchStep, path: str, content_type: str, code: str) -> None:
+    """What became of one try."""
+    change(
+        AttachmentTable,
+        "id = ?",
+        (file,),
+        outcome=step.outcome,
+        tries=step.tries,
+        not_before_ms=step.not_before_ms,
+        path=path,
+        content_type=content_type,
+        code=code,
+    )
+
+
+def _wanted(row: Record) -> Wanted:
+    media = json.loads(row.media)
+    return Wanted(FileId(row.id), _KINDS[row.kind], media, row.tries)
