@@ -9,7 +9,7 @@ from typing import assert_never
 
 from bridge.core.model import Account, AccountState, Refusal, TurnState
 from bridge.core.offers import EXTRA
-from bridge.core.phrases import say
+from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
 from bridge.links.controller import Controller
 from bridge.links.worker import WorkerLink
@@ -69,7 +69,8 @@ class Desk:
         )
 
     async def _status(self) -> messages.StatusReply:
-        tally = await self._shared.db.read(views.tally)
+        limits = self._shared.limits
+        tally = await self._shared.db.read(lambda: views.tally(limits))
         lines = [
             f"bridge      running, {tally.aliases} names, {tally.threads_busy} threads busy",
             f"worker      {self._worker_line(tally.account)}",
@@ -78,6 +79,7 @@ class Desk:
             f"turns       {_counts(tally.turns) or 'none unfinished'}",
             f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
         ]
+        lines += _window(tally, self._shared.now_ms())
         if tally.account.unconfirmed_run >= UNCONFIRMED_ALERT:
             lines.append("WeChat     takes messages without a receipt: some may not be shown")
         denied = sum(s.messages for s in self._door.senders.values() if not s.is_owner)
@@ -143,6 +145,24 @@ class SafeDesk:
             case messages.ChannelState() | messages.OutboundBegun():
                 return messages.Done()
         raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+
+
+def _window(tally: views.Tally, now_ms: int) -> list[str]:
+    """What WeChat still takes: replies left, the end of their day, a breaker that is open."""
+    lines = []
+    if tally.credits is not None:
+        until = "until the owner writes"
+        if tally.closes_ms is None:
+            lines.append("replies     none: the owner has to write first")
+        elif tally.closes_ms <= now_ms:
+            lines.append(f"replies     none {until}: WeChat takes them for a day")
+        else:
+            left = age(tally.closes_ms - now_ms, "en")
+            lines.append(f"replies     {tally.credits} left {until}, for {left}")
+    if tally.account.breaker_until_ms > now_ms:
+        wait = age(tally.account.breaker_until_ms - now_ms, "en")
+        lines.append(f"WeChat      refused to take a message; trying again in {wait}")
+    return lines
 
 
 def _counts(found: dict[str, int]) -> str:

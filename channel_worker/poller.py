@@ -9,7 +9,7 @@ it while nothing has arrived, and lets an arriving reply be read to its end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
@@ -53,8 +53,14 @@ class Poller:
     """Owns the batch and the cursor. The other tasks nudge it; it alone decides."""
 
     def __init__(
-        self, link: Link, hold_s: float, say: Callable[[str], None], patience: Patience
+        self,
+        link: Link,
+        hold_s: float,
+        say: Callable[[str], None],
+        patience: Patience,
+        look_at_clock: Callable[[], Awaitable[None]],
     ) -> None:
+        self._look_at_clock = look_at_clock
         self._patience = patience
         self._link = link
         self._say = say
@@ -249,6 +255,7 @@ class Poller:
         began = anyio.current_time()
         self._was_ended = False
         reply = await self._watched_poll(login, cursor)
+        await self._look_at_clock()  # a sleep is told before the messages that it kept back
         if reply.verdict is Verdict.QUIET and self._was_ended:
             return
         if login is self._login:

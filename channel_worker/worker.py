@@ -105,7 +105,9 @@ class Worker:
             settings.data_dir / "attachments",
             Cdn(settings.cdn_base_url, settings.hosts),
         )
-        self._poller = Poller(self._link, settings.poll_hold_s, say, self._patience)
+        self._poller = Poller(
+            self._link, settings.poll_hold_s, say, self._patience, self._look_at_clock
+        )
 
     async def run(self) -> int:
         """Work until `stop`; the exit code."""

@@ -165,12 +165,14 @@ def _waiting(view: View) -> list[str]:
 def _channel(view: View, now_ms: int) -> list[str]:
     lang = view.peer.lang
     lines = []
-    if view.credits is not None:
-        lines.append(say("status_credits", lang, count=view.credits))
+    if view.credits is not None and view.closes_ms is not None:
+        left = age(view.closes_ms - now_ms, lang)
+        lines.append(say("status_credits", lang, count=view.credits, age=left))
     if view.waiting_rows:
         lines.append(say("status_rows", lang, count=view.waiting_rows))
     if view.account.breaker_until_ms > now_ms:
-        lines.append(say("status_breaker", lang))
+        wait = age(view.account.breaker_until_ms - now_ms, lang)
+        lines.append(say("status_breaker", lang, age=wait))
     if view.account.state is not AccountState.ON and view.account.rest_reason:
         lines.append(say("status_code", lang, code=view.account.rest_reason))
     return lines

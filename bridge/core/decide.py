@@ -354,8 +354,15 @@ class _Deciding(Room):
 
     def hold_stale(self) -> Decision:
         oldest_ms = max(row.age_ms for row in self.batch.rows)
-        told = notice("stale", self.lang, count=len(self.batch.rows), age=age(oldest_ms, self.lang))
-        audit = Audit("inbox.hold", "threat-model R8", "held", str(len(self.batch.rows)))
+        count, slept_ms = len(self.batch.rows), self.facts.slept_ms
+        told = notice(
+            "stale_slept" if slept_ms else "stale",
+            self.lang,
+            count=count,
+            age=age(oldest_ms, self.lang),
+            slept=age(slept_ms, self.lang),
+        )
+        audit = Audit("inbox.hold", "threat-model R8", "held", str(count))
         return replace(self.build(InboxEvent.STALE, told), audit=(audit,))
 
     def release_held(self, event: InboxEvent, phrase: str) -> Decision:

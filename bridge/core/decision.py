@@ -150,6 +150,7 @@ class Facts:
     knows_all: bool = False  # the controller lists every thread: what it does not know is not
     trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
     prompts_before: int = 0  # of this peer in the last minute
+    slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class View:
     last_turn: Turn | None = None
     asked_turn: Turn | None = None
     credits: int | None = None  # sends left in the window; None: no limit
+    closes_ms: int | None = None  # when the window closes; None: no limit, or never opened
     approvals: tuple[Approval, ...] = ()  # open ones of this peer
     asking: Asking | None = None  # of this peer, for `/stop`
 

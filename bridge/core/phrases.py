@@ -240,6 +240,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{count} older messages were not run (the oldest is {age} old). "
         "Send /run-held to run them in order, /drop-held to drop them.",
     ),
+    "stale_slept": (
+        "电脑睡眠了 {slept}，期间有 {count} 条消息没有执行（最早的一条 {age}前）。"
+        "回复 /run-held 按顺序执行，/drop-held 丢弃。",
+        "The computer slept for {slept}; {count} older messages were not run (the oldest is "
+        "{age} old). Send /run-held to run them in order, /drop-held to drop them.",
+    ),
     "running_held": ("开始按顺序执行 {count} 条。", "Running {count} held messages in order."),
     "dropped_held": ("丢弃了 {count} 条。", "Dropped {count} held messages."),
     "nothing_held": ("没有留着的消息。", "Nothing is held."),
@@ -335,11 +341,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "最近的回答：#{id}，{age}前，/result {id}",
         "Last answer: #{id}, {age} ago, /result {id}",
     ),
-    "status_credits": ("微信还可回复 {count} 条", "{count} WeChat replies left until you write"),
+    "status_credits": (
+        "你再写之前，微信还可回复 {count} 条，{age}内有效",
+        "{count} WeChat replies left until you write, for {age}",
+    ),
     "status_rows": ("待发 {count} 条", "{count} bubbles wait to be sent"),
     "status_breaker": (
-        "微信拒绝了发送，过一会儿再试",
-        "WeChat refused to take a message; trying again later",
+        "微信拒绝了发送，{age}后再试；你写一句就马上试",
+        "WeChat refused to take a message; trying again in {age}, or at once when you write",
     ),
     "status_code": (
         "微信返回了没见过的代码：{code}",

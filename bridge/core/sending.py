@@ -183,6 +183,13 @@ def credits_left(window: Window, limits: Limits) -> int | None:
     return max(0, limits.budget - window.used) if limits.budget else None
 
 
+def closes_ms(window: Window, limits: Limits) -> int | None:
+    """When WeChat stops taking replies; None without a limit, or before a first message."""
+    if not limits.window_hours or not limits.budget or not window.opened_ms:
+        return None
+    return window.opened_ms + limits.window_hours * HOUR_MS
+
+
 def is_worthless(row: OutRow, now_ms: int) -> bool:
     """A note that nobody needs any more."""
     return row.send_class >= SendClass.NOTE and now_ms - row.created_ms > NOTE_LIFE_MS
@@ -264,7 +271,8 @@ def _heads(rows: Sequence[OutRow]) -> list[OutRow]:
 def _is_closed(window: Window, limits: Limits, now_ms: int) -> bool:
     if not limits.window_hours or not limits.budget:
         return False
-    return now_ms - window.opened_ms > limits.window_hours * HOUR_MS
+    closes = closes_ms(window, limits)
+    return closes is None or now_ms > closes
 
 
 def _earliest_ms(window: Window, account: Account, limits: Limits) -> int:

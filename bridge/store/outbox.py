@@ -30,6 +30,7 @@ from bridge.core.sending import (
     SleepUntil,
     Window,
     choose,
+    closes_ms,
     credits_left,
     is_worthless,
     out_step,
@@ -169,10 +170,11 @@ def context_token(peer: str) -> str:
     return row.context_token if row else ""
 
 
-def credits(peer: str, limits: Limits) -> int | None:
-    """Sends left until the peer writes again; None without a limit."""
+def standing(peer: str, limits: Limits) -> tuple[int | None, int | None]:
+    """Sends left until the peer writes again, and when their window closes; None: no limit."""
     row = record(PeerRow, "peer = ?", peer)
-    return credits_left(window(row, accounts.get()), limits)
+    found = window(row, accounts.get())
+    return credits_left(found, limits), closes_ms(found, limits)
 
 
 def waiting(peer: str) -> int:

@@ -110,6 +110,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         .order_by(TurnTable.ended_ms.desc(), TurnTable.id.desc())
         .first()
     )
+    credits, closes_ms = outbox.standing(peer.id, limits)
     return replace(
         seen,
         turns=tuple(rows.turn(row) for row in unfinished),
@@ -120,7 +121,8 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         waiting_rows=outbox.waiting(peer.id),
         last_turn=rows.turn(last) if last else None,
         asked_turn=turns.get(TurnId(asked)) if asked else None,
-        credits=outbox.credits(peer.id, limits),
+        credits=credits,
+        closes_ms=closes_ms,
         approvals=approvals.of_peer(peer.id),
     )
 
@@ -158,9 +160,11 @@ class Tally:
     turns: dict[str, int]
     ready: int
     unknown: int
+    credits: int | None  # of who wrote last: sends left, and when the window closes
+    closes_ms: int | None
 
 
-def tally() -> Tally:
+def tally(limits: Limits) -> Tally:
     inbox: dict[str, int] = {}
     for row in InboxTable.select(InboxTable.state).where(InboxTable.state != InboxState.DONE):
         inbox[row.state] = inbox.get(row.state, 0) + 1
@@ -169,6 +173,8 @@ def tally() -> Tally:
     for turn in TurnTable.select().where(TurnTable.state != TurnState.DONE):
         unfinished[turn.state] = unfinished.get(turn.state, 0) + 1
         threads.add(turn.thread)
+    last = record(PeerRow, "1 ORDER BY wrote_ms DESC")
+    credits, closes_ms = outbox.standing(last.peer if last else "", limits)
     newest = InboxTable.select(InboxTable.id).order_by(InboxTable.id.desc()).first()
     total = newest.id if newest else 0
     return Tally(
@@ -181,4 +187,6 @@ def tally() -> Tally:
         turns=unfinished,
         ready=OutboxTable.select().where(OutboxTable.state != "done").count(),
         unknown=OutboxTable.select().where(OutboxTable.outcome == "unknown").count(),
+        credits=credits,
+        closes_ms=closes_ms,
     )

@@ -219,7 +219,11 @@ class Dispatcher:
         self, batch: intake.Batch, command: commands.Command, view: View, facts: Facts
     ) -> None:
         now_ms = self._shared.now_ms()
-        facts = replace(facts, prompts_before=self._prompts_before(view.peer.id, now_ms))
+        facts = replace(
+            facts,
+            prompts_before=self._prompts_before(view.peer.id, now_ms),
+            slept_ms=self._shared.slept_ms(now_ms),
+        )
         decision = decide.decide(
             batch, command, view, facts, self._shared.policy, now_ms, self._shared.ids()
         )

@@ -20,7 +20,7 @@ from bridge.links.worker import WorkerLink, arrival
 from bridge.store import accounts, inbox, views
 from bridge.tasks.fetch import Fetches
 from bridge.tasks.points import reach
-from bridge.tasks.state import Shared
+from bridge.tasks.state import Shared, Woke
 from bridge.wire import codec, log, messages
 from bridge.wire.peer import Peer, Refused
 
@@ -56,7 +56,6 @@ class Door:
         self._polls = True
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
-        self.woke_s = 0
 
     async def open(self) -> None:
         """Know the account as it was left; raises StoreFault."""
@@ -179,7 +178,8 @@ class Door:
 
     async def _state(self, state: messages.ChannelState) -> messages.Done:
         if state.condition == "woke":
-            self.woke_s = int(state.code) if state.code.isdecimal() else 0
+            if state.code.isdecimal():  # a clock that was set back is no sleep
+                self._shared.woke = Woke(int(state.code) * 1000, self._shared.now_ms())
             return messages.Done()
         self._worker.heard(state)
         events = _EVENTS.get(state.condition, ())

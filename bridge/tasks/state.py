@@ -22,6 +22,7 @@ from bridge.store.outbox import Sender
 CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 CODE_LENGTH = 9
 CODE_BITS = 128  # so many more than 44 that no letter is likelier by more than 2**-80
+NAMED_MS = 600_000  # what waited at the channel has come within ten minutes of the wake-up
 STORE_RETRY_S = 1.0  # after a unit that the database abandoned
 
 
@@ -48,6 +49,14 @@ class Bell:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The last sleep of this machine: how long it was, and when it ended."""
+
+    slept_ms: int
+    at_ms: int
+
+
 @dataclass
 class Shared:
     """One bridge's database, limits and bells."""
@@ -60,9 +69,15 @@ class Shared:
     inbox_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
     is_stopping: bool = False
+    woke: Woke | None = None
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def slept_ms(self, now_ms: int) -> int:
+        """How long the machine slept, while that explains what is late; else 0."""
+        is_recent = self.woke is not None and now_ms - self.woke.at_ms < NAMED_MS
+        return self.woke.slept_ms if self.woke and is_recent else 0
 
     def ids(self) -> Ids:
         """Fresh names for one decision (form of a client id: ilink-protocol 6.4)."""

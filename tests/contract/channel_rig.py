@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -58,10 +59,14 @@ class Rig:
 
     @asynccontextmanager
     async def working(
-        self, sleep_watch: SleepWatch | None = None, **variables: str
+        self,
+        sleep_watch: SleepWatch | None = None,
+        watch_s: float = HURRIED.watch_s,
+        **variables: str,
     ) -> AsyncIterator[Worker]:
         """A worker that runs inside the block and is stopped in order at its end."""
-        self.worker = worker = Worker(self.settings(**variables), self._say, sleep_watch, HURRIED)
+        patience = replace(HURRIED, watch_s=watch_s)
+        self.worker = worker = Worker(self.settings(**variables), self._say, sleep_watch, patience)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(worker.run)
             yield worker

@@ -91,6 +91,20 @@ async def test_sleep_renews_the_poll_and_is_reported(rig: Rig) -> None:
         await rig.bridge.until_rows(1)
 
 
+async def test_sleep_is_told_before_the_messages_that_it_kept_back(rig: Rig) -> None:
+    """delivery-semantics 12: so that the summary of held messages can name it."""
+    offset = [0.0]
+    clock = SleepWatch(wall=lambda: offset[0], monotonic=lambda: 0.0)
+    async with rig.bridge.listening(), rig.working(sleep_watch=clock, watch_s=3600.0):
+        await rig.until(lambda: rig.world.calls("getupdates"))
+        offset[0] = 3600.0
+        rig.world.say("good morning")
+        await rig.bridge.until_rows(1)
+        told = [type(s).__name__ for s in rig.bridge.seen]
+        woke = rig.bridge.seen.index(await rig.bridge.until_state("woke"))
+        assert woke < told.index("InboundCommit")
+
+
 async def test_second_worker_for_the_same_bot_is_refused(rig: Rig) -> None:
     """F68: flock; exit code 4."""
     async with rig.bridge.listening(), rig.working():
