@@ -24,8 +24,8 @@ import anyio
 from anyio.abc import Process
 
 from bridge.ask import NotRunning, ask
-from bridge.settings import preferred_lang
 from bridge.wire import messages, place
+from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
 from channel_worker.simulator.phone import run_phone
 from channel_worker.simulator.server import Simulator
@@ -143,7 +143,7 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
             else "This is the phone. Try /threads, then /use 1, then write anything.",
             flush=True,
         )
-        await run_phone(simulator)
+        await run_phone(simulator, lang=plan.lang)
         tasks.cancel_scope.cancel()
     return code
 

@@ -65,7 +65,7 @@ def load() -> Settings:
         socket=env.socket_path(),
         log_file=env.log_file("bridge"),
         log_level=env.log_level(),
-        lang=_lang(env),
+        lang=env.lang(),
         controller=_controller(env),
         reader=(*_ours(), "--reads-only"),
         controller_env=_controller_env(env),
@@ -86,20 +86,6 @@ def load() -> Settings:
         ),
         recovers_own_locks=env.switch("CTB_RECOVER_OWN_LOCKS", True),
     )
-
-
-def _lang(env: Env) -> Lang:
-    given = env.choice("CTB_LANG", ("zh", "en"), "")
-    if given:
-        return "zh" if given == "zh" else "en"
-    return preferred_lang()
-
-
-def preferred_lang() -> Lang:
-    """Chinese where the locale is, else English."""
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")
-    locale = next((value for name in names if (value := os.environ.get(name))), "")
-    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 def _controller(env: Env) -> tuple[str, ...]:

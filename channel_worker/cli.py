@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -28,7 +28,7 @@ def run() -> None:
     from channel_worker.worker import run_worker
 
     settings = _settings("channel")
-    sys.exit(anyio.run(run_worker, settings, show))
+    sys.exit(anyio.run(run_worker, settings, lambda text: show(f"ctb-channel: {text}")))
 
 
 @main.command()
@@ -47,11 +47,10 @@ def login(change_owner: bool, fresh: bool, yes: bool) -> None:
         wishes = Wishes(change_owner, fresh, yes)
         click.echo(anyio.run(log_in, settings, wishes, LoginTerminal()))
     except LoginFailed as failed:
-        click.echo(str(failed), err=True)
-        sys.exit(FAULT)
+        _fail(str(failed), FAULT)
     except KeyboardInterrupt:
-        click.echo("\nLeft; nothing was changed.", err=True)
-        sys.exit(FAULT)
+        click.echo()
+        _fail("left; nothing was changed", FAULT)
 
 
 @main.command("probe-updates")
@@ -68,9 +67,8 @@ def probe_updates() -> None:
     try:
         anyio.run(probe, _settings("probe"), show)
     except (ProbeFailed, ForeignHost, PlaceFault, ProtocolMismatch) as failed:
-        click.echo(str(failed), err=True)
         codes = ((ProtocolMismatch, MISMATCH), (AlreadyRunning, RUNNING))
-        sys.exit(next((code for kind, code in codes if isinstance(failed, kind)), FAULT))
+        _fail(str(failed), next((c for kind, c in codes if isinstance(failed, kind)), FAULT))
 
 
 @main.command("show-env")
@@ -97,12 +95,22 @@ def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
     """A simulated iLink server, with the owner's phone on this terminal."""
     import anyio
 
+    from bridge.wire import env
     from channel_worker.simulator.command import run_simulator
 
     try:
-        anyio.run(run_simulator, port, admin_port, scenario, consume)
+        lang = env.read().lang()
+        anyio.run(run_simulator, port, admin_port, scenario, consume, lang)
+    except env.WrongSetting as wrong:
+        _fail(str(wrong), WRONG_USE)
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    """One sentence, with the command that says it; then the end."""
+    click.echo(f"ctb-channel: {sentence}", err=True)
+    sys.exit(code)
 
 
 def _settings(process: str) -> Settings:
@@ -118,10 +126,8 @@ def _settings(process: str) -> Settings:
         if log_file.parent.parent == found.data_dir:
             place.private_folder(log_file.parent)
     except env.WrongSetting as wrong:
-        click.echo(str(wrong), err=True)
-        sys.exit(WRONG_USE)
+        _fail(str(wrong), WRONG_USE)
     except place.PlaceFault as fault:
-        click.echo(str(fault), err=True)
-        sys.exit(WRONG_USE)
+        _fail(str(fault), WRONG_USE)
     log.setup(process, log_file, found.log_level)
     return found

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 MAX_ENV_FILE_BYTES = 256 * 1024  # far above any real one; a wrong file must not fill memory
 
@@ -104,6 +105,11 @@ class Env:
         """CTB_SOCKET: where the bridge listens."""
         return self.path("CTB_SOCKET", self.data_dir() / "run" / "bridge.sock")
 
+    def lang(self) -> Literal["zh", "en"]:
+        """CTB_LANG; unset, Chinese where the locale is, else English."""
+        given = self.choice("CTB_LANG", ("zh", "en"), "") or preferred_lang()
+        return "zh" if given == "zh" else "en"
+
     def log_level(self) -> str:
         """CTB_LOG_LEVEL, lower case."""
         return self.choice("CTB_LOG_LEVEL", _LEVELS, "info")
@@ -113,6 +119,13 @@ class Env:
         standard = self.data_dir() / "logs" / "{process}.log"
         path = self.path("CTB_LOG_FILE", standard)
         return path.with_name(path.name.replace("{process}", process))
+
+
+def preferred_lang() -> Literal["zh", "en"]:
+    """Chinese where the locale is, else English."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next((value for name in names if (value := os.environ.get(name))), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 def read(environ: Mapping[str, str] | None = None) -> Env:

@@ -14,7 +14,9 @@ from channel_worker.simulator.server import Simulator, serving
 from channel_worker.terminal import show
 
 
-async def run_simulator(port: int, admin_port: int, scenario: str, consume: bool) -> None:
+async def run_simulator(
+    port: int, admin_port: int, scenario: str, consume: bool, lang: str
+) -> None:
     """Serve until Ctrl-C; the end of standard input ends the phone, not the server."""
     simulator = Simulator()
     simulator.world.gives_again = not consume
@@ -26,6 +28,10 @@ async def run_simulator(port: int, admin_port: int, scenario: str, consume: bool
             show(f"admin API at {desk}")
         SCENARIOS[scenario](simulator)
         if sys.stdin is not None and sys.stdin.isatty():
-            show("You are the owner. What you type is a WeChat message.")
-        await run_phone(simulator, show)
+            show(
+                "你就是主人，写下的每一行都是一条微信消息。"
+                if lang == "zh"
+                else "You are the owner. What you type is a WeChat message."
+            )
+        await run_phone(simulator, show, lang=lang)
         await anyio.sleep_forever()

@@ -30,13 +30,14 @@ async def run_phone(
     simulator: Simulator,
     show: Callable[[str], None] = terminal.show,
     read: Callable[[], Awaitable[str | None]] | None = None,
+    lang: str = "en",
 ) -> None:
     """Show what the bot sends, post what is typed; ends with the end of the input."""
     draw = _above_prompt if sys.stdin.isatty() and sys.stdout.isatty() else show
     if draw is _above_prompt:
         draw("")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_show_all, simulator, draw)
+        tasks.start_soon(_show_all, simulator, draw, lang)
         while (line := await (read or read_line)()) is not None:
             if line.strip():
                 simulator.world.say(line)
@@ -50,10 +51,10 @@ def _above_prompt(text: str) -> None:
     terminal.show(f"{TO_LINE_START}{text}{chr(10) if text else ''}{PROMPT}", end="")
 
 
-def bubble(sent: Sent, columns: int) -> str:
+def bubble(sent: Sent, columns: int, lang: str = "en") -> str:
     """A message of the bot with its border and time, at most `columns` wide."""
     inner = max(MIN_BUBBLE_COLUMNS, min(columns - 12, MAX_BUBBLE_COLUMNS))
-    lines = [part for line in words_of(sent).split("\n") for part in wrapped(line, inner)]
+    lines = [part for line in words_of(sent, lang).split("\n") for part in wrapped(line, inner)]
     widest = max(width(line) for line in lines)
     body = [f"│ {line}{' ' * (widest - width(line))} │" for line in lines]
     at = time.strftime("%H:%M", time.localtime(sent.at_ms / 1000))
@@ -61,16 +62,18 @@ def bubble(sent: Sent, columns: int) -> str:
     return "\n".join([top, *body, bottom])
 
 
-def words_of(sent: Sent) -> str:
+def words_of(sent: Sent, lang: str = "en") -> str:
     """The text, or a line that stands for a picture or a file."""
-    item = sent.item
+    item, size = sent.item, "字节" if lang == "zh" else "bytes"
     if "image_item" in item:
-        return f"🖼  picture, {item['image_item'].get('mid_size', 0)} bytes"
+        name = "图片" if lang == "zh" else "picture"
+        return f"🖼  {name}, {item['image_item'].get('mid_size', 0)} {size}"
     if "video_item" in item:
-        return f"🎞  video, {item['video_item'].get('video_size', 0)} bytes"
+        name = "视频" if lang == "zh" else "video"
+        return f"🎞  {name}, {item['video_item'].get('video_size', 0)} {size}"
     if "file_item" in item:
         file = item["file_item"]
-        return f"📄 {file.get('file_name', '')}, {file.get('len', '?')} bytes"
+        return f"📄 {file.get('file_name', '')}, {file.get('len', '?')} {size}"
     return sent.text.expandtabs(4)
 
 
@@ -119,17 +122,17 @@ def _columns_of(sign: str) -> int:
 _NO_COLUMN = ("Mn", "Me", "Cf", "Cc")
 
 
-async def _show_all(simulator: Simulator, show: Callable[[str], None]) -> None:
+async def _show_all(simulator: Simulator, show: Callable[[str], None], lang: str) -> None:
     world = simulator.world
     shown = len(world.sent)
     was_typing = False
     while True:
         news = world.news
         for sent in world.sent[shown:]:
-            show(bubble(sent, width_of_terminal(sys.stdout)))
+            show(bubble(sent, width_of_terminal(sys.stdout), lang))
         shown = len(world.sent)
         is_typing = world.typing.get(world.owner_id, False)
         if is_typing and not was_typing:
-            show("  … is typing")
+            show("  … 正在输入" if lang == "zh" else "  … is typing")
         was_typing = is_typing
         await news.wait()
