@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import anyio
@@ -157,3 +158,16 @@ async def test_fenced_worker_stores_its_batch_and_ends(rig: Rig) -> None:
         await rig.bridge.until_rows(1)
     assert codes == [4]
     assert "taken over" in rig.said[-1]
+
+
+async def test_storm_of_empty_replies_is_not_answered_in_kind(rig: Rig) -> None:
+    """F39: at most 60 requests a minute, and a message still comes through."""
+    rig.simulator.fail("getupdates", "instant", times=10_000)
+    async with rig.bridge.listening(), rig.working():
+        await rig.until(lambda: len(rig.world.calls("getupdates")) >= 4)
+        calls = rig.world.calls("getupdates")
+        rig.world.faults["getupdates"].clear()
+        rig.world.say("still here")
+        await rig.bridge.until_rows(1)
+    pauses = [after.at - before.at for before, after in itertools.pairwise(calls)]
+    assert min(pauses[-2:]) >= 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,26 @@ async def test_refused_account_gives_its_outcome(rig: Rig, code: int, outcome: s
         rig.simulator.fail("getuploadurl", "ret", code=code)
         reply = await upload(rig, b"abc")
     assert (reply.outcome, reply.code) == (outcome, str(code))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://evil.example/c2c/upload",
+        "https://10.0.0.1/c2c/upload",
+        "https://[fe80::1]/c2c/upload",
+        "https://weixin.qq.com@evil.example/upload",
+        "http://weixin.qq.com/upload",
+        "file:///etc/passwd",
+    ],
+)
+async def test_upload_goes_to_no_foreign_place(rig: Rig, place: str) -> None:
+    """R20, F42: hosts and address literals that a reply names."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        body = json.dumps({"upload_full_url": place}).encode()
+        rig.simulator.fail("getuploadurl", "body", body=body)
+        assert (await upload(rig, b"abc")).outcome == "refused"
 
 
 @pytest.mark.parametrize("name", ["../credentials.json", "/etc/passwd", ".hidden", "", "link"])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
-from bridge.wire.messages import OutboundQuery, OutboundSend, SendReply
+from bridge.wire.messages import MediaUpload, OutboundQuery, OutboundSend, SendReply
 from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
@@ -134,3 +135,56 @@ async def test_sends_do_not_wait_for_the_open_poll(rig: Rig) -> None:
         for number in range(3):
             await rig.bridge.send(f"part {number}", token, rig.world.owner_id)
     assert [sent.text for sent in rig.world.sent] == ["part 0", "part 1", "part 2"]
+
+
+async def test_ten_sends_are_taken_for_each_message_and_an_eleventh_is_not(rig: Rig) -> None:
+    """ilink-protocol 6.4: the next message of the person opens ten more."""
+    rig.world.send_limit = 10
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        outcomes = [
+            (await rig.bridge.send(str(n), token, rig.world.owner_id)).outcome for n in range(11)
+        ]
+        assert outcomes == ["sent"] * 10 + ["throttled"]
+        rig.world.say("more")
+        await rig.bridge.until_rows(2)
+        assert (await rig.bridge.send("11", token, rig.world.owner_id)).outcome == "sent"
+
+
+async def test_reply_after_a_day_is_not_taken(rig: Rig) -> None:
+    """ilink-protocol 6.4: 24 h after the last message of the person, by WeChat's clock."""
+    async with rig.bridge.listening(), rig.working():
+        token = await token_of(rig)
+        rig.world.clock_skew_s += 24 * 3600 - 60
+        assert (await rig.bridge.send("in time", token, rig.world.owner_id)).outcome == "sent"
+        rig.world.clock_skew_s += 120
+        late = await rig.bridge.send("late", token, rig.world.owner_id)
+        assert (late.outcome, late.code) == ("throttled", "-2")
+    assert [sent.text for sent in rig.world.sent] == ["in time"]
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R20, F43: poll, send and CDN go straight, whatever the variables say."""
+    asked: list[object] = []
+
+    async def answer(stream: SocketStream) -> None:
+        asked.append(stream)
+        await stream.aclose()
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(SocketAttribute.local_port)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+            monkeypatch.setenv(name.lower(), f"http://127.0.0.1:{port}")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, answer)
+            async with rig.bridge.listening(), rig.working():
+                token = await token_of(rig)
+                assert (await rig.bridge.send("hi", token, rig.world.owner_id)).outcome == "sent"
+                (rig.folder / "data/staging/blob").write_bytes(b"x")
+                order = MediaUpload("blob", "file", rig.world.owner_id, "x")
+                assert (await rig.bridge.ask(order)).outcome == "sent"
+            tasks.cancel_scope.cancel()
+    assert asked == []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bridge.wire.messages import TypingSet
+from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
     from tests.contract.channel_rig import Rig
@@ -49,3 +52,24 @@ async def test_sign_ends_when_the_bridge_goes(rig: Rig) -> None:
             await rig.bridge.ask(TypingSet(owner, "ctx", True))
             await rig.until(lambda: rig.world.typing.get(owner) is True)
         await rig.until(lambda: rig.world.typing.get(owner) is False)
+
+
+@pytest.mark.parametrize("endpoint", ["getconfig", "sendtyping"])
+@pytest.mark.parametrize("kind", ["status", "hang", "reset_before", "half_body"])
+async def test_trouble_with_the_sign_fails_nothing_else(
+    rig: Rig, endpoint: str, kind: FaultKind
+) -> None:
+    """issue 3, item 8: never blocks, never fails anything; no doubt about the account."""
+    owner = rig.world.owner_id
+    rig.simulator.fail(endpoint, kind, code=500, times=50)
+    async with rig.bridge.listening(), rig.working():
+        rig.world.say("hello")
+        await rig.bridge.until_rows(1)
+        token = next(iter(rig.bridge.rows.values())).context_token
+        await rig.bridge.ask(TypingSet(owner, token, True))
+        await rig.until(lambda: rig.world.calls(endpoint))
+        assert (await rig.bridge.send("answer", token, owner)).outcome == "sent"
+        await rig.bridge.ask(TypingSet(owner, token, False))
+        rig.world.say("and again")
+        await rig.bridge.until_rows(2)
+    assert not {"suspect", "login_needed"} & {state.condition for state in rig.bridge.states}
