@@ -111,7 +111,14 @@ class _Bridge:
         from bridge.tasks.turns import Threads
 
         settings = self._settings
-        shared = Shared(self._db, install, settings.lang, settings.policy, settings.limits)
+        shared = Shared(
+            self._db,
+            install,
+            settings.lang,
+            settings.policy,
+            settings.limits,
+            settings.is_remote,
+        )
         self._db.run_now(inbox.count_boot)
         self._db.run_now(turns.count_boot)
         self._db.run_now(lambda: outbox.clamp(shared.now_ms()))

@@ -48,6 +48,11 @@ class Settings:
     recovers_own_locks: bool
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the threads and their folders are on another machine."""
+        return Path(self.controller[0]).name == "ssh"
+
+    @property
     def run_dir(self) -> Path:
         return self.data_dir / "run"
 

@@ -13,12 +13,14 @@ from bridge.core.decision import Facts, Ids, NewRow, Session, View
 from bridge.core.model import (
     AccountState,
     AliasName,
+    Lang,
     Listed,
     Parked,
     Peer,
     ThreadId,
     Turn,
     TurnState,
+    is_unmade,
 )
 from bridge.core.phrases import age, notice, say, usage
 from bridge.core.prompts import without_paths
@@ -26,7 +28,9 @@ from bridge.core.text import clean, preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
 TITLE_CHARS = 40
+_TROUBLES = ("stalled", "network_waiting", "retrying", "interrupt_unanswered")
 PROMPT_CHARS = 30
+HOLDER_CHARS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ def _thread_line(number: int, session: Session, view: View, now_ms: int) -> str:
     state = session.state if session.state in ("idle", "busy", "elsewhere") else "busy"
     details = [folder] if folder else []
     details.append(age(now_ms - session.updated_at_ms, lang))
-    details.append(say(f"state_{state}", lang))
+    said = say(f"state_{state}", lang)
+    holder = preview(clean(session.holder), HOLDER_CHARS) if state == "elsewhere" else ""
+    details.append(f"{said}: {holder}" if holder else said)
     names = [a.name for a in view.aliases.values() if a.thread == session.thread]
     named = f" = {names[0]}" if names else ""
     return f"{number}. {title}{named}\n   {' · '.join(details)}"
@@ -121,10 +127,12 @@ def _status(name: str, view: View, facts: Facts, now_ms: int) -> str:
         title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
         lines.append(notice("status_thread", lang, alias=alias.name, title=title))
         lines.append(_thread_state(alias.thread, view, facts, now_ms))
+        lines += _trouble_of(alias.thread, view, facts)
     if facts.trouble:
         lines.append(say(facts.trouble, lang))
     lines += _waiting(view)
     lines += _channel(view, now_ms)
+    lines += _servers(facts, lang)
     last = view.last_turn
     if last is not None:
         lines.append(say("status_last", lang, id=last.id, age=age(now_ms - last.ended_ms, lang)))
@@ -144,9 +152,40 @@ def _thread_state(thread: ThreadId, view: View, facts: Facts, now_ms: int) -> st
             state=say(_state_phrase(turn, view), lang),
             age=age(now_ms - since, lang),
         )
-    if facts.status is None:
+    if is_unmade(thread):
+        return say("status_unmade", lang)
+    status = facts.status
+    if status is None:
         return ""
-    return say("status_theirs" if facts.status.is_active else "status_free", lang)
+    if status.state == "elsewhere":
+        holder = preview(clean(status.holder), HOLDER_CHARS) or say("another_program", lang)
+        return say("status_elsewhere", lang, holder=holder)
+    is_used = status.is_active or status.state == "busy"
+    return say("status_theirs" if is_used else "status_free", lang)
+
+
+def _trouble_of(thread: ThreadId, view: View, facts: Facts) -> list[str]:
+    """Why the running turn does not get on, and what can be done."""
+    reason = facts.status.run_reason if facts.status else ""
+    mine = [t for t in view.turns if t.thread == thread and t.state is TurnState.RUNNING]
+    if not mine or reason not in _TROUBLES:
+        return []
+    return [say(f"status_{reason}", view.peer.lang, id=mine[0].id)]
+
+
+def _servers(facts: Facts, lang: Lang) -> list[str]:
+    """The Codex processes behind the controller: name, version, memory."""
+    servers = facts.status.servers if facts.status else ()
+    return [
+        say(
+            "status_server",
+            lang,
+            name=preview(clean(server.name), HOLDER_CHARS),
+            version=preview(clean(server.version), HOLDER_CHARS),
+            memory=server.memory_bytes // 1_048_576,
+        )
+        for server in servers
+    ]
 
 
 def _waiting(view: View) -> list[str]:

@@ -117,9 +117,9 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
     head = notice(f"asks_{approval.kind}", lang, id=approval.turn, alias=alias)
     lines = [head]
     essence = approval.summary.partition(": ")[2] or approval.summary
-    if essence not in approval.detail:
+    if essence not in approval.detail or not is_remote:
         lines.append(approval.summary)
-    if approval.detail:
+    if approval.detail and is_remote:
         lines.append(approval.detail)
     lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
     if not is_remote:
@@ -178,14 +178,19 @@ def expired(approval: Approval, peer: Peer) -> NewRow:
 def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
     lines = clean(asked.detail).strip().split("\n")
     detail = "\n".join(line for line in lines if line != turn.cwd)  # R35: no absolute path
+    summary = clean(asked.summary).strip()
+    if asked.kind == "file_change" and turn.cwd.strip("/"):
+        # Inside the thread's folder relative; a file outside of it keeps its whole path.
+        inside = turn.cwd.rstrip("/") + "/"
+        detail, summary = detail.replace(inside, ""), summary.replace(inside, "")
     return Approval(
         id=asked.id,
         turn=turn.id,
         peer=turn.peer,
         kind=asked.kind if asked.kind in _KINDS else "permissions",
-        summary=clean(asked.summary).strip()[:300],
+        summary=summary[:300],
         detail=detail[:MAX_SHOWN_CHARS],
-        is_cut=len(detail) > MAX_SHOWN_CHARS or len(asked.summary) > 300,
+        is_cut=len(detail) > MAX_SHOWN_CHARS or len(summary) > 300,
         digest=asked.digest,
         options=asked.options,
         code=ids.code,

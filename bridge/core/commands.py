@@ -14,15 +14,21 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-MAX_WORD_CHARS = 200
+from bridge.core import words
+from bridge.core.words import BadWords, no_words, number, one_word, plain
 
 
 class Need(Enum):
-    """What must be read before a command can be decided."""
+    """What must be read, or done, before a command can be decided."""
 
     NONE = auto()
     STATUS = auto()  # the thread as the controller sees it
     SESSIONS = auto()  # the list of threads
+    HISTORY = auto()  # what happened in a thread
+    FOLDER = auto()  # whether it is there
+    STEER = auto()  # done under the key of the message, so it may be done again
+    FORK = auto()
+    RECOVER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,33 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    alias: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    alias: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """A known verb with the wrong words behind it; the answer is its usage."""
 
@@ -185,15 +218,16 @@ Command: TypeAlias = (
     | DropHeld
     | More
     | Result
+    | Refresh
+    | Steer
+    | New
+    | Fork
+    | Recover
     | SetLang
     | Help
     | Malformed
     | Unknown
 )
-
-
-class _BadWords(ValueError):
-    pass
 
 
 def parse(text: str) -> Command:
@@ -209,7 +243,7 @@ def parse(text: str) -> Command:
         return Unknown(_nearest(verb))
     try:
         return _VERBS[verb](behind[0].strip() if behind else "")
-    except _BadWords:
+    except BadWords:
         return Malformed(_CANONICAL.get(verb, verb))
 
 
@@ -220,12 +254,22 @@ def unescaped(text: str) -> str:
 
 
 def needs(command: Command) -> Need:
-    """What `decide` wants to know from the controller for this command."""
+    """What `decide` wants to know from the controller for this command, at most."""
     match command:
-        case Prompt() | Send() | Status() | Add() | Bind() | Use() | Retry():
+        case Prompt() | Send() | Status() | Add() | Bind() | Use() | Retry() | Recover():
             return Need.STATUS
         case Threads():
             return Need.SESSIONS
+        case Refresh():
+            return Need.HISTORY
+        case New():
+            return Need.FOLDER
+        case Steer():
+            return Need.STEER
+        case Fork():
+            return Need.FORK
+        case Yes():
+            return Need.RECOVER
         case _:
             return Need.NONE
 
@@ -245,7 +289,11 @@ def needs_whole(command: Command) -> bool:
         | RunHeld
         | DropHeld
         | More
-        | Result,
+        | Result
+        | Steer
+        | Fork
+        | Recover
+        | Yes,
     )
 
 
@@ -254,108 +302,85 @@ def verbs() -> tuple[str, ...]:
     return tuple(verb for verb in _VERBS if verb not in _CANONICAL)
 
 
-def _words(rest: str, least: int, most: int) -> list[str]:
-    words = rest.split()
-    if not least <= len(words) <= most:
-        raise _BadWords
-    return [_plain(word) for word in words]
-
-
-def _plain(word: str) -> str:
-    text = unicodedata.normalize("NFKC", word)
-    if len(text) > MAX_WORD_CHARS or any(unicodedata.category(c)[0] == "C" for c in text):
-        raise _BadWords
-    return text
-
-
-def _no_words(make: Callable[[], Command]) -> Callable[[str], Command]:
-    def read(rest: str) -> Command:
-        _words(rest, 0, 0)
-        return make()
-
-    return read
-
-
-def _one_word(
-    make: Callable[[str], Command], *, may_lack: bool = False
-) -> Callable[[str], Command]:
-    def read(rest: str) -> Command:
-        words = _words(rest, 0 if may_lack else 1, 1)
-        return make(words[0] if words else "")
-
-    return read
-
-
-def _number(make: Callable[[int], Command]) -> Callable[[str], Command]:
-    def read(rest: str) -> Command:
-        (word,) = _words(rest, 1, 1)
-        if not (word.isascii() and word.isdecimal() and len(word) <= 9):
-            raise _BadWords
-        return make(int(word))
-
-    return read
-
-
 def _add(rest: str) -> Command:
-    alias, target = _words(rest, 2, 2)
+    alias, target = words.split(rest, 2, 2)
     return Add(alias, target)
 
 
 def _send(rest: str) -> Command:
-    words = rest.split(maxsplit=1)
-    if len(words) < 2:
-        raise _BadWords
-    return Send(_plain(words[0]), words[1])
+    return Send(*words.first_and_rest(rest))
 
 
 def _answer(rest: str) -> Command:
-    words = rest.split(maxsplit=1)
-    if len(words) < 2:
-        raise _BadWords
-    return Answer(_plain(words[0]), words[1])
+    return Answer(*words.first_and_rest(rest))
+
+
+def _steer(rest: str) -> Command:
+    if not rest:
+        raise BadWords
+    return Steer(rest)
+
+
+def _new(rest: str) -> Command:
+    found = rest.split(maxsplit=1)
+    if not found:
+        raise BadWords
+    folder = found[1] if len(found) > 1 else ""
+    plain(folder)  # its signs are checked and its name left as it is
+    return New(plain(found[0]), folder)
+
+
+def _fork(rest: str) -> Command:
+    alias, *name = words.split(rest, 1, 2)
+    return Fork(alias, name[0] if name else "")
 
 
 def _threads(rest: str) -> Command:
-    return Threads(" ".join(_words(rest, 0, 10)))
+    return Threads(" ".join(words.split(rest, 0, 10)))
 
 
 def _lang(rest: str) -> Command:
-    (lang,) = _words(rest, 1, 1)
+    (lang,) = words.split(rest, 1, 1)
     if lang.lower() not in ("zh", "en"):
-        raise _BadWords
+        raise BadWords
     return SetLang(lang.lower())
 
 
 def _help(rest: str) -> Command:
-    words = _words(rest, 0, 1)
-    return Help(words[0].lstrip("/").lower() if words else "")
+    found = words.split(rest, 0, 1)
+    return Help(found[0].lstrip("/").lower() if found else "")
 
 
 _VERBS: dict[str, Callable[[str], Command]] = {
     "threads": _threads,
-    "use": _one_word(Use),
+    "use": one_word(Use),
     "add": _add,
-    "bind": _one_word(Bind),
-    "list": _no_words(Aliases),
-    "remove": _one_word(Remove),
-    "status": _one_word(Status, may_lack=True),
+    "bind": one_word(Bind),
+    "list": no_words(Aliases),
+    "remove": one_word(Remove),
+    "status": one_word(Status, may_lack=True),
+    "refresh": one_word(Refresh, may_lack=True),
     "send": _send,
-    "stop": _one_word(Stop, may_lack=True),
-    "approve": _one_word(Approve),
-    "deny": _one_word(Deny),
+    "steer": _steer,
+    "stop": one_word(Stop, may_lack=True),
+    "approve": one_word(Approve),
+    "deny": one_word(Deny),
     "answer": _answer,
-    "queue": _no_words(Queue),
-    "cancel": _number(Cancel),
-    "retry": _no_words(Retry),
-    "more": _no_words(More),
-    "result": _number(Result),
-    "run-held": _no_words(RunHeld),
-    "drop-held": _no_words(DropHeld),
-    "yes": _no_words(Yes),
-    "no": _no_words(No),
+    "queue": no_words(Queue),
+    "cancel": number(Cancel),
+    "retry": no_words(Retry),
+    "new": _new,
+    "fork": _fork,
+    "more": no_words(More),
+    "result": number(Result),
+    "run-held": no_words(RunHeld),
+    "drop-held": no_words(DropHeld),
+    "recover": one_word(Recover),
+    "yes": no_words(Yes),
+    "no": no_words(No),
     "lang": _lang,
     "help": _help,
-    "rm": _one_word(Remove),
+    "rm": one_word(Remove),
     "?": _help,
 }
 _CANONICAL = {"rm": "remove", "?": "help"}

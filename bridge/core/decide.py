@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core import approvals, naming
+from bridge.core import approvals, control, naming
 from bridge.core import commands as c
 from bridge.core.answers import answer
 from bridge.core.attached import TurnFile
@@ -35,6 +35,7 @@ from bridge.core.model import (
     ThreadId,
     Turn,
     TurnState,
+    is_unmade,
 )
 from bridge.core.phrases import age, notice, say
 from bridge.core.prompts import compose
@@ -51,8 +52,30 @@ def command_of(batch: Batch) -> c.Command:
     return c.Prompt("\n".join(row.text for row in batch.rows if row.text))
 
 
+def need_of(command: c.Command, view: View, now_ms: int) -> c.Need:
+    """What has to be asked or done first; nothing for what is refused in any case."""
+    need = c.needs(command)
+    if isinstance(command, c.Yes):
+        return need if control.to_recover(view, now_ms) else c.Need.NONE
+    if isinstance(command, c.Steer):
+        turn = control.steered_turn(view)
+        return need if turn is not None and turn.run is not None else c.Need.NONE
+    if isinstance(command, c.Refresh | c.Fork | c.Recover) and target_of(command, view) is None:
+        return c.Need.NONE
+    if need is c.Need.STATUS and not isinstance(command, c.Status | c.Recover):
+        thread = target_of(command, view)
+        # A turn of ours is there: the controller need not be asked how the thread is.
+        return c.Need.NONE if thread is None or view.unfinished.get(thread) else need
+    return need
+
+
 def target_of(command: c.Command, view: View) -> ThreadId | None:
-    """The thread that a command is about, if one is meant and known."""
+    """The thread that a command is about, if one is meant, known, and there already."""
+    thread = _target(command, view)
+    return None if thread is None or is_unmade(thread) else thread
+
+
+def _target(command: c.Command, view: View) -> ThreadId | None:
     match command:
         case c.Prompt():
             return active_thread(view)
@@ -62,6 +85,14 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
         case c.Status(alias):
             found = alias_named(view, alias) if alias else None
             return found.thread if found else active_thread(view)
+        case c.Refresh(alias):
+            found = control.alias_meant(view, alias)
+            return found.thread if found else None
+        case c.Fork():
+            return control.fork_source(view, command)
+        case c.Recover(alias):
+            found = alias_named(view, alias)
+            return found.thread if found else None
         case c.Add(_, target) | c.Bind(target) | c.Use(target):
             listed = listed_at(view.peer, target)
             if listed is not None:
@@ -118,9 +149,20 @@ def decide(
         case c.Remove(alias):
             return naming.remove(room, alias)
         case c.Yes():
-            return naming.confirm(room, is_yes=True)
+            held = control.to_recover(view, now_ms)
+            return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
         case c.No():
             return naming.confirm(room, is_yes=False)
+        case c.Refresh(alias):
+            return control.refresh(room, alias)
+        case c.Steer():
+            return control.steer(room)
+        case c.New(alias, folder):
+            return control.new(room, AliasName(alias), folder)
+        case c.Fork():
+            return control.fork(room, command)
+        case c.Recover(alias):
+            return control.recover(room, alias)
         case _:
             return room.answered(answer(command, view, facts, now_ms, ids))
 
@@ -208,7 +250,7 @@ class _Deciding(Room):
                 notice("queue_full", self.lang, alias=alias.name, count=waiting),
             )
         head = self.facts.status.head if self.facts.status else None
-        is_idle = not ahead and self.facts.status is not None
+        is_idle = not ahead and (self.facts.status is not None or is_unmade(alias.thread))
         turn = NewTurn(
             key=turn_key(
                 self.ids.install,
@@ -236,7 +278,7 @@ class _Deciding(Room):
         limit = self.policy.flood_limit
         if limit and self.facts.prompts_before == limit:
             told = notice("flood", self.lang, count=limit)
-        if not ahead and self.facts.status is None and self.facts.trouble:
+        if not ahead and not is_idle and self.facts.trouble:
             why = say(self.facts.trouble, self.lang)
             told = notice("waits", self.lang, alias=alias.name, why=why)
         return replace(

@@ -7,7 +7,7 @@ row that one command changes. All of them are frozen; nothing here reads or writ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.core.attached import TurnFile
 from bridge.core.model import (
@@ -99,6 +99,24 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """How far a thread's history was shown; holds only while it was shown up to `since`."""
+
+    thread: ThreadId
+    since: str
+    position: str
+    head: str  # "" while there is more to show
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Messages that wait for one thread go to another, by the owner's word."""
+
+    thread: ThreadId
+    to: Alias
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Everything one command changes; `store.apply` writes it in one transaction.
 
@@ -112,6 +130,8 @@ class Decision:
     turn_steps: tuple[TurnStep, ...] = ()
     aliases: tuple[Alias, ...] = ()
     removed: AliasName | None = None
+    looked: Looked | None = None
+    moved: Moved | None = None
     peer_before: Peer | None = None
     peer_after: Peer | None = None  # only what differs from `peer_before` is written
     approval: Approval | None = None  # as it is now; it was `open` when it was read
@@ -128,6 +148,7 @@ class Session:
     cwd: str
     updated_at_ms: int
     state: str  # idle, busy or elsewhere
+    holder: str = ""  # who has it open elsewhere, where the system tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +160,38 @@ class ThreadStatus:
     is_active: bool
     cwd: str
     is_known: bool = True  # False: this controller has never heard of the thread
+    state: str = ""  # idle, busy or elsewhere; "" where this controller does not say
+    holder: str = ""
+    run_reason: str = ""  # why the asked run does not get on: stalled, network_waiting, ...
+    servers: tuple[Server, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Codex process behind the controller."""
+
+    name: str
+    version: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that happened in a thread, in the controller's words."""
+
+    turn: str  # Codex's id
+    kind: str  # user, assistant, command, file or note
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A stretch of a thread's past; `position` is where the next one begins."""
+
+    items: tuple[Item, ...]
+    position: str
+    more: bool
+    head: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +202,13 @@ class Facts:
     status: ThreadStatus | None = None
     knows_all: bool = False  # the controller lists every thread: what it does not know is not
     trouble: str = ""  # why the controller could not be asked: a Refusal, or ""
+    history: History | None = None
+    last: History | None = None  # the last turn, where nothing is new
+    ours: Mapping[str, TurnId] = field(default_factory=dict)  # our turns by Codex's id
+    position: str = ""  # where the history of a thread ends that is being named
+    folder: str | None = None  # the full name of the folder that was asked for
+    did: str = ""  # "done", or the controller's word for why it was not
+    made: ThreadId | None = None  # a branch
     prompts_before: int = 0  # of this peer in the last minute
     slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 

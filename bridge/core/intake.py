@@ -174,6 +174,8 @@ _IN_ORDER = (
     | commands.RunHeld
     | commands.Use
     | commands.Bind
+    | commands.New
+    | commands.Fork
     | commands.Yes
 )
 

@@ -28,6 +28,18 @@ AttemptId = NewType("AttemptId", str)
 ApprovalId = NewType("ApprovalId", str)  # the controller's name for a pending request
 
 
+_UNMADE = "new:"
+
+
+def unmade_thread(seed: str) -> ThreadId:
+    """Stands for a thread that its first message will make."""
+    return ThreadId(_UNMADE + seed)
+
+
+def is_unmade(thread: str) -> bool:
+    return thread.startswith(_UNMADE)
+
+
 class InboxState(StrEnum):
     NEW = "new"
     HELD = "held"
@@ -211,6 +223,7 @@ class Alias:
     model: str = ""
     effort: str = ""
     seen_head: str = ""  # where the thread ended when the phone last looked; "" = not known
+    position: str = ""  # up to where its history was shown; the controller's word; "" = nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +239,7 @@ class Listed:
 class Confirmation:
     """The one open question that `/yes` answers; single use."""
 
-    what: Literal["remove"]
+    what: Literal["remove", "recover"]
     subject: str
     until_ms: int
 
@@ -263,6 +276,7 @@ class Turn:
     expected_head: str | None = None
     seen_head: str = ""
     run: RunId | None = None
+    codex_turn: str = ""  # Codex's own id of it, where the controller tells
     lock: LockToken | None = None
     retry_at_ms: int = 0
     tries: int = 0  # of a parked turn, for its back-off

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core.decision import Audit, Decision
+from bridge.core.decision import Audit, Decision, View
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Alias, AliasName, Confirmation, Listed, ThreadId
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
@@ -29,12 +29,27 @@ def use(room: Room, target: str) -> Decision:
     return _name(room, _fresh_name(room, listed), listed, is_chosen=True)
 
 
-def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
+def refused_word(view: View, name: AliasName, *, must_be_free: bool = False) -> tuple[str, str]:
+    """The phrase for why a name cannot be given, and the name in its way; else empty."""
     if not is_alias(name):
-        return room.tell("bad_alias", alias=name[:40])
-    for other in room.view.aliases:
+        return "bad_alias", ""
+    if must_be_free and name in view.aliases:
+        return "name_taken", name
+    for other in view.aliases:
         if other != name and skeleton(other) == skeleton(name):
-            return room.tell("alias_like", alias=name, other=other)
+            return "alias_like", other
+    return "", ""
+
+
+def refused_name(room: Room, name: AliasName, *, must_be_free: bool = False) -> Decision | None:
+    phrase, other = refused_word(room.view, name, must_be_free=must_be_free)
+    return room.tell(phrase, alias=name[:40], other=other) if phrase else None
+
+
+def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
+    refused = refused_name(room, name)
+    if refused is not None:
+        return refused
     listed = listed_at(room.peer, target)
     if listed is None and target.isdecimal():
         return room.tell("no_number", number=target)
@@ -54,6 +69,7 @@ def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> De
         cwd=listed.cwd or (status.cwd if status else ""),
         title=listed.title,
         seen_head=(status.head or "") if status else "",
+        position=room.facts.position,
     )
     if is_chosen:
         room.peer = replace(room.peer, active=name)
@@ -82,11 +98,16 @@ def _fresh_name(room: Room, listed: Listed) -> AliasName:
     stem = stem.strip("-_")[: MAX_ALIAS_CHARS - 4]
     if not is_alias(stem):
         stem = "thread"
-    taken = {skeleton(name) for name in room.view.aliases}
+    return free_name(room.view, stem)
+
+
+def free_name(view: View, stem: str) -> AliasName:
+    """This name, with a number behind it where it is taken."""
+    taken = {skeleton(name) for name in view.aliases}
     name, number = stem, 1
     while skeleton(name) in taken:
         number += 1
-        name = f"{stem}-{number}"
+        name = f"{stem[: MAX_ALIAS_CHARS - 4]}-{number}"
     return AliasName(name)
 
 
@@ -105,6 +126,8 @@ def confirm(room: Room, *, is_yes: bool) -> Decision:
         return room.tell("nothing_to_confirm")
     if not is_yes:
         return room.tell("kept")
+    if asked.what != "remove":  # the alias of another question is gone by now
+        return room.tell("nothing_to_confirm")
     if room.peer.active == asked.subject:
         room.peer = replace(room.peer, active=None)
     found = room.tell("removed", alias=asked.subject)

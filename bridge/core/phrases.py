@@ -8,6 +8,7 @@ the lines of a thread's text, so that neither can pass for the other.
 from __future__ import annotations
 
 from bridge.core.model import Lang
+from bridge.core.sentences import SENTENCES
 
 MARK = "▸"
 
@@ -81,8 +82,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "One message failed three times and is set aside (E-{id}). Say it another way.",
     ),
     "desk_moved": (
-        "电脑上的这个线程已有新内容，以下回答接在它之后。",
-        "The thread went on at the desk since you last looked; this answer comes after that.",
+        "{alias} 在电脑上已有新内容，以下回答接在它之后。看内容：/refresh {alias}",
+        "{alias} went on at the desk before this answer. To see it: /refresh {alias}",
     ),
     "head_moved": (
         "#{id} 没有开始：{alias} 刚在电脑上有了新内容。回复 /retry 照样执行，或 /cancel {id}。",
@@ -90,9 +91,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Send /retry to run it all the same, or /cancel {id}.",
     ),
     "parked_elsewhere": (
-        "{alias} 正被电脑上的另一个程序占用，#{id} 会在它空出来后发送。不想等：/cancel {id}",
+        "{alias} 正被电脑上的另一个程序占用，#{id} 会在它空出来后发送。"
+        "不想等：/fork {alias} 在分支里继续，或 /cancel {id}",
         "{alias} is open in another program at the desk. #{id} is sent when it is free; "
-        "/cancel {id} to drop it.",
+        "/fork {alias} to go on in a branch, /cancel {id} to drop it.",
     ),
     "parked_controller": (
         "Codex 现在连不上，#{id} 会在恢复后发送。不想等：/cancel {id}",
@@ -389,6 +391,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "unknown_verb": ("没有这个命令。{usage}", "There is no such command. {usage}"),
     "usage": ("用法：{usage}", "Usage: {usage}"),
+    **SENTENCES,
 }
 
 _USAGE: dict[str, tuple[str, str]] = {
@@ -399,7 +402,9 @@ _USAGE: dict[str, tuple[str, str]] = {
     "list": ("/list 已有的名字", "/list: the names you gave"),
     "remove": ("/remove <名字> 去掉名字（先确认）", "/remove <name>: take a name away (asks)"),
     "status": ("/status [名字] 线程、排队、微信", "/status [name]: thread, queue, channel"),
+    "refresh": ("/refresh [名字] 上次看过之后发生了什么", "/refresh [name]: what is new in it"),
     "send": ("/send <名字> <文字> 发一次，不切换", "/send <name> <text>: once, no switching"),
+    "steer": ("/steer <文字> 补充给正在进行的", "/steer <text>: add to the running turn"),
     "stop": ("/stop [名字] 停下正在进行的", "/stop [name]: end what is running"),
     "approve": ("/approve <代码> 同意一个请求", "/approve <code>: allow one request"),
     "deny": ("/deny <代码> 拒绝一个请求", "/deny <code>: refuse one request"),
@@ -410,10 +415,13 @@ _USAGE: dict[str, tuple[str, str]] = {
     "queue": ("/queue 排队的消息", "/queue: what is waiting"),
     "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),
     "retry": ("/retry 把上一条再来一次", "/retry: the last message again"),
+    "new": ("/new <名字> [文件夹] 开一个新线程", "/new <name> [folder]: a fresh thread"),
+    "fork": ("/fork <名字> [新名字] 从线程分支", "/fork <name> [new name]: branch a thread"),
     "more": ("/more 长回答的后面几段", "/more: the next part of a long answer"),
     "result": ("/result <编号> 重看一个回答", "/result <number>: read an answer again"),
     "run-held": ("/run-held 执行留着的消息", "/run-held: run the held messages"),
     "drop-held": ("/drop-held 丢弃留着的消息", "/drop-held: drop the held messages"),
+    "recover": ("/recover <名字> 收回没放的锁（先确认）", "/recover <name>: free its lock (asks)"),
     "yes": ("/yes 确认", "/yes: confirm"),
     "no": ("/no 不确认", "/no: do not"),
     "lang": ("/lang zh|en 换语言", "/lang zh|en: change the language"),

@@ -7,7 +7,16 @@ from dataclasses import replace
 from bridge.core.answers import Reply
 from bridge.core.decision import Audit, Decision, Facts, Ids, NewRow, Policy, RowStep, View
 from bridge.core.intake import Batch, InboxEvent, inbox_step
-from bridge.core.model import Alias, AliasName, InboxState, Listed, Peer, SendClass, ThreadId
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    InboxState,
+    Listed,
+    Peer,
+    SendClass,
+    ThreadId,
+    is_unmade,
+)
 from bridge.core.phrases import notice
 
 MIN_ID_CHARS = 8  # of a thread id typed by hand; Codex's have 36
@@ -74,6 +83,8 @@ def listed_at(peer: Peer, target: str) -> Listed | None:
 
 
 def is_thread_id(word: str) -> bool:
+    if is_unmade(word):
+        return False
     plain = word.replace("-", "").replace("_", "").replace(".", "").replace(":", "")
     if word.isdecimal():
         return False

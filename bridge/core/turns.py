@@ -1,13 +1,14 @@
 """The life of a turn: what follows each word of the controller.
 
     -         planned, idle -> starting    planned, busy -> queued
-    queued    thread_free -> starting      cancel -> done
+    queued    thread_free -> starting      cancel -> done     branched -> queued
     starting  accepted, found -> running   head_moved -> parked(head)
               elsewhere -> parked(elsewhere)  link_down -> parked(controller)
               invalid -> settling          link_lost -> starting
               gate_clear -> starting       gate_blocked -> settling(uncertain)
               raised -> starting           given_up -> settling(dead)
     parked    thread_free, link_up, retry_due, owner_retry -> starting   cancel -> done
+              branched -> queued
     running   over -> settling             unknown_run -> settling(uncertain)
               link_lost, raised -> running given_up -> settling(dead)
     settling  settled -> settling          paid -> done
@@ -62,6 +63,7 @@ class TurnEvent(StrEnum):
     CANCEL = "cancel"
     ACCEPTED = "accepted"
     FOUND = "found"
+    BRANCHED = "branched"  # it goes to a branch of its thread, which is free
     HEAD_MOVED = "head_moved"
     ELSEWHERE = "elsewhere"
     LINK_DOWN = "link_down"
@@ -97,6 +99,8 @@ _UNPARKING = (
 _STEPS: dict[tuple[TurnState, TurnEvent], TurnState] = {
     (TurnState.QUEUED, TurnEvent.THREAD_FREE): TurnState.STARTING,
     (TurnState.QUEUED, TurnEvent.CANCEL): TurnState.DONE,
+    (TurnState.QUEUED, TurnEvent.BRANCHED): TurnState.QUEUED,
+    (TurnState.PARKED, TurnEvent.BRANCHED): TurnState.QUEUED,
     (TurnState.STARTING, TurnEvent.ACCEPTED): TurnState.RUNNING,
     (TurnState.STARTING, TurnEvent.FOUND): TurnState.RUNNING,
     (TurnState.STARTING, TurnEvent.HEAD_MOVED): TurnState.PARKED,
@@ -136,6 +140,7 @@ class Accepted:
     thread: ThreadId
     lock: LockToken | None
     seq: int | None
+    turn: str = ""  # Codex's id of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,7 @@ class Run:
     head: Head | None = None
     result: str = ""
     seq: int | None = None
+    turn: str = ""  # Codex's id of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +241,15 @@ def parked_for_controller(
     return step if reason is Refusal.CONTROLLER_LACKS else replace(step, retry_at_ms=now_ms)
 
 
-def after_run(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
-    """What the owner is sent when a run is over, and what the controller is owed."""
+def after_run(
+    turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids, desk_turns: int = 0
+) -> Settlement:
+    """What the owner is sent when a run is over, and what the controller is owed.
+
+    `desk_turns`: how many turns the desk made since the phone last looked; 0 = not known.
+    """
     if run.status == "completed" and text.clean(run.result).strip():
-        return _answered(turn, run, peer, waiting, ids)
+        return _answered(turn, run, peer, waiting, ids, desk_turns)
     outcome = run.status if run.status in _ENDS else "failed"
     if outcome == "interrupted" and turn.stop_requested:
         outcome = "cancelled"
@@ -256,9 +267,8 @@ def ended(
     detail: str = "",
 ) -> Settlement:
     """An end without an answer: one notice that says what is known and what to do."""
-    told = notice(
-        f"ended_{outcome}", peer.lang, id=turn.id, why=_why(code, detail), alias=turn.alias
-    )
+    phrase = f"failed_{code}" if code in _CAUSES.get(outcome, ()) else f"ended_{outcome}"
+    told = notice(phrase, peer.lang, id=turn.id, why=_why(code, detail), alias=turn.alias)
     row = _row(turn, told, f"end-{turn.id}", ids)
     kept = detail.strip()[:MAX_RESULT_CHARS]
     return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn), None, 0)
@@ -277,7 +287,14 @@ def lock_kept(turn: Turn, peer: Peer) -> NewRow:
 
 
 def bubbles(
-    turn: Turn, result: str, cuts: tuple[int, ...], first: int, count: int, peer: Peer, ids: Ids
+    turn: Turn,
+    result: str,
+    cuts: tuple[int, ...],
+    first: int,
+    count: int,
+    peer: Peer,
+    ids: Ids,
+    desk_turns: int = 0,
 ) -> tuple[NewRow, ...]:
     """Rows for the bubbles `first`.. of a stored answer, one group, the rest named."""
     last = min(first + count, len(cuts))
@@ -286,7 +303,7 @@ def bubbles(
     for index in range(first, last):
         body = text.bubble(result, cuts, index)
         if index == 0:
-            body = header(turn, peer) + body
+            body = header(turn, peer, desk_turns) + body
         if index == last - 1 and last < len(cuts):
             body += "\n" + notice("more", peer.lang, left=len(cuts) - last)
         rows.append(
@@ -295,14 +312,20 @@ def bubbles(
     return tuple(rows)
 
 
-def header(turn: Turn, peer: Peer) -> str:
+def has_moved(turn: Turn) -> bool:
+    """Whether the thread went on at the desk between what the phone saw and this turn."""
+    return bool(turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head)
+
+
+def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
     """What stands before an answer: its thread when another is active, moves at the desk,
     what was heard and what was not found."""
     lines = []
     if turn.alias != (peer.active or ""):
         lines.append(f"({turn.alias})")
-    if turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head:
-        lines.append(notice("desk_moved", peer.lang))
+    if has_moved(turn):
+        phrase = "desk_turns" if desk_turns else "desk_moved"
+        lines.append(notice(phrase, peer.lang, alias=turn.alias, count=desk_turns))
     if turn.preface:
         lines.append(turn.preface)
     return "".join(line + "\n" for line in lines)
@@ -315,15 +338,36 @@ def backoff_ms(tries: int) -> int:
 
 # A path in foreign words shows only its last part on a phone (threat-model R35).
 _PATH = re.compile(r"(?<![\w.:/])~?/(?:[^\s/'\"]+/)+([^\s/'\"]*)")
+# Ends that have a sentence of their own, by the controller's word for them.
+_CAUSES = {
+    "failed": (
+        "context_window",
+        "rate_limited",
+        "usage_limit",
+        "overloaded",
+        "sign_in",
+        "model_unknown",
+        "model_refused",
+        "connection_lost",
+        "provider_error",
+        "request_rejected",
+        "sandbox",
+        "not_found",
+        "archived",
+    ),
+    "interrupted": ("engine_died", "interrupted_elsewhere"),
+}
 _ENDS = ("completed", "failed", "blocked", "cancelled", "interrupted")
 
 
-def _answered(turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids) -> Settlement:
+def _answered(
+    turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids, desk_turns: int
+) -> Settlement:
     named = without_paths(run.result[:MAX_RESULT_CHARS], turn.files)
     result = unmarked(text.for_chat(text.clean(named)))
     cuts = text.borders(result, text.HEADER_ROOM + len(turn.preface))
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
-    rows = bubbles(turn, result, cuts, 0, count, peer, ids)
+    rows = bubbles(turn, result, cuts, 0, count, peer, ids, desk_turns)
     more = count if len(cuts) > count else 0
     return Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
 

@@ -14,8 +14,18 @@ from typing import Any
 import anyio
 
 from bridge.core.approvals import Asked, answers
-from bridge.core.decision import Session, ThreadStatus
-from bridge.core.model import Approval, Key, LockToken, PeerFault, RunId, ThreadId, Turn
+from bridge.core.decision import History, Session, ThreadStatus
+from bridge.core.model import (
+    Approval,
+    Key,
+    LockToken,
+    PeerFault,
+    PeerId,
+    RunId,
+    ThreadId,
+    Turn,
+    is_unmade,
+)
 from bridge.core.turns import (
     Elsewhere,
     EngineDown,
@@ -56,7 +66,7 @@ OTHERS = {  # and those that only one feature needs
 class UnknownRun(Exception):
     """The controller does not tell of this run; `is_denied`: it says there is none."""
 
-    def __init__(self, run: RunId, *, is_denied: bool) -> None:
+    def __init__(self, run: RunId | Key, *, is_denied: bool) -> None:
         super().__init__(run)
         self.is_denied = is_denied
 
@@ -82,27 +92,52 @@ class Controller(Link):
         used = (*NEEDED, *OTHERS)
         return frozenset(n.removeprefix("cross_thread_") for n in used if not self.offers(n))
 
-    async def status(self, thread: ThreadId, deadline_s: float = CALL_DEADLINE_S) -> ThreadStatus:
-        """The thread as the controller sees it: no model, no lock, no change."""
-        body = await self.call(
-            "cross_thread_status", {"run_ids": [], "session_id": thread}, deadline_s
-        )
-        return replies.status(body)
+    async def status(
+        self,
+        thread: ThreadId | None,
+        deadline_s: float = CALL_DEADLINE_S,
+        run: RunId | None = None,
+    ) -> ThreadStatus:
+        """The thread, and a run in it, as the controller sees it: no model, no change."""
+        arguments = {"run_ids": [run] if run else [], "session_id": thread}
+        return replies.status(await self.call("cross_thread_status", arguments, deadline_s))
 
     async def sessions(self, words: str, limit: int) -> tuple[Session, ...]:
         """Threads, newest first; where the controller has no list, a reader of ours has."""
+        arguments = {"limit": limit, "cursor": None, "query": words or None, "cwd": None}
+        return replies.sessions(await self._read("cross_thread_list_sessions", arguments))
+
+    async def history(
+        self, thread: ThreadId, position: str, limit_bytes: int, deadline_s: float = CALL_DEADLINE_S
+    ) -> History:
+        """What happened after a position, or the last turn; may raise ToolError."""
+        arguments: dict[str, Any] = {  # Any: JSON
+            "session_id": thread,
+            "position": position or None,
+            "limit_bytes": limit_bytes,
+        }
+        return replies.history(await self._read("cross_thread_history", arguments, deadline_s))
+
+    @property
+    def can_read_now(self) -> bool:
+        """Whether a history is at hand without another process being started."""
+        tool = "cross_thread_history"
+        return self.offers(tool) or self._reader.offers(tool)
+
+    async def _read(
+        self, tool: str, arguments: dict[str, Any], deadline_s: float = CALL_DEADLINE_S
+    ) -> dict[str, Any]:  # Any: JSON
         link: Link = self
-        if self.is_up and not self.offers("cross_thread_list_sessions"):
+        if self.is_up and not self.offers(tool):
             link = self._reader
             link.ask()
             await link.ready(READER_UP_S)
-        arguments = {"limit": limit, "cursor": None, "query": words or None, "cwd": None}
-        return replies.sessions(await link.call("cross_thread_list_sessions", arguments))
+        return await link.call(tool, arguments, deadline_s)
 
     async def start(self, turn: Turn) -> StartReply:
         """Start the turn under its key, or learn why not. Safe to repeat with the same key."""
         arguments: dict[str, Any] = {  # Any: JSON
-            "session_id": turn.thread,
+            "session_id": None if is_unmade(turn.thread) else turn.thread,
             "cwd": turn.cwd or None,
             "message": turn.prompt,
             "owner": self.owner(turn),
@@ -126,7 +161,10 @@ class Controller(Link):
             body = await self.call("cross_thread_start", arguments)
         except ToolError as refused:
             return _refusal(refused)
-        return replies.start(body, turn.thread)
+        accepted = replies.start(body, turn.thread)
+        if is_unmade(accepted.thread):
+            raise PeerFault("cross_thread_start: session_id is missing")
+        return accepted
 
     def _images(self, turn: Turn) -> list[str]:
         """Images go beside the text to a controller of our kind; others get only the text."""
@@ -135,9 +173,15 @@ class Controller(Link):
         return [file.path for file in turn.files if file.is_image]
 
     async def find(self, key: Key, turn: Turn) -> Run | None:
-        """The run of this key; for a controller without keys, our one open run there."""
-        arguments = {"owner": None, "status": None, "session_id": turn.thread, "limit": 50}
+        """The run of this key; for a controller without keys, our one open run there.
+
+        Raises UnknownRun where it has no keys and nobody knows the thread either.
+        """
+        thread = None if is_unmade(turn.thread) else turn.thread
+        arguments = {"owner": None, "status": None, "session_id": thread, "limit": 50}
         body = await self.call("cross_thread_list_runs", arguments)
+        if thread is None and not replies.shows_keys(body):
+            raise UnknownRun(key, is_denied=False)
         return replies.find(body, key, self.owner(turn))
 
     async def wait(self, run: RunId, after: int | None) -> Run:
@@ -230,17 +274,31 @@ class Controller(Link):
 
     async def recover_lock(self, turn: Turn) -> LockToken | None:
         """Our own lock, whose token a crash has lost (controller-contract 1)."""
+        return await self.take_lock(turn.thread, turn.peer)
+
+    async def take_lock(self, thread: ThreadId, peer: PeerId) -> LockToken | None:
+        """A lock of whomever, as a person has confirmed; raises ToolError."""
         body = await self.call(
             "cross_thread_force_recover",
             {
-                "session_id": turn.thread,
-                "owner": self.owner(turn),
+                "session_id": thread,
+                "owner": f"{self._owner_prefix}:{peer}",
                 "transport": "app_server",
                 "lease_seconds": LEASE_S,
                 "human_authorized": True,
             },
         )
         return replies.lock(body)
+
+    async def steer(self, run: RunId, text: str, key: Key) -> None:
+        """Add to the running turn, once per key; raises ToolError."""
+        arguments = {"run_id": run, "message": text, "idempotency_key": key}
+        await self.call("cross_thread_steer", arguments)
+
+    async def fork(self, thread: ThreadId) -> ThreadId:
+        """A branch of a thread; raises ToolError."""
+        body = await self.call("cross_thread_fork", {"session_id": thread, "cwd": None})
+        return replies.forked(body)
 
     async def cancel(self, run: RunId, reason: str) -> None:
         await self.call("cross_thread_cancel", {"run_id": run, "reason": reason})

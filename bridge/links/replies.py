@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.core.approvals import Asked
-from bridge.core.decision import Session, ThreadStatus
+from bridge.core.decision import History, Item, Server, Session, ThreadStatus
 from bridge.core.model import ApprovalId, Head, Key, LockToken, PeerFault, RunId, ThreadId
 from bridge.core.turns import Accepted, Run
 
@@ -28,7 +28,29 @@ def status(body: Body) -> ThreadStatus:
         is_active=_text(session, "status") == "active",
         cwd=next((value for value in found if isinstance(value, str) and value), ""),
         is_known=bool(session),
+        state=_text(session, "state"),
+        holder=_text(session, "holder"),
+        run_reason=next((_text(run, "block_reason") for run in _objects(body, "runs")), ""),
+        servers=tuple(_server(item) for item in _objects(_object(body, "engine"), "servers")),
     )
+
+
+def history(body: Body) -> History:
+    position = body.get("position")
+    if not isinstance(body.get("items"), list) or not isinstance(position, str):
+        raise PeerFault("cross_thread_history: items or position is missing")
+    items = (
+        Item(_text(item, "turn_id"), _text(item, "kind"), _text(item, "text"))
+        for item in _objects(body, "items")
+    )
+    return History(tuple(items), position, body.get("more") is True, _text(body, "head"))
+
+
+def forked(body: Body) -> ThreadId:
+    found = _first("session_id", body, _object(body, "session"))
+    if not found:
+        raise PeerFault("cross_thread_fork: session_id is missing")
+    return ThreadId(found)
 
 
 def sessions(body: Body) -> tuple[Session, ...]:
@@ -49,7 +71,14 @@ def start(body: Body, asked: ThreadId) -> Accepted:
         thread=ThreadId(_first("session_id", body, run, session) or asked),
         lock=LockToken(_first("lock_token", body, run, session)) or None,
         seq=seq if type(seq) is int else None,
+        turn=_first("turn_id", run, body),
     )
+
+
+def shows_keys(body: Body) -> bool:
+    """Whether a list of runs tells which key each has; an empty one does."""
+    listed = _objects(body, "runs")
+    return not listed or any(item.get("idempotency_key") for item in listed)
 
 
 def find(body: Body, key: Key, owner: str) -> Run | None:
@@ -112,6 +141,16 @@ def _run(item: Body) -> Run:
         head=Head(_first("actual_session_head", item) or _text(item, "session_head")) or None,
         result=_text(item, "result_text"),
         seq=seq if type(seq) is int else None,
+        turn=_text(item, "turn_id"),
+    )
+
+
+def _server(item: Body) -> Server:
+    memory = item.get("memory_bytes")
+    return Server(
+        name=_text(item, "name"),
+        version=_text(item, "version"),
+        memory_bytes=memory if type(memory) is int else 0,
     )
 
 
@@ -144,6 +183,7 @@ def _session(item: Body) -> Session:
         cwd=_text(item, "cwd"),
         updated_at_ms=_milliseconds(at),
         state=_text(item, "state"),
+        holder=_text(item, "holder"),
     )
 
 
@@ -164,6 +204,11 @@ def _milliseconds(at: object) -> int:
 def _object(body: Body, name: str) -> Body:
     found = body.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _objects(body: Body, name: str) -> list[Body]:
+    found = body.get(name)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _text(body: Body, name: str) -> str:

@@ -7,10 +7,30 @@ from dataclasses import asdict, astuple, dataclass
 
 from peewee import IntegrityError
 
-from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
+from bridge.core.decision import (
+    Audit,
+    Decision,
+    Looked,
+    Moved,
+    NewTurn,
+    RowStep,
+    TurnStep,
+)
 from bridge.core.intake import EARLIEST_MS
-from bridge.core.model import Account, Alias, Arrival, Attempt, InboxState, PeerId, Stale, Turn
+from bridge.core.model import (
+    Account,
+    Alias,
+    Arrival,
+    Attempt,
+    InboxState,
+    PeerId,
+    Stale,
+    Turn,
+    TurnState,
+    is_unmade,
+)
 from bridge.core.names import skeleton
+from bridge.core.turns import TurnEvent, turn_step
 from bridge.store import approvals, attachments, outbox, rows
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
@@ -26,6 +46,9 @@ from bridge.store.tables import (
 DUE = """state = 'new' AND NOT is_files_alone
     AND id NOT IN (SELECT inbox FROM attachment WHERE outcome = '')"""
 _TWIN = "SELECT id FROM inbox WHERE peer = ? AND create_time_ms = ? AND body_hash = ?"
+
+_STILL_UNMADE = """SELECT 1 WHERE EXISTS (SELECT 1 FROM alias WHERE thread = ?)
+    OR EXISTS (SELECT 1 FROM turn WHERE thread = ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +133,10 @@ def apply(
     outbox.add_rows(decision.bubbles, decision.peer, now_ms)
     for alias in decision.aliases:
         _put_alias(alias)
+    if decision.looked is not None:
+        _look(decision.looked)
+    if decision.moved is not None:
+        _move(decision.moved)
     if decision.removed is not None:
         AliasRow.delete().where(AliasRow.name == decision.removed).execute()
         change(PeerRow, "active = ?", (decision.removed,), active=None)
@@ -226,6 +253,8 @@ def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> 
 def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Turn | None:
     if value("SELECT id FROM turn WHERE key = ?", turn.key):
         return None
+    if is_unmade(turn.thread) and not value(_STILL_UNMADE, turn.thread, turn.thread):
+        raise Stale("the thread was made in between")
     made = add(
         TurnTable,
         key=turn.key,
@@ -276,4 +305,31 @@ def _put_alias(alias: Alias) -> None:
         model=alias.model,
         effort=alias.effort,
         seen_head=alias.seen_head,
+        position=alias.position,
     )
+
+
+def _look(looked: Looked) -> None:
+    """Note how far a history was shown; raises Stale when it was shown further since."""
+    same = (looked.thread, looked.since)
+    columns = {"position": looked.position}
+    if looked.head:
+        columns["seen_head"] = looked.head
+    if not change(AliasRow, "thread = ? AND position = ?", same, **columns):
+        raise Stale("the history was shown in between")
+
+
+def _move(moved: Moved) -> None:
+    """Messages that wait go to the branch, in their order; none of them was ever accepted."""
+    columns: dict[str, object] = {
+        "thread": moved.to.thread,
+        "alias_name": moved.to.name,
+        "expected_head": None,
+        "seen_head": "",
+        "reason": "",
+        "retry_at_ms": 0,
+        "tries": 0,
+    }
+    for state in (TurnState.PARKED, TurnState.QUEUED):
+        after = turn_step(state, TurnEvent.BRANCHED)
+        change(TurnTable, "thread = ? AND state = ?", (moved.thread, state), state=after, **columns)

@@ -109,6 +109,7 @@ def alias(row: Record) -> Alias:
         model=row.model,
         effort=row.effort,
         seen_head=row.seen_head,
+        position=row.position,
     )
 
 
@@ -159,6 +160,7 @@ def turn(row: Record) -> Turn:
         expected_head=row.expected_head,
         seen_head=row.seen_head,
         run=RunId(row.run) if row.run else None,
+        codex_turn=row.codex_turn,
         lock=LockToken(row.lock_token) if row.lock_token else None,
         retry_at_ms=row.retry_at_ms,
         tries=row.tries,

@@ -115,8 +115,9 @@ class AttachmentTable(_Row):
 
 
 class AliasRow(_Row):
-    """Names for threads, the same for every conversation. Written by `inbox.apply` and,
-    for the head last seen, by `turns.settle`; removed on the owner's word."""
+    """Names for threads, the same for every conversation. Written by `inbox.apply`; by
+    `turns.settle` for the head last seen, and by `turns.running` for the thread that a
+    first message has made. Removed on the owner's word."""
 
     name = TextField(primary_key=True)
     skeleton = TextField()
@@ -128,6 +129,7 @@ class AliasRow(_Row):
     model = TextField()
     effort = TextField()
     seen_head = TextField()
+    position = TextField(default="")
 
     class Meta:
         table_name = "alias"
@@ -154,6 +156,7 @@ class TurnTable(_Row):
     expected_head = TextField(null=True)
     seen_head = TextField(default="")
     run = TextField(null=True)
+    codex_turn = TextField(default="")
     lock_token = TextField(null=True)
     retry_at_ms = IntegerField(default=0)
     tries = IntegerField(default=0)

@@ -7,12 +7,24 @@ from collections.abc import Sequence
 from peewee import IntegrityError
 
 from bridge.core.decision import Audit, NewRow
-from bridge.core.model import Attempt, Owed, PeerId, Stale, ThreadId, Turn, TurnId, TurnState
+from bridge.core.model import (
+    Attempt,
+    Owed,
+    PeerId,
+    Stale,
+    ThreadId,
+    Turn,
+    TurnId,
+    TurnState,
+    is_unmade,
+)
+from bridge.core.text import clean, preview
 from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, turn_step
 from bridge.store import approvals, inbox, outbox, rows
-from bridge.store.statements import change, record, records, value
+from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, PeerRow, TurnTable
 
+TITLE_CHARS = 80  # of a thread that its first message made
 _FIRST = """thread = ? AND state != 'done'
     ORDER BY state IN ('starting', 'running', 'settling') DESC, id"""
 
@@ -69,17 +81,37 @@ def claim(turn: Turn, event: TurnEvent, head: str | None, now_ms: int) -> Turn:
 
 
 def running(turn: Turn, handle: Accepted) -> None:
-    """T4: the controller has it; the run outlives us from here on."""
+    """T4: the controller has it; the run outlives us from here on.
+
+    A thread that this message has made gets its own name here, on every row at once.
+    """
     change(
         TurnTable,
         "id = ? AND state = ?",
         (turn.id, turn.state),
         state=turn_step(turn.state, TurnEvent.ACCEPTED),
         run=handle.run,
+        codex_turn=handle.turn,
         lock_token=handle.lock,
         tries=0,
         attempts=0,
     )
+    if is_unmade(turn.thread):
+        title = preview(clean(turn.prompt), TITLE_CHARS)
+        change(AliasRow, "thread = ?", (turn.thread,), thread=handle.thread, title=title)
+        change(TurnTable, "thread = ?", (turn.thread,), thread=handle.thread)
+
+
+def ours(thread: ThreadId) -> dict[str, TurnId]:
+    """Our turns of a thread by Codex's own id of them."""
+    query = "SELECT codex_turn, id FROM turn WHERE thread = ? AND codex_turn != ''"
+    return {name: TurnId(number) for name, number in pairs(query, thread)}
+
+
+def position(thread: ThreadId) -> str:
+    """Up to where the thread's history was shown; "" when it was not, or has no name."""
+    row = record(AliasRow, "thread = ?", thread)
+    return str(row.position) if row else ""
 
 
 def park(turn: Turn, step: ParkStep, now_ms: int, sender: outbox.Sender | None) -> Attempt | None:

@@ -20,19 +20,15 @@ from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.model import (
     InboxId,
     InboxRow,
-    LinkDown,
-    LinkLost,
-    PeerFault,
     PeerId,
-    Refusal,
     Stale,
     StoreFault,
 )
 from bridge.links.controller import Controller
-from bridge.links.link import ToolError
 from bridge.store import inbox, views
 from bridge.store.inbox import Applied
 from bridge.tasks.channel import Channel
+from bridge.tasks.facts import Inquiry
 from bridge.tasks.points import reach
 from bridge.tasks.state import STORE_RETRY_S, Shared
 from bridge.tasks.turns import Threads
@@ -42,9 +38,6 @@ LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
 FLOOD_MS = 60_000  # delivery-semantics 9: messages a minute
 FEW_ROWS = 8  # where each message is a prompt of its own
 ROWS_AT_ONCE = 100  # of one peer: more than a burst of ten seconds holds
-SESSIONS_ASKED = 10  # lines of a list that fit one bubble
-PLAN_DEADLINE_S = 5.0  # for the head before a turn; then it is planned without
-STATUS_DEADLINE_S = 0.7  # `/status` is answered within a second
 
 _log = log.get("dispatch")
 
@@ -56,7 +49,7 @@ class Dispatcher:
         self, shared: Shared, controller: Controller, channel: Channel, threads: Threads
     ) -> None:
         self._shared = shared
-        self._controller = controller
+        self._inquiry = Inquiry(shared, controller)
         self._channel = channel
         self._threads = threads
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
@@ -132,10 +125,9 @@ class Dispatcher:
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 view = replace(await self._whole(view, command), asking=plan)
             view = await self._quoted(view, batch.rows)
-            is_set_apart = batch.is_stale or batch.is_wordless
-            need = commands.Need.NONE if is_set_apart else commands.needs(command)
-            if need is commands.Need.STATUS and self._is_known_busy(command, view):
-                need = commands.Need.NONE
+            need = commands.Need.NONE
+            if not batch.is_stale and not batch.is_wordless:
+                need = decide.need_of(command, view, self._shared.now_ms())
             if need is commands.Need.NONE:
                 await self._write(batch, command, view, Facts())
                 return
@@ -162,17 +154,12 @@ class Dispatcher:
             return view
         return await self._shared.db.read(lambda: views.quoted(view, quoting))
 
-    def _is_known_busy(self, command: commands.Command, view: View) -> bool:
-        """A turn of ours is there: the controller need not be asked how the thread is."""
-        thread = decide.target_of(command, view)
-        return thread is None or bool(view.unfinished.get(thread))
-
     async def _ask(
         self, batch: intake.Batch, command: commands.Command, need: commands.Need, view: View
     ) -> None:
         ids = tuple(row.id for row in batch.rows)
         try:
-            facts = await self._facts(command, need, view)
+            facts = await self._inquiry.facts(batch, command, need, view)
             await self._write(batch, command, view, facts)
         except StoreFault:
             _log.exception("inbox.store_failed")
@@ -191,29 +178,6 @@ class Dispatcher:
             if view.peer.id in self._passed_over:
                 self._passed_over.discard(view.peer.id)
                 self._shared.inbox_bell.ring()
-
-    async def _facts(self, command: commands.Command, need: commands.Need, view: View) -> Facts:
-        """What the controller says; the reason where it cannot be asked."""
-        quick = isinstance(command, commands.Status)
-        deadline_s = STATUS_DEADLINE_S if quick else PLAN_DEADLINE_S
-        await self._controller.ready(deadline_s)
-        try:
-            if need is commands.Need.SESSIONS and isinstance(command, commands.Threads):
-                found = await self._controller.sessions(command.words, SESSIONS_ASKED)
-                return Facts(sessions=found)
-            thread = decide.target_of(command, view)
-            if thread is None:
-                return Facts()
-            status = await self._controller.status(thread, deadline_s)
-            knows_all = self._controller.offers("cross_thread_list_sessions")
-            return Facts(status=status, knows_all=knows_all)
-        except LinkDown as down:
-            return Facts(trouble=down.reason or Refusal.CONTROLLER_DOWN)
-        except LinkLost:
-            return Facts(trouble=Refusal.CONTROLLER_SLOW)
-        except (PeerFault, ToolError) as fault:
-            _log.warning("controller.fault", why=str(fault))
-            return Facts(trouble=Refusal.CONTROLLER_LACKS)
 
     async def _write(
         self, batch: intake.Batch, command: commands.Command, view: View, facts: Facts
@@ -239,6 +203,9 @@ class Dispatcher:
             self._threads.began(applied.turn)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
+        if decision.moved is not None:
+            self._threads.wake(decision.moved.thread)
+            self._threads.wake(decision.moved.to.thread)
         if decision.approval_thread is not None:
             self._threads.wake(decision.approval_thread)
         if any(row.is_released for row in decision.rows):

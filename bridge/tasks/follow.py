@@ -7,6 +7,7 @@ heard is given again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,7 +15,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import approvals as core
-from bridge.core.decision import NewRow
+from bridge.core import history
+from bridge.core import turns as turns_core
+from bridge.core.decision import Item, NewRow
 from bridge.core.model import (
     Approval,
     ApprovalState,
@@ -26,7 +29,9 @@ from bridge.core.model import (
     RunId,
     SendClass,
     StoreFault,
+    ThreadId,
     Turn,
+    is_unmade,
 )
 from bridge.core.phrases import notice
 from bridge.core.turns import Accepted, Run
@@ -43,6 +48,9 @@ STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second pass
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
 ASK_AGAIN_S = 5.0  # after an answer of the controller that says nothing
+COUNT_S = 2.0  # an answer waits no longer for the number of turns at the desk
+COUNT_BYTES = 65_536
+COUNT_PAGES = 16
 LISTEN_S = 3600.0  # a lost wake-up costs no more; a stop and a decision ring the bell
 
 _log = log.get("turns")
@@ -57,6 +65,8 @@ class Room(Protocol):
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None: ...
 
+    def made(self, unmade: ThreadId, thread: ThreadId) -> None: ...
+
 
 class Follow:
     """One run of one turn."""
@@ -70,6 +80,7 @@ class Follow:
         self._bell = bell
         self._giving: set[str] = set()  # codes of the decisions on their way
         self.is_typing = False
+        self.desk_turns = 0
         self.was_stopped = turn.stop_requested
 
     async def until_over(self, handle: Accepted, *, is_new: bool) -> Run | None:
@@ -78,17 +89,20 @@ class Follow:
         `is_new`: the start was just accepted, and T4 is committed beside the first wait.
         """
         found: Run | None = None
-        is_noted = anyio.Event()
+        is_noted, is_counted = anyio.Event(), anyio.Event()
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._note_running, handle, is_new, is_noted)
                 beside.start_soon(self._listen, handle.run, is_new)
                 beside.start_soon(self._type)
+                beside.start_soon(self._count_desk, handle, is_counted)
                 try:
                     found = await self._waited(handle)
                 except UnknownRun:
                     _log.warning("run.unknown", turn_id=self._turn.id)
                 await is_noted.wait()
+                with anyio.move_on_after(COUNT_S):
+                    await is_counted.wait()
                 beside.cancel_scope.cancel()
         except* StoreFault as failed:
             raise StoreFault("turn") from failed
@@ -143,9 +157,32 @@ class Follow:
                 _log.exception("turn.store_failed")
                 await anyio.sleep(STORE_RETRY_S)
                 continue
+            if is_unmade(self._turn.thread):
+                self._room.made(self._turn.thread, handle.thread)
             reach("T4")
             break
         is_noted.set()
+
+    async def _count_desk(self, handle: Accepted, is_counted: anyio.Event) -> None:
+        """How many turns the desk made since the phone looked, where it made any."""
+        if turns_core.has_moved(self._turn):
+            with suppress(LinkDown, LinkLost, PeerFault, ToolError):
+                self.desk_turns = await self._desk_turns(handle)
+        is_counted.set()
+
+    async def _desk_turns(self, handle: Accepted) -> int:
+        position = await self._shared.db.read(lambda: turns.position(handle.thread))
+        if not position or not handle.turn:
+            return 0
+        items: list[Item] = []
+        for _ in range(COUNT_PAGES):
+            page = await self._controller.history(handle.thread, position, COUNT_BYTES)
+            items += page.items
+            position = page.position
+            if not page.more:
+                ours = await self._shared.db.read(lambda: turns.ours(handle.thread))
+                return history.desk_turns(items, {*ours, handle.turn})
+        return 0  # too many to count beside the turn: the line goes without a number
 
     async def _type(self) -> None:
         """The typing sign, for a turn that is not over at once."""
@@ -172,7 +209,16 @@ class Follow:
                 if note_at is not None and anyio.current_time() >= note_at:
                     note_at = None
                     if not await self._shared.db.read(lambda: approvals.of_turn(self._turn.id)):
-                        await self._tell("working", SendClass.NOTE)
+                        await self._tell(await self._how_it_works(run), SendClass.NOTE)
+
+    async def _how_it_works(self, run: RunId) -> str:
+        """The phrase for a long turn: it works, or it waits for the network."""
+        try:
+            status = await self._controller.status(None, ASK_AGAIN_S, run)
+        except (LinkDown, LinkLost, PeerFault, ToolError):
+            return "working"
+        is_offline = status.run_reason == "network_waiting"
+        return "status_network_waiting" if is_offline else "working"
 
     async def _stop_requested(self) -> bool:
         now = await self._shared.db.read(lambda: turns.get(self._turn.id))

@@ -66,6 +66,7 @@ class Shared:
     lang: Lang
     policy: Policy
     limits: Limits
+    is_remote: bool = False  # the threads are on another machine
     inbox_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
     is_stopping: bool = False

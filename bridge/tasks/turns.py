@@ -29,9 +29,10 @@ from bridge.core.model import (
     Turn,
     TurnId,
     TurnState,
+    is_unmade,
 )
 from bridge.core.turns import Accepted, Run, Settlement, TurnEvent
-from bridge.links.controller import Controller
+from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.links.worker import WorkerLink
 from bridge.store import outbox, views
@@ -40,6 +41,7 @@ from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.follow import Follow
 from bridge.tasks.owed import PAY_RETRY_S, Debts, link_or_news
+from bridge.tasks.parked import is_due
 from bridge.tasks.points import reach
 from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
 from bridge.wire import log, messages
@@ -100,6 +102,10 @@ class Threads:
 
     def ended(self, thread: ThreadId) -> None:
         del self._bells[thread]
+
+    def made(self, unmade: ThreadId, thread: ThreadId) -> None:
+        """A first message has made its thread: its task goes on under the new name."""
+        self._bells[thread] = self._bells.pop(unmade)
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None:
         """The typing sign, beside the work: a lost hint harms nothing."""
@@ -177,7 +183,7 @@ class _Thread:
 
     async def _claim(self, turn: Turn, event: TurnEvent, head: str | None) -> None:
         """T3. The head comes from the turn before, else from the controller."""
-        if head is None:
+        if head is None and not is_unmade(turn.thread):
             try:
                 head = (await self._controller.status(turn.thread)).head
             except LinkDown as down:
@@ -200,11 +206,9 @@ class _Thread:
                 if await link_or_news(self._controller, self._bell, "cross_thread_start"):
                     await self._claim(turn, TurnEvent.LINK_UP, None)
             case _:
-                wait_s = (turn.retry_at_ms - self._shared.now_ms()) / 1000
-                longest_s = core.RETRY_LAST_MS / 1000  # a clock that was set back delays no more
-                if wait_s > 0 and await self._bell.heard(min(wait_s, longest_s)):
-                    return
-                await self._claim(turn, TurnEvent.RETRY_DUE, None)
+                now_ms = self._shared.now_ms()
+                if await is_due(turn, self._controller, self._bell, now_ms):
+                    await self._claim(turn, TurnEvent.RETRY_DUE, None)
 
     async def _start(self, turn: Turn) -> None:
         await self._controller.ready(COMING_UP_S)
@@ -225,10 +229,17 @@ class _Thread:
         try:
             found = await self._controller.find(turn.key, turn)
             if found is not None:
-                handle = Accepted(found.id, turn.thread, found.lock or turn.lock, None)
-                await self._follow(turn, handle)
+                thread = found.thread or turn.thread
+                lock = found.lock or turn.lock
+                await self._follow(turn, Accepted(found.id, thread, lock, None, found.turn))
+                return
+            if is_unmade(turn.thread):
+                await self._start(turn)  # the same key: the controller knows whether it has it
                 return
             status = await self._controller.status(turn.thread)
+        except UnknownRun:
+            await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
+            return
         except LinkDown as down:
             if down.reason is Refusal.CONTROLLER_LACKS:
                 await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
@@ -272,14 +283,16 @@ class _Thread:
         """Wait for the run; T4 is committed beside the first wait."""
         run_id = accepted.run if accepted else turn.run
         assert run_id is not None
-        handle = accepted or Accepted(run_id, turn.thread, turn.lock, None)
+        handle = accepted or Accepted(run_id, turn.thread, turn.lock, None, turn.codex_turn)
         follow = Follow(self._all, turn, self._bell)
         found = await follow.until_over(handle, is_new=accepted is not None)
         if follow.is_typing:
             self._all.show_typing(turn, is_on=False)
+        self._thread = handle.thread
         now = replace(
             turn,
             state=TurnState.RUNNING,
+            thread=handle.thread,
             run=handle.run,
             lock=handle.lock,
             stop_requested=follow.was_stopped,
@@ -287,18 +300,18 @@ class _Thread:
         if found is None:
             await self._end(now, TurnEvent.UNKNOWN_RUN, "uncertain")
         else:
-            await self._settle(now, found)
+            await self._settle(now, found, follow.desk_turns)
 
     # ---- after the end ---------------------------------------------------
 
-    async def _settle(self, turn: Turn, run: Run) -> None:
+    async def _settle(self, turn: Turn, run: Run, desk_turns: int) -> None:
         """T5, with T6 of the first part."""
         reach("before T5")
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
             waiting = store.answers_waiting(turn.peer)
-            end = core.after_run(turn, run, peer, waiting, self._shared.ids())
+            end = core.after_run(turn, run, peer, waiting, self._shared.ids(), desk_turns)
             return store.settle(turn, end, now_ms, sender)
 
         await self._all.channel.write(unit)

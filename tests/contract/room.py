@@ -108,7 +108,12 @@ class Scripted(Controller):
     async def changed(self) -> None:
         await anyio.sleep_forever()
 
-    async def status(self, thread: ThreadId, deadline_s: float = CALL_DEADLINE_S) -> ThreadStatus:
+    async def status(
+        self,
+        thread: ThreadId | None,
+        deadline_s: float = CALL_DEADLINE_S,
+        run: RunId | None = None,
+    ) -> ThreadStatus:
         await self.note_call("status")
         return self.known
 

@@ -8,54 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from anyio import to_thread
 
 from tests.e2e import rig
-from tests.e2e.rig import House, Phone
-from tests.fakes import codex_home, model
+from tests.e2e.desk import Desk, over_codex
 
 ANSWERED_S = 10.0  # the card says one second; the cores of a test are shared
 GREETING = "你好，请看一下 👩‍👩‍👧"
 LONG_CHARS = 100_000
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A house with the owner's own Codex in it, whose model is scripted."""
-
-    house: House
-    home: Path
-    model: model.Model
-
-    @property
-    def phone(self) -> Phone:
-        return self.house.phone
-
-    async def thread(self, title: str) -> str:
-        """A thread that the owner made at the desk, in a folder of this name; its id."""
-        workspace = self.workspace(title)
-        workspace.mkdir(exist_ok=True)
-        return await to_thread.run_sync(
-            codex_home.make_thread, self.home, workspace, f"reply:this is {title}"
-        )
-
-    def workspace(self, title: str) -> Path:
-        return self.house.folder / title
-
-    def turns(self, thread: str) -> int:
-        """How many messages of a person the rollout holds."""
-        return len(codex_home.turn_keys(self.home, thread))
-
-    async def number_of(self, title: str) -> str:
-        """The number of this thread in a fresh list on the phone."""
-        listed = await self.phone.asks("/threads", "Recent threads")
-        found = re.search(rf"^(\d+)\. reply:this is {title}", listed, re.MULTILINE)
-        assert found is not None, listed
-        return found[1]
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +27,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def desk() -> AsyncIterator[Desk]:
-    codex = codex_home.codex_binary()
-    if codex is None:
-        pytest.skip("no Codex CLI: set CODEX_BIN to one")
-    with model.running() as provider:
-        async with rig.house() as house:
-            home = codex_home.make(house.folder, provider.url)
-            house.settings["CTB_CODEX_COMMAND"] = codex
-            del house.settings["CTB_CONTROLLER_COMMAND"]  # ours, over Codex
-            await house.moves_in()
-            yield Desk(house, home, provider)
+    async with over_codex() as made:
+        yield made
 
 
 async def test_a_message_runs_one_turn_in_the_listed_thread_and_its_answer_arrives(
@@ -94,7 +47,7 @@ async def test_a_message_runs_one_turn_in_the_listed_thread_and_its_answer_arriv
     assert desk.turns(other) == others
     assert desk.model.seen.requests == requests + 1
     assert desk.model.seen.messages[-1] == GREETING
-    assert GREETING in _rollout(desk, chosen)
+    assert GREETING in desk.rollout(chosen)
 
 
 async def test_the_commands_of_the_card_work_without_a_turn(desk: Desk) -> None:
@@ -169,8 +122,3 @@ async def test_a_message_of_100000_characters_runs_whole(desk: Desk) -> None:
     text = "reply:all of it came\n" + "字" * LONG_CHARS
     await desk.phone.asks(text, "all of it came")
     assert desk.model.seen.messages[-1] == text
-
-
-def _rollout(desk: Desk, thread: str) -> str:
-    newest = max((desk.home / "sessions").glob(f"*/*/*/rollout-*{thread}*.jsonl"))
-    return newest.read_text()

@@ -65,7 +65,7 @@ ACCOUNT: Table = {
     },
 }
 TURN: Table = {
-    "queued": {"thread_free": "starting", "cancel": "done"},
+    "queued": {"thread_free": "starting", "cancel": "done", "branched": "queued"},
     "starting": {
         "accepted": "running",
         "found": "running",
@@ -86,6 +86,7 @@ TURN: Table = {
         "retry_due": "starting",
         "owner_retry": "starting",
         "cancel": "done",
+        "branched": "queued",
     },
     "running": {
         "over": "settling",

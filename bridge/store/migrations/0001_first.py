@@ -88,7 +88,8 @@ STATEMENTS = (
         approval_policy TEXT NOT NULL,
         model TEXT NOT NULL,
         effort TEXT NOT NULL,
-        seen_head TEXT NOT NULL
+        seen_head TEXT NOT NULL,
+        position TEXT NOT NULL
     )""",
     """CREATE TABLE turn (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -108,6 +109,7 @@ STATEMENTS = (
         expected_head TEXT,
         seen_head TEXT NOT NULL,
         run TEXT,
+        codex_turn TEXT NOT NULL,
         lock_token TEXT,
         retry_at_ms INTEGER NOT NULL,
         tries INTEGER NOT NULL,
@@ -126,6 +128,7 @@ STATEMENTS = (
     """CREATE UNIQUE INDEX turn_live ON turn (thread)
         WHERE state IN ('starting', 'running', 'settling')""",
     "CREATE INDEX turn_open ON turn (thread, id) WHERE state != 'done'",
+    "CREATE INDEX turn_codex ON turn (thread) WHERE codex_turn != ''",
     "CREATE INDEX turn_last ON turn (peer, ended_ms) WHERE state = 'done'",
     """CREATE TABLE outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,246 @@
+"""Commands about threads: read on, steer, begin, branch, take a lock back.
+
+What had to be asked or done for them stands in the facts: a step that was done goes by
+the key of its message, or may be done again without harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core import commands as c
+from bridge.core import history
+from bridge.core.decision import Audit, Decision, Ids, Looked, Moved, NewRow, TurnStep, View
+from bridge.core.intake import Batch, InboxEvent
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Confirmation,
+    Key,
+    Parked,
+    SendClass,
+    ThreadId,
+    Turn,
+    TurnState,
+    is_unmade,
+    unmade_thread,
+)
+from bridge.core.naming import CONFIRM_MS, free_name, refused_name, refused_word
+from bridge.core.phrases import notice, say
+from bridge.core.room import Room, active_thread, alias_named
+from bridge.core.text import borders, bubble, clean, preview
+from bridge.core.turns import turn_key
+
+OWNER_CHARS = 40
+
+
+def alias_meant(view: View, name: str) -> Alias | None:
+    """The alias of this name; without a name the one in use, or of the quoted answer."""
+    if name:
+        return alias_named(view, name)
+    thread = active_thread(view)
+    active = view.aliases.get(view.peer.active) if view.peer.active else None
+    if active is not None and active.thread == thread:
+        return active
+    return next((alias for alias in view.aliases.values() if alias.thread == thread), None)
+
+
+# ---- /refresh --------------------------------------------------------------
+
+
+def refresh(room: Room, name: str) -> Decision:
+    alias = alias_meant(room.view, name)
+    if alias is None:
+        return _nobody(room, name)
+    if is_unmade(alias.thread):
+        return room.tell("refresh_empty", alias=alias.name)
+    found, ours = room.facts.history, room.facts.ours
+    if found is None:
+        return room.tell("cannot_read", alias=alias.name, why=_why(room))
+    body = history.digest(found.items, ours, alias.cwd, room.lang)
+    phrase = "refresh_head"
+    if not body:
+        last = room.facts.last
+        phrase = "refresh_none"
+        body = history.last_turn(last.items, ours, alias.cwd, room.lang) if last else ""
+    head = notice(phrase if body else "refresh_empty", room.lang, alias=alias.name)
+    text = f"{head}\n{body}".rstrip()
+    if found.more:
+        text += "\n" + notice("refresh_more", room.lang, alias=alias.name)
+    looked = Looked(alias.thread, alias.position, found.position, "" if found.more else found.head)
+    return replace(room.build(InboxEvent.ANSWERED), bubbles=_bubbles(text, room.ids), looked=looked)
+
+
+def _bubbles(text: str, ids: Ids) -> tuple[NewRow, ...]:
+    cuts = borders(text)
+    group = f"reply-{ids.seed}"
+    return tuple(
+        NewRow(
+            SendClass.ANSWER,
+            bubble(text, cuts, index),
+            f"ctb:{ids.seed}-r{index}",
+            group,
+            index + 1,
+            len(cuts),
+        )
+        for index in range(len(cuts))
+    )
+
+
+# ---- /steer ----------------------------------------------------------------
+
+
+def steered_turn(view: View) -> Turn | None:
+    """The running turn of the thread in use, or of the quoted answer's."""
+    thread = active_thread(view)
+    live = (TurnState.STARTING, TurnState.RUNNING)
+    return next((t for t in view.turns if t.thread == thread and t.state in live), None)
+
+
+def steer_key(batch: Batch, view: View, turn: Turn, ids: Ids) -> Key:
+    """The same for one message however often it is given."""
+    first = batch.rows[0].msg_key
+    return turn_key(ids.install, view.account.channel, view.peer.id, first, turn.thread)
+
+
+def steer(room: Room) -> Decision:
+    turn = steered_turn(room.view)
+    if turn is None or room.facts.did in ("no_active_turn", "not_found"):
+        alias = turn.alias if turn else room.peer.active or "-"
+        return room.tell("steer_over", alias=alias)
+    if turn.state is TurnState.STARTING or turn.run is None:
+        return room.tell("steer_soon", id=turn.id)
+    if room.facts.trouble == "controller_lacks":
+        return room.tell("steer_lacks", id=turn.id)
+    if room.facts.did != "done":
+        phrase = "steer_refused" if room.facts.did else "steer_unknown"
+        return room.tell(phrase, id=turn.id, why=_why(room))
+    audit = Audit("turn.steer", "owner", "steered", str(turn.id))
+    told = notice("steered", room.lang, id=turn.id)
+    return room.build(InboxEvent.ANSWERED, told, (audit,))
+
+
+# ---- /new and /fork --------------------------------------------------------
+
+
+def new(room: Room, name: AliasName, asked: str) -> Decision:
+    """A name for a thread that does not exist yet: its first message makes it."""
+    refused = refused_name(room, name, must_be_free=True)
+    if refused is not None:
+        return refused
+    folder = room.facts.folder
+    if folder is None:
+        return room.tell("no_folder" if asked else "which_folder", alias=name)
+    if room.facts.did == "too_wide":
+        return room.tell("folder_too_wide", alias=name)
+    alias = Alias(name, unmade_thread(room.ids.seed), cwd=folder)
+    room.peer = replace(room.peer, active=name)
+    shown = preview(clean(folder.rstrip("/").rpartition("/")[2]), OWNER_CHARS)
+    told = notice("made", room.lang, alias=name, folder=shown)
+    audit = Audit("thread.new", "owner", "named", name)
+    return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), aliases=(alias,))
+
+
+def default_folder(view: View) -> str:
+    """Where a new thread is when no folder is said: beside the one in use."""
+    alias = alias_meant(view, "")
+    return alias.cwd if alias else ""
+
+
+def fork_source(view: View, command: c.Fork) -> ThreadId | None:
+    """The thread to branch, if that can be: nothing is branched for a refused name."""
+    alias = alias_meant(view, command.alias)
+    if alias is None or is_unmade(alias.thread):
+        return None
+    name = AliasName(command.name)
+    if name and refused_word(view, name, must_be_free=True)[0]:
+        return None
+    return alias.thread
+
+
+def fork(room: Room, command: c.Fork) -> Decision:
+    source = alias_meant(room.view, command.alias)
+    if source is None:
+        return _nobody(room, command.alias)
+    if is_unmade(source.thread):
+        return room.tell("refresh_empty", alias=source.name)
+    name = AliasName(command.name) or free_name(room.view, source.name)
+    refused = refused_name(room, name, must_be_free=True)
+    if refused is not None:
+        return refused
+    if room.facts.made is None:
+        return room.tell("cannot_fork", alias=source.name, why=_why(room))
+    branch = replace(source, name=name, thread=room.facts.made, seen_head="", position="")
+    room.peer = replace(room.peer, active=name)
+    mine = [t for t in room.view.turns if t.thread == source.thread]
+    waits = bool(mine) and mine[0].state is TurnState.PARKED and mine[0].reason == Parked.ELSEWHERE
+    phrase = "branched_with" if waits else "branched"
+    told = notice(phrase, room.lang, alias=name, source=source.name, count=len(mine))
+    audit = Audit("thread.fork", "owner", "named", f"{source.name} {name}")
+    found = replace(room.build(InboxEvent.ANSWERED, told, (audit,)), aliases=(branch,))
+    return replace(found, moved=Moved(source.thread, branch)) if waits else found
+
+
+# ---- /recover --------------------------------------------------------------
+
+
+def recover(room: Room, name: str) -> Decision:
+    alias = alias_named(room.view, name)
+    if alias is None:
+        return _nobody(room, name)
+    live = (TurnState.STARTING, TurnState.RUNNING, TurnState.SETTLING)
+    mine = [t for t in room.view.turns if t.thread == alias.thread and t.state in live]
+    if mine:
+        return room.tell("recover_ours", alias=alias.name, id=mine[0].id)
+    status = room.facts.status
+    if status is None and not is_unmade(alias.thread):
+        return room.tell("recover_failed", alias=alias.name, why=_why(room))
+    if status is not None and not status.is_active and status.state == "elsewhere":
+        return room.tell("recover_elsewhere", alias=alias.name)
+    if status is None or not status.is_active:
+        return room.tell("recover_free", alias=alias.name)
+    asked = Confirmation("recover", alias.name, room.now_ms + CONFIRM_MS)
+    room.peer = replace(room.peer, confirmation=asked)
+    owner = preview(clean(status.owner), OWNER_CHARS) or "?"
+    return room.tell("recover_ask", alias=alias.name, owner=owner)
+
+
+def to_recover(view: View, now_ms: int) -> Alias | None:
+    """The alias whose lock `/yes` takes back now."""
+    asked = view.peer.confirmation
+    if asked is None or asked.what != "recover" or asked.until_ms < now_ms:
+        return None
+    return alias_named(view, asked.subject)
+
+
+def recovered(room: Room, alias: Alias) -> Decision:
+    """What the owner confirmed was done: the turns that waited for it may start."""
+    is_done = room.facts.did == "done"
+    phrase = "recovered" if is_done else "recover_failed"
+    found = room.tell(phrase, alias=alias.name, why=_why(room))
+    audit = Audit(
+        "lock.recover", "owner confirmed", "recovered" if is_done else "failed", alias.name
+    )
+    steps = tuple(
+        TurnStep(t.id, t.thread, t.state, t.state, reason=t.reason, retry_at_ms=room.now_ms)
+        for t in room.view.turns
+        if t.thread == alias.thread and t.state is TurnState.PARKED and t.reason == Parked.ELSEWHERE
+    )
+    return replace(found, turn_steps=steps if is_done else (), audit=(audit,))
+
+
+# ---- words -----------------------------------------------------------------
+
+
+def _nobody(room: Room, name: str) -> Decision:
+    return room.tell("no_alias", alias=name) if name else room.tell("no_thread")
+
+
+_SAID = ("busy", "elsewhere", "not_found", "archived", "engine_down")
+
+
+def _why(room: Room) -> str:
+    did, trouble = room.facts.did, room.facts.trouble
+    if trouble or not did:
+        return say(trouble or "controller_slow", room.lang)
+    return say(f"why_{did}" if did in _SAID else "why_other", room.lang)
