@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bridge.core import commands as c
 from bridge.core import turns
-from bridge.core.decision import Facts, Ids, NewRow, Session, View
+from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
 from bridge.core.model import (
     AccountState,
     AliasName,
@@ -158,19 +158,27 @@ def _thread_state(thread: ThreadId, view: View, facts: Facts, now_ms: int) -> st
     if status is None:
         return ""
     if status.state == "elsewhere":
-        holder = preview(clean(status.holder), HOLDER_CHARS) or say("another_program", lang)
-        return say("status_elsewhere", lang, holder=holder)
+        return _elsewhere(status, lang)
     is_used = status.is_active or status.state == "busy"
     return say("status_theirs" if is_used else "status_free", lang)
 
 
 def _trouble_of(thread: ThreadId, view: View, facts: Facts) -> list[str]:
-    """Why the running turn does not get on, and what can be done."""
-    reason = facts.status.run_reason if facts.status else ""
-    mine = [t for t in view.turns if t.thread == thread and t.state is TurnState.RUNNING]
-    if not mine or reason not in _TROUBLES:
+    """Why the turn that is next does not get on, and what can be done."""
+    status, lang = facts.status, view.peer.lang
+    mine = [t for t in view.turns if t.thread == thread]
+    if not mine or status is None:
         return []
-    return [say(f"status_{reason}", view.peer.lang, id=mine[0].id)]
+    if mine[0].state is TurnState.PARKED and status.state == "elsewhere":
+        return [_elsewhere(status, lang)]
+    if mine[0].state is TurnState.RUNNING and status.run_reason in _TROUBLES:
+        return [say(f"status_{status.run_reason}", lang, id=mine[0].id)]
+    return []
+
+
+def _elsewhere(status: ThreadStatus, lang: Lang) -> str:
+    holder = preview(clean(status.holder), HOLDER_CHARS) or say("another_program", lang)
+    return say("status_elsewhere", lang, holder=holder)
 
 
 def _servers(facts: Facts, lang: Lang) -> list[str]:

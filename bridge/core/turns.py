@@ -187,6 +187,7 @@ class Run:
     result: str = ""
     seq: int | None = None
     turn: str = ""  # Codex's id of it
+    detail: str = ""  # a sentence of whoever failed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,8 @@ def after_run(
     outcome = run.status if run.status in _ENDS else "failed"
     if outcome == "interrupted" and turn.stop_requested:
         outcome = "cancelled"
-    found = ended(turn, TurnEvent.OVER, outcome, peer, ids, run.reason, run.result)
+    detail = run.result or run.detail
+    found = ended(turn, TurnEvent.OVER, outcome, peer, ids, run.reason, detail)
     return replace(found, owes=owed(turn), head=run.head)
 
 

@@ -116,6 +116,7 @@ def result(body: Body, asked: Run) -> Run:
         reason=found.reason or asked.reason,
         head=found.head or asked.head,
         result=text if isinstance(text, str) else found.result,
+        detail=found.detail or asked.detail,
     )
 
 
@@ -142,6 +143,7 @@ def _run(item: Body) -> Run:
         result=_text(item, "result_text"),
         seq=seq if type(seq) is int else None,
         turn=_text(item, "turn_id"),
+        detail=_text(item, "completion_detail"),
     )
 
 

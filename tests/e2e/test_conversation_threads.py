@@ -98,3 +98,21 @@ async def test_fork_goes_on_in_a_branch_with_the_same_past(desk: Desk) -> None:
     assert desk.turns(thread) == 1
     await desk.phone.asks("/fork tree tree-2", "There is a tree-2 already.")
     await desk.phone.asks("/fork nobody", "There is no nobody.")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("status:401", "Codex is not signed in. Run  codex login  at the desk"),
+        ("status:429", "too many requests for now"),
+        ("failed:context_length_exceeded", "too long for the model"),
+        ("cut", "the connection to the model broke"),
+        ("status:400", "failed: "),
+    ],
+)
+async def test_each_failure_has_its_own_sentence(desk: Desk, message: str, told: str) -> None:
+    """issue 4, item 7: with the next step, and the thread goes on."""
+    thread = await desk.thread(message.replace(":", "-"))
+    await desk.phone.asks(f"/bind {thread}", "Now using default")
+    assert "/" in await desk.phone.asks(message, told)
+    await desk.phone.asks("reply:fine again", "fine again")

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FEATURES = """[features]
@@ -75,6 +77,45 @@ def turn_keys(home: Path, thread: str) -> list[str]:
         if isinstance(item, dict) and item.get("type") == "UserMessage":
             found.append(str(item.get("client_id")))
     return found
+
+
+@contextmanager
+def foreign_server(home: Path, thread: str) -> Iterator[int]:
+    """A server of somebody else, on its own stdio, that has the thread loaded."""
+    with server(home) as process:
+        assert process.stdin is not None and process.stdout is not None
+        hello = {"clientInfo": {"name": "t", "title": "t", "version": "0"}}
+        hello["capabilities"] = {"experimentalApi": True}  # type: ignore[dict-item]  # JSON
+        for body in (
+            {"id": 1, "method": "initialize", "params": hello},
+            {"method": "initialized"},
+            {"id": 2, "method": "thread/resume", "params": {"threadId": thread}},
+        ):
+            process.stdin.write(json.dumps(body).encode() + b"\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            if json.loads(line).get("id") == 2:
+                break
+        yield process.pid
+
+
+@contextmanager
+def server(home: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    binary = codex_binary()
+    assert binary is not None
+    with subprocess.Popen(
+        [binary, "app-server", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(home),
+        cwd=home,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
 
 
 def _exec(home: Path, workspace: Path, words: list[str]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -99,7 +97,7 @@ async def test_a_thread_in_a_foreign_program_is_elsewhere_and_left_alone(
     bench = codex_bench
     thread = bench.thread()
     async with bench.connect() as call:
-        with foreign_server(bench, thread) as pid:
+        with codex_home.foreign_server(bench.home, thread) as pid:
             with pytest.raises(ToolError) as refused:
                 await call.start(thread, "reply:x", idempotency_key="k1")
             row = (await call("list_sessions"))["sessions"][0]
@@ -202,48 +200,9 @@ async def daemon(bench: Bench) -> AsyncIterator[AppServer]:
     """A server on the control socket of the home, as the TUI starts one, and a client."""
     socket = bench.home / "app-server-control" / "app-server-control.sock"
     socket.parent.mkdir(exist_ok=True)
-    with server(bench, "--listen", "unix://"):
+    with codex_home.server(bench.home, "--listen", "unix://"):
         with anyio.fail_after(10):
             while not socket.exists():  # noqa: ASYNC110  # another process makes it
                 await anyio.sleep(0.01)
         async with appserver.connect(socket) as link:
             yield link
-
-
-@contextmanager
-def foreign_server(bench: Bench, thread: str) -> Iterator[int]:
-    """A server of somebody else, on its own stdio, that has the thread loaded."""
-    with server(bench) as process:
-        assert process.stdin is not None and process.stdout is not None
-        hello = {"clientInfo": {"name": "t", "title": "t", "version": "0"}}
-        hello["capabilities"] = {"experimentalApi": True}  # type: ignore[dict-item]  # JSON
-        for body in (
-            {"id": 1, "method": "initialize", "params": hello},
-            {"method": "initialized"},
-            {"id": 2, "method": "thread/resume", "params": {"threadId": thread}},
-        ):
-            process.stdin.write(json.dumps(body).encode() + b"\n")
-            process.stdin.flush()
-        for line in process.stdout:
-            if json.loads(line).get("id") == 2:
-                break
-        yield process.pid
-
-
-@contextmanager
-def server(bench: Bench, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    binary = codex_home.codex_binary()
-    assert binary is not None
-    with subprocess.Popen(
-        [binary, "app-server", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=bench.environment(),
-        cwd=bench.home,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.communicate(timeout=10)

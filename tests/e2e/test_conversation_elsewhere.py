@@ -1,0 +1,78 @@
+"""A thread in other hands, a network that is down, servers with names: the real Codex CLI."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from tests.e2e import rig
+from tests.e2e.desk import Desk, over_codex
+from tests.fakes import codex_home
+
+FREED_S = 30.0  # a look at the lock every 3 s, a turn, and shared cores
+OFFLINE_S = 60.0  # Codex tries a few times before it waits for the network
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with over_codex() as made:
+        yield made
+
+
+async def test_message_waits_for_a_thread_elsewhere_and_is_sent_when_it_is_free(
+    desk: Desk,
+) -> None:
+    """issue 4, item 3: told once, no model turn meanwhile, and kill -9 changes nothing."""
+    thread = await desk.thread("quay")
+    await desk.phone.asks(f"/bind {thread}", "Now using default")
+    requests = desk.model.seen.requests
+    with codex_home.foreign_server(desk.home, thread):
+        await desk.phone.asks("hello from afar", "default is open in another program at the desk")
+        assert "open elsewhere: codex" in await desk.phone.asks("/threads", "Recent threads")
+        assert "The thread is open in codex" in await desk.phone.asks("/status", "waits for")
+        found = rig.processes(desk.house.folder)
+        for pid in (pid for pid, words in found.items() if "ctb-bridge run" in words):
+            os.kill(pid, signal.SIGKILL)
+        desk.house.opens("ctb-bridge", "run")
+        await desk.house.is_healthy()
+        await desk.phone.asks("/queue", "waits for the thread")
+        assert desk.model.seen.requests == requests
+    await desk.phone.reads("echo: hello from afar", FREED_S)
+    assert desk.phone.count("is open in another program") == 1
+    assert desk.turns(thread) == 2
+
+
+async def test_fork_takes_along_what_waits_for_a_thread_elsewhere(desk: Desk) -> None:
+    """issue 4, item 3: the messages wait unless /fork or /cancel; their order stays."""
+    thread = await desk.thread("pier")
+    await desk.phone.asks(f"/add pier {thread}", "pier is")
+    await desk.phone.asks("/use pier", "Now using pier")
+    with codex_home.foreign_server(desk.home, thread):
+        await desk.phone.asks("one", "pier is open in another program")
+        desk.phone.says("two")
+        await desk.phone.asks("/recover pier", "no lock is left over")
+        await desk.phone.asks("/fork pier", "Messages that waited go there: 2")
+        await desk.phone.reads("echo: one")
+        await desk.phone.reads("echo: two")
+    assert desk.turns(thread) == 1
+
+
+async def test_turn_without_network_waits_in_words_and_can_be_stopped(desk: Desk) -> None:
+    """issue 4, item 7: Codex never fails such a turn by itself."""
+    await desk.phone.asks(f"/bind {await desk.thread('isle')}", "Now using default")
+    await desk.phone.asks("before", "echo: before")
+    assert "own server 0." in await desk.phone.asks("/status", " MB")
+    desk.model.close()
+    desk.phone.says("reply:never")
+    await desk.house.is_typing()
+    waited = ""
+    with anyio.move_on_after(OFFLINE_S):
+        while "waits for the network" not in waited:
+            waited = await desk.phone.asks("/status", "running")
+            await anyio.sleep(0.5)  # nothing tells the phone by itself
+    assert "waits for the network and goes on by itself" in waited
+    await desk.phone.asks("/stop", "is stopped")
