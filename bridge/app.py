@@ -126,7 +126,14 @@ class _Bridge:
         errors = settings.data_dir / "logs" / "controller.stderr.log"
         env = settings.controller_env
         reader = Link(settings.reader, env, errors, {"cross_thread_list_sessions": ()})
-        controller = Controller(settings.controller, env, errors, "ctb-private", reader)
+        controller = Controller(
+            settings.controller,
+            env,
+            errors,
+            "ctb-private",
+            reader,
+            is_remote=settings.is_remote,
+        )
         channel = Channel(shared, worker)
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
         dispatcher = Dispatcher(shared, controller, channel, threads)

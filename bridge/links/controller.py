@@ -81,10 +81,13 @@ class Controller(Link):
         stderr: Path,
         owner_prefix: str,
         reader: Link,
+        *,
+        is_remote: bool = False,
     ) -> None:
         super().__init__(command, env, stderr, NEEDED, OTHERS)
         self._owner_prefix = owner_prefix
         self._reader = reader
+        self._is_remote = is_remote  # then a reader here would read another machine's threads
 
     @property
     def lacks(self) -> frozenset[str]:
@@ -128,7 +131,7 @@ class Controller(Link):
         self, tool: str, arguments: dict[str, Any], deadline_s: float = CALL_DEADLINE_S
     ) -> dict[str, Any]:  # Any: JSON
         link: Link = self
-        if self.is_up and not self.offers(tool):
+        if self.is_up and not self.offers(tool) and not self._is_remote:
             link = self._reader
             link.ask()
             await link.ready(READER_UP_S)

@@ -81,6 +81,7 @@ class Recorder:
 
     def start(self, given: Json) -> Json:
         key, thread = given["idempotency_key"], given["session_id"]
+        thread = thread or f"made-{uuid.uuid4().hex[:8]}"
         known = [run for run in self.state["runs"].values() if run["key"] == key]
         if known and not self._forgets_keys:
             return self._started(known[0], is_replay=True)
@@ -153,7 +154,8 @@ class Recorder:
     def list_runs(self, given: Json) -> Json:
         known = [] if self._forgets_runs else self.state["runs"].values()
         runs = [self._shown(run) for run in known]
-        return {"runs": [run for run in runs if run["session_id"] == given["session_id"]]}
+        asked = given["session_id"]
+        return {"runs": [run for run in runs if asked in (None, run["session_id"])]}
 
     def answer(self, given: Json) -> Json:
         return {"approval": {"state": given["decision"]}}
