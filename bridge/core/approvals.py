@@ -12,6 +12,8 @@ does not; a stored decision is given again, never another.
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,9 +21,10 @@ from enum import StrEnum
 from bridge.core.decision import Ids, NewRow
 from bridge.core.model import Approval, ApprovalId, ApprovalState, Peer, SendClass, Turn, next_of
 from bridge.core.phrases import notice, say
-from bridge.core.text import clean
+from bridge.core.text import clean, preview
 
 CODE_LIFE_MS = 600_000  # threat-model R29
+SUMMARY_CHARS = 200  # of a list of files; the whole list is in the detail
 MAX_SHOWN_CHARS = 1_200  # what fits one bubble beside the sentences; more cannot be approved
 
 
@@ -179,10 +182,9 @@ def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
     lines = clean(asked.detail).strip().split("\n")
     detail = "\n".join(line for line in lines if line != turn.cwd)  # R35: no absolute path
     summary = clean(asked.summary).strip()
-    if asked.kind == "file_change" and turn.cwd.strip("/"):
-        # Inside the thread's folder relative; a file outside of it keeps its whole path.
-        inside = turn.cwd.rstrip("/") + "/"
-        detail, summary = detail.replace(inside, ""), summary.replace(inside, "")
+    if turn.cwd and asked.kind in _PLACES:
+        detail = _PLACES[asked.kind].sub(lambda found: _from(turn.cwd, found), detail)
+        summary = _shortened(detail, summary) if asked.kind == "file_change" else summary
     return Approval(
         id=asked.id,
         turn=turn.id,
@@ -198,6 +200,26 @@ def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
         asked_ms=now_ms,
         state=ApprovalState.OPEN,
     )
+
+
+# Where the places stand: `add /a/b (+3 -0)`, `{"write": ["/a"]}`.
+_PLACES = {
+    "file_change": re.compile(r"^(\w+ )(/.*)( \(\+\d+ -\d+\))$", re.M),
+    "permissions": re.compile(r"(\")(/[^\"]*)(\")"),
+}
+_FILE = re.compile(r"^\w+ .+ \(\+\d+ -\d+\)$", re.M)
+
+
+def _from(cwd: str, found: re.Match[str]) -> str:
+    """A place as seen from the thread's folder: exact, and it names no home (R35)."""
+    return found[1] + posixpath.relpath(found[2], cwd) + found[3]
+
+
+def _shortened(detail: str, summary: str) -> str:
+    """How many files in the controller's words, then each with its added and lost lines."""
+    head, colon, _ = summary.partition(": ")
+    files = _FILE.findall(detail)
+    return preview(f"{head}{colon}{', '.join(files)}", SUMMARY_CHARS) if files else summary
 
 
 _KINDS = ("command", "file_change", "permissions", "question")

@@ -26,6 +26,7 @@ MAX_FILES = 6
 
 _OUTCOME = re.compile(r" \((exit -?\d+|\w+)\)(?=\n|\Z)")
 _FINE = ("exit 0", "completed")
+_RUNNING = ("in_progress", "inProgress", "")
 _TESTS = re.compile(
     r"\b\d+ (?:passed|failed|passing|failing|errors?|tests?)\b|test result:|\bFAILED\b|^ok\b", re.I
 )
@@ -105,8 +106,9 @@ def _command(text: str, cwd: str) -> _Command:
     printed = text[outcome.end() :].splitlines() if outcome else []
     told = [line for line in printed if _TESTS.search(line)]
     is_fine = word in _FINE
-    line = f"{'✓' if is_fine else '✗'} {preview(_near(command, cwd), COMMAND_CHARS)}"
-    if not is_fine and word:
+    sign = "✓" if is_fine else "…" if word in _RUNNING else "✗"
+    line = f"{sign} {preview(_near(command, cwd), COMMAND_CHARS)}"
+    if sign == "✗":
         line += f" ({word})"
     return _Command(line, is_fine, preview(_near(told[-1], cwd), COMMAND_CHARS) if told else "")
 

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.codex import failures
 from bridge.core import turns
 from bridge.core.decision import Ids, NewTurn
 from bridge.core.model import (
     OWES_ALL,
     Head,
     Key,
+    Lang,
     MsgKey,
     Parked,
     Peer,
@@ -26,7 +28,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.phrases import MARK
+from bridge.core.phrases import MARK, notice
 from bridge.core.turns import Accepted, Elsewhere, EngineDown, HeadMoved, Invalid, Run, TurnEvent
 
 NOW_MS = 1_800_000_000_000
@@ -178,3 +180,37 @@ def test_no_line_of_an_answer_looks_like_the_bridge_speaking(result: str) -> Non
     found = turns.after_run(RUNNING, replace(DONE, result=forged), PEER, 0, IDS)
     shown = [line for row in found.rows for line in row.text.splitlines()]
     assert not [line for line in shown if line.lstrip().startswith(MARK) and "/approve all" in line]
+
+
+WORDS_OF_FAILURE = {*failures._WORDS.values(), *failures._BY_HTTP_STATUS.values()}
+
+
+@pytest.mark.parametrize("word", sorted(WORDS_OF_FAILURE))
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_each_failure_of_the_engine_has_its_own_sentence(word: str, lang: Lang) -> None:
+    """issue 4, item 7: with the next step."""
+    run = replace(DONE, status="failed", result="", reason=word, detail="a sentence of theirs")
+    peer = replace(PEER, lang=lang)
+    end = turns.after_run(RUNNING, run, peer, 0, IDS)
+    assert end.rows[0].text == notice(
+        f"failed_{word}", lang, id=TURN.id, why="a sentence of theirs"
+    )
+
+
+def test_other_failure_is_told_in_the_words_of_whoever_failed_it() -> None:
+    """Never without a next step, and without a path (R35)."""
+    run = replace(DONE, status="failed", result="", reason="engine_error", detail="no /a/b/c here")
+    text = turns.after_run(RUNNING, run, PEER, 0, IDS).rows[0].text
+    assert "no …/c here" in text and "/retry" in text
+
+
+@pytest.mark.parametrize(("count", "words"), [(3, "New turns at the desk before this answer: 3")])
+def test_answer_says_first_how_many_turns_the_desk_made(count: int, words: str) -> None:
+    """issue 4, item 3: one line; without a number where nobody can count."""
+    moved = replace(RUNNING, seen_head="a:completed", expected_head="b:completed")
+    told = turns.after_run(moved, DONE, PEER, 0, IDS, count).rows[0].text
+    assert words in told.splitlines()[1] and told.endswith("the answer")
+    blind = turns.after_run(moved, DONE, PEER, 0, IDS).rows[0].text
+    assert "went on at the desk before this answer" in blind and "/refresh" in blind
+    same = replace(moved, expected_head="a:completed")
+    assert "desk" not in turns.after_run(same, DONE, PEER, 0, IDS, count).rows[0].text

@@ -1,0 +1,88 @@
+"""What the phone is shown before it says yes: the exact action, or no way to allow it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.codex import approvals as codex
+from bridge.core import approvals
+from bridge.core.approvals import Asked
+from bridge.core.decision import Ids
+from bridge.core.model import ApprovalId
+from tests.unit.test_control import NOW_MS, PEER, TURN, decided, told, view
+
+CWD = TURN.cwd
+IDS = Ids("install", "seed", "abcdefghj")
+
+
+def asked_for(changes: list[dict[str, object]]) -> Asked:
+    """The request as ctb-controller lists it."""
+    method = "item/fileChange/requestApproval"
+    params = {"threadId": "t", "turnId": "u", "itemId": "i", "reason": "it is outside"}
+    found = codex.read(method, params, changes)
+    return Asked(
+        ApprovalId(found.id), found.kind, found.summary, found.detail, found.digest, found.options
+    )
+
+
+def change(path: str, diff: str, kind: str = "update") -> dict[str, object]:
+    return {"path": path, "diff": diff, "kind": {"type": kind}}
+
+
+def bubble(asked: Asked, *, is_remote: bool = True) -> str:
+    step = approvals.after_asked(TURN, [asked], [], PEER, is_remote, NOW_MS, [IDS])
+    return step.rows[0].text
+
+
+def test_file_change_shows_places_from_the_folder_and_what_changes() -> None:
+    """issue 4, item 4: paths and a diff summary; R35: no home, and still exact."""
+    shown = bubble(
+        asked_for(
+            [
+                change(f"{CWD}/src/cart.py", "@@\n-old\n+new\n+newer\n"),
+                change("/home/owner/.bashrc", "export A=1\n", "add"),
+            ]
+        )
+    )
+    lines = shown.splitlines()
+    assert "update src/cart.py (+2 -1)" in lines and "add ../.bashrc (+1 -0)" in lines
+    assert "+newer" in lines and "it is outside" in lines
+    assert "/home" not in shown and "/approve abcdefghj" in shown
+
+
+def test_switched_off_shows_the_summary_alone() -> None:
+    """issue 4, item 4: CTB_REMOTE_APPROVALS=off."""
+    shown = bubble(asked_for([change(f"{CWD}/a.py", "@@\n-x\n+y\n")]), is_remote=False)
+    assert "change 1 file: update a.py (+1 -1)" in shown
+    assert "+y" not in shown.splitlines()
+    assert shown.endswith("Please confirm it at the desk.") and "/approve" not in shown
+
+
+def test_cut_change_says_so_and_cannot_be_approved() -> None:
+    """R29: what is not all shown is not allowed from here; it can be refused."""
+    asked = asked_for([change(f"{CWD}/a.py", "+line\n" * 400)])
+    assert "confirm it at the desk, or /deny" in bubble(asked)
+    step = approvals.after_asked(TURN, [asked], [], PEER, True, NOW_MS, [IDS])
+    seen = replace(view(TURN), approvals=step.opened)
+    refused = decided(f"/approve {IDS.code}", seen)
+    assert told(refused) == "▸ Please confirm it at the desk." and refused.approval is None
+    declined = decided(f"/deny {IDS.code}", seen)
+    assert declined.approval is not None and declined.approval.decision == "decline"
+
+
+def test_folder_that_is_asked_for_is_seen_from_the_folder() -> None:
+    """R35."""
+    method = "item/permissions/requestApproval"
+    params = {"permissions": {"fileSystem": {"write": ["/home/owner/other"]}}, "cwd": CWD}
+    found = codex.read(method, params, [])
+    asked = Asked(ApprovalId(found.id), found.kind, found.summary, found.detail, found.digest, ())
+    assert '"write": ["../other"]' in bubble(asked)
+
+
+@pytest.mark.parametrize("command", ["rm -rf /home/owner/shop/x", "cat /etc/passwd"])
+def test_command_is_shown_as_it_is(command: str) -> None:
+    """R29: the exact action."""
+    asked = Asked(ApprovalId("a"), "command", f"run a command: {command}", command, "d", ())
+    assert command in bubble(asked).splitlines()
