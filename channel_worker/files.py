@@ -19,9 +19,9 @@ import anyio
 import anyio.lowlevel
 
 from bridge.wire import log
+from bridge.wire.filetype import HEAD_BYTES, type_of
 from bridge.wire.messages import FetchReply, MediaFetch, MediaUpload, UploadedMedia, UploadReply
 from bridge.wire.place import private_folder, sync_folder
-from channel_worker.filetype import HEAD_BYTES, type_of
 from channel_worker.ilink.calls import Ilink
 from channel_worker.ilink.media import (
     DOWNLOAD_ATTEMPTS,

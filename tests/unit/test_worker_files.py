@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from bridge.wire import env
 from bridge.wire.env import WrongSetting
+from bridge.wire.filetype import type_of
 from bridge.wire.log import Secret
 from bridge.wire.messages import Inbound, Part
 from bridge.wire.place import PlaceFault
 from channel_worker import credentials, settings
 from channel_worker.batch import Batch, Spool
 from channel_worker.credentials import Credentials
-from channel_worker.filetype import type_of
 from channel_worker.ilink.media import decrypted, encrypted, key_of, padded_size
 from channel_worker.simulator import phone
 from channel_worker.simulator.world import Sent

@@ -1,0 +1,274 @@
+"""Which file may leave: every trick of the fault catalogue's F91 to F93, on a real disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.files.gate import Doubt, Refused, Roots, Staged, TurnWindow, Why, shown, stage
+
+LIMIT = 1000
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+
+class Desk:
+    """A workspace with its exports, our state beside it, and a staging folder."""
+
+    def __init__(self, base: Path) -> None:
+        self.work = base / "work"
+        self.exports = self.work / "exports"
+        self.state = base / "data"
+        self.into = base / "staging"
+        for folder in (self.exports, self.state / "state", self.into):
+            folder.mkdir(parents=True)
+        self.secret = self.state / "state" / "bridge.sqlite3"
+        self.secret.write_bytes(b"our state")
+
+    def stage(self, offer: Path | str, limit: int = LIMIT) -> Staged | Refused:
+        now_ms = time.time_ns() // 1_000_000
+        roots = Roots(self.work, (self.exports,), (self.state,))
+        window = TurnWindow(now_ms - 60_000, now_ms + 60_000)
+        return stage(Path(offer), roots, window, self.into, limit)
+
+    def why(self, offer: Path | str, limit: int = LIMIT) -> Why:
+        found = self.stage(offer, limit)
+        assert isinstance(found, Refused), found
+        assert not list(self.into.iterdir())
+        return found.why
+
+    def doubts(self, offer: Path | str) -> tuple[Doubt, ...]:
+        found = self.stage(offer, 100_000)
+        assert isinstance(found, Staged), found
+        return found.doubts
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_file_of_the_turn_in_the_exports_is_copied(desk: Desk) -> None:
+    """The copy has its hash for a name, is closed to others, and holds the same bytes."""
+    (desk.exports / "图 1.png").write_bytes(PNG)
+    found = desk.stage("exports/图 1.png")
+    digest = hashlib.sha256(PNG).hexdigest()
+    assert found == Staged(digest, "图 1.png", "image", len(PNG), digest, ())
+    copy = desk.into / digest
+    assert copy.read_bytes() == PNG
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        "exports/../../data/state/bridge.sqlite3",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "~/.ssh/id_rsa",
+        "exports/a\0b",
+        "exports/a\nb",
+        "",
+        ".",
+        "/",
+        "exports",
+    ],
+)
+def test_what_leads_elsewhere_or_is_no_file_stays(desk: Desk, offer: str) -> None:
+    """By its words alone, or because nothing of that name is a file there."""
+    assert desk.why(offer) in (Why.OUTSIDE, Why.MISSING, Why.NOT_A_FILE)
+
+
+def _symlink(desk: Desk) -> None:
+    (desk.exports / "x").symlink_to(desk.secret)
+
+
+def _hard_link(desk: Desk) -> None:
+    (desk.exports / "x").hardlink_to(desk.secret)
+
+
+def _fifo(desk: Desk) -> None:
+    os.mkfifo(desk.exports / "x")
+
+
+def _socket(desk: Desk) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(desk.exports / "x"))
+
+
+def _folder(desk: Desk) -> None:
+    (desk.exports / "x").mkdir()
+
+
+def _empty(desk: Desk) -> None:
+    (desk.exports / "x").touch()
+
+
+def _large(desk: Desk) -> None:
+    (desk.exports / "x").write_bytes(b"1" * (LIMIT + 1))
+
+
+def _sparse(desk: Desk) -> None:
+    with (desk.exports / "x").open("wb") as made:
+        made.truncate(1 << 40)
+
+
+def _linked_folder(desk: Desk) -> None:
+    desk.exports.rmdir()
+    (desk.state / "x").write_bytes(b"ours")
+    desk.exports.symlink_to(desk.state)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_symlink, Why.LINK),
+        (_hard_link, Why.LINK),
+        (_fifo, Why.NOT_A_FILE),
+        (_socket, Why.NOT_A_FILE),
+        (_folder, Why.NOT_A_FILE),
+        (_empty, Why.EMPTY),
+        (_large, Why.TOO_LARGE),
+        (_sparse, Why.TOO_LARGE),
+        (_linked_folder, Why.LINK),
+        (lambda _desk: None, Why.MISSING),
+    ],
+)
+def test_what_is_no_plain_file_stays(desk: Desk, make: Callable[[Desk], None], why: Why) -> None:
+    """And nothing blocks, nothing is copied."""
+    make(desk)
+    assert desk.why("exports/x") is why
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_stays(desk: Desk) -> None:
+    """The reason is said; it is not taken for missing."""
+    (desk.exports / "x").write_bytes(b"1")
+    (desk.exports / "x").chmod(0)
+    assert desk.why("exports/x") is Why.UNREADABLE
+
+
+def test_our_own_state_never_leaves(tmp_path: Path) -> None:
+    """Not even where somebody's workspace holds it: a yes would not help."""
+    desk = Desk(tmp_path)
+    roots = Roots(tmp_path, (tmp_path,), (desk.state,))
+    now_ms = time.time_ns() // 1_000_000
+    window = TurnWindow(now_ms - 60_000, now_ms + 60_000)
+    found = stage(desk.secret, roots, window, desk.into, LIMIT)
+    assert found == Refused(Why.PRIVATE)
+
+
+@pytest.mark.parametrize(("size", "leaves"), [(LIMIT - 1, True), (LIMIT, True), (LIMIT + 1, False)])
+def test_the_limit_is_a_limit(desk: Desk, size: int, leaves: bool) -> None:
+    """One byte less, as much, one more (R9)."""
+    (desk.exports / "x").write_bytes(b"1" * size)
+    assert isinstance(desk.stage("exports/x"), Staged) is leaves
+
+
+def test_an_old_file_in_the_exports_is_doubted(desk: Desk) -> None:
+    """The turn did not write it."""
+    file = desk.exports / "x"
+    file.write_bytes(b"1")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert desk.doubts("exports/x") == (Doubt.NOT_OF_TURN,)
+
+
+def test_a_file_of_the_turn_elsewhere_is_doubted(desk: Desk) -> None:
+    """It was not put where exports go; an old one there is not offered at all."""
+    file = desk.work / "notes.md"
+    file.write_bytes(b"1")
+    assert desk.doubts("notes.md") == (Doubt.NOT_EXPORTED,)
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    (desk.into / hashlib.sha256(b"1").hexdigest()).unlink()
+    assert desk.why("notes.md") is Why.OUTSIDE
+
+
+# Built here, so that no scanner takes this file for a leak.
+KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nAAAA"
+GITHUB = "gh" + "p_" + "a1B2" * 9
+RANDOM = "zX9$kQ2m" + "P7vL4wRt"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("id.txt", KEY.encode()),
+        ("photo.png", KEY.encode()),
+        ("wide.txt", KEY.encode("utf-16")),
+        ("wide-be.txt", KEY.encode("utf-16-be")),
+        ("log.txt", f"pushed with {GITHUB}".encode()),
+        ("conf.yml", f"db_password: {RANDOM}".encode()),
+        ("settings.py", f'API_KEY = "{RANDOM}"'.encode()),
+        (".env", b"A=1"),
+        (".env.local", b"A=1"),
+        ("server.pem", b"x"),
+        ("id_ed25519", b"x"),
+        ("credentials.json", b"{}"),
+        (".git/config", b"x"),
+        (".SSH/known", b"x"),
+        ("Cookies", b"x"),
+    ],
+)
+def test_what_may_hold_a_secret_is_doubted(desk: Desk, name: str, content: bytes) -> None:
+    """Keys, tokens, high entropy behind a telling name, files known by name; UTF-16 too."""
+    file = desk.exports / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    assert Doubt.SECRET in desk.doubts(f"exports/{name}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"The password field is optional: see the docs.",
+        b"token = next(tokens)\nsecret_name: payments-service\n",
+        "密码：请自行设置，不少于八位。".encode(),
+        PNG,
+        b"def test_environment() -> None: ...",
+    ],
+)
+def test_everyday_content_is_not_doubted(desk: Desk, content: bytes) -> None:
+    """A gate that always asks is one that nobody reads."""
+    (desk.exports / "report.md").write_bytes(content)
+    assert desk.doubts("exports/report.md") == ()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"PK\x03\x04",
+        b"\x1f\x8b\x08",
+        b"BZh9",
+        b"\xfd7zXZ\x00",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a\x07",
+        b"\x28\xb5\x2f\xfd",
+        b"\0" * 257 + b"ustar",
+        b"\0" * 32769 + b"CD001",
+    ],
+)
+def test_an_archive_is_doubted_whatever_its_name(desk: Desk, head: bytes) -> None:
+    """It is known by its content and never opened."""
+    (desk.exports / "photo.png").write_bytes(head + b"rest")
+    assert Doubt.ARCHIVE in desk.doubts("exports/photo.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("x\u202egpj.exe", "xgpj.exe"),
+        ("a\nb.txt", "ab.txt"),
+        ("图.png", "图.png"),
+        ("\u200b", "file"),
+        ("...", "file"),
+        ("n" * 300 + ".md", "n" * 77 + ".md"),
+    ],
+)
+def test_the_name_that_a_phone_shows(name: str, seen: str) -> None:
+    """One line, no sign that turns or hides, at most 80 characters, ending kept (R26)."""
+    assert shown(name) == seen
