@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ SCHEMA = 1  # number of the newest file in `migrations/`
 BUSY_MS = 5_000  # delivery-semantics 3
 HEADER_BYTES = 100  # SQLite file format 1.3, as the three below
 JOURNAL_AT = 18
-JOURNAL_WAL = 2
+JOURNAL_WAL = b"\x02"
 APPLICATION_AT = 68
 T = TypeVar("T")
 
@@ -63,7 +63,8 @@ class Database:
     def open(self) -> str:
         """Open, check, migrate; the id of this installation. Raises StoreFault."""
         try:
-            place.touch_private(self._path)
+            if not self._path.exists():
+                self._create()
             self._check_header()
             self._db.connect()
             self._check()
@@ -113,6 +114,19 @@ class Database:
         with _faults(), self._db.atomic("IMMEDIATE"):
             return unit()
 
+    def _create(self) -> None:
+        """A new file appears whole, as ours: so an empty one was never ours (F65)."""
+        if self._path.with_name(f"{self._path.name}-wal").exists():
+            raise StoreFault("the database file is gone, its write-ahead log is there")
+        beside = self._path.with_name(f"{self._path.name}.new")
+        beside.unlink(missing_ok=True)
+        place.touch_private(beside)
+        with closing(sqlite3.connect(beside)) as fresh:
+            fresh.execute("PRAGMA journal_mode = WAL")
+            fresh.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        beside.rename(self._path)
+        place.sync_folder(self._path.parent)
+
     def _check_header(self) -> None:
         """Before SQLite touches it: opening turns a foreign file into WAL, which writes.
 
@@ -121,7 +135,9 @@ class Database:
         with self._path.open("rb") as source:
             header = source.read(HEADER_BYTES)
         application = int.from_bytes(header[APPLICATION_AT:][:4], "big")
-        if header and header[JOURNAL_AT] != JOURNAL_WAL and application != APPLICATION_ID:
+        if not header:
+            raise StoreFault("the database file is empty: it was cut, or replaced")
+        if header[JOURNAL_AT:][:1] != JOURNAL_WAL and application != APPLICATION_ID:
             raise StoreFault("the database file is damaged or not one of ours")
 
     def _check(self) -> None:
@@ -129,8 +145,7 @@ class Database:
             if self._ask(f"PRAGMA {name}") != expected:
                 raise StoreFault(f"the database does not keep {name}={expected}")
         application = self._ask("PRAGMA application_id")
-        tables = self._ask("SELECT count(*) FROM sqlite_master")
-        if tables and application != APPLICATION_ID:
+        if application != APPLICATION_ID:
             raise StoreFault("the database file is not one of ours")
         verdict = self._ask("PRAGMA quick_check(1)")
         if verdict != "ok":
@@ -146,8 +161,6 @@ class Database:
 
         if version:
             self._back_up(version)
-        with self._db.atomic("IMMEDIATE"):  # first: a crash below leaves a file that is ours
-            self._ask(f"PRAGMA application_id = {APPLICATION_ID}")
         migrations.run(self._db, str(Path(__file__).parent / "migrations"))
         with self._db.atomic("IMMEDIATE"):
             self._ask(f"PRAGMA user_version = {SCHEMA}")

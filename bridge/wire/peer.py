@@ -32,6 +32,7 @@ from bridge.wire.values import WrongShape, from_json, to_json
 MAX_UNANSWERED = 4  # design 5
 WRITE_DEADLINE_S = 30.0  # delivery-semantics 9: a peer that does not read is disconnected
 HELLO_DEADLINE_S = 5.0
+MAX_CONNECTIONS = 64  # a worker, some facades, a status now and then; macOS grants 256 files
 READ_BYTES = 65536
 
 R = TypeVar("R")
@@ -320,14 +321,22 @@ async def serve(
 ) -> None:
     """Accept for ever; `answer` serves each request, `ended` is told of each end.
 
-    Another uid is dropped unread, and so is who does not say hello in 5 s.
+    Another uid is dropped unread, and so is who comes when MAX_CONNECTIONS are open, or
+    does not say hello in 5 s.
     """
     uid = os.geteuid()
     read_uid = uid_of or peer_uid
 
+    connections = 0
+
     async def welcome(stream: SocketStream) -> None:
+        nonlocal connections
         if read_uid(stream.extra(SocketAttribute.raw_socket)) != uid:
             _log.warning("wire.foreign_uid")
+            await anyio.aclose_forcefully(stream)
+            return
+
+        if connections >= MAX_CONNECTIONS:
             await anyio.aclose_forcefully(stream)
             return
 
@@ -335,15 +344,26 @@ async def serve(
             return await answer(peer, request)
 
         peer = Peer(stream, handle, (messages.Hello,))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(peer.run)
-            with anyio.move_on_after(HELLO_DEADLINE_S):
-                await peer.greeted.wait()
-            if peer.hello is None:
-                peer.close()
+        connections += 1
+        if connections == MAX_CONNECTIONS:
+            _log.warning("wire.full", connections=connections)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_close_without_hello, peer)
+                await peer.run()
+                tasks.cancel_scope.cancel()
+        finally:
+            connections -= 1
         ended(peer)
 
     await listener.serve(welcome)
+
+
+async def _close_without_hello(peer: Peer) -> None:
+    with anyio.move_on_after(HELLO_DEADLINE_S):
+        await peer.greeted.wait()
+    if peer.hello is None:
+        peer.close()
 
 
 def peer_uid(raw: socket.socket) -> int:

@@ -51,7 +51,15 @@ def newer(path: Path) -> None:
         database.commit()
 
 
-@pytest.mark.parametrize("spoil", [garbage, cut_in_half, foreign, newer])
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def without_its_file(path: Path) -> None:
+    path.with_name(f"{path.name}-wal").write_bytes(b"what was not written back")
+
+
+@pytest.mark.parametrize("spoil", [garbage, cut_in_half, foreign, newer, empty, without_its_file])
 async def test_untrusted_database_is_left_alone_and_nothing_is_fetched(
     rig: Rig, spoil: Callable[[Path], None]
 ) -> None:
@@ -60,8 +68,7 @@ async def test_untrusted_database_is_left_alone_and_nothing_is_fetched(
     state.mkdir(mode=0o700)
     database = state / "bridge.sqlite3"
     spoil(database)
-    database.chmod(0o600)
-    before = database.read_bytes()
+    before = contents(state)
     rig.world.say("hello")
     rig.start_bridge()
     rig.start_worker()
@@ -70,7 +77,11 @@ async def test_untrusted_database_is_left_alone_and_nothing_is_fetched(
     assert "safe mode" in (await rig.status()).lines[0]
     assert await rig.stop() == (UNTRUSTED, 0)
     assert not rig.world.calls("getupdates")
-    assert database.read_bytes() == before
+    assert contents(state) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize(

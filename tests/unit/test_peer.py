@@ -16,6 +16,7 @@ from anyio.abc import SocketStream
 
 from bridge.wire import codec, messages
 from bridge.wire.peer import (
+    MAX_CONNECTIONS,
     LinkLost,
     Peer,
     ProtocolMismatch,
@@ -84,6 +85,28 @@ async def raw(stream: SocketStream, *sent: codec.Message) -> list[codec.Message 
 
 def hello(role: str = "cli", protocol: int = messages.PROTOCOL) -> codec.Request:
     return codec.Request(1, "hello", {"protocol": protocol, "role": role, "instance": "i"})
+
+
+async def test_connections_are_bounded_and_room_comes_back() -> None:
+    """F95, I12: who comes when all are taken is closed at once; the others are served."""
+    async with listening() as bridge, anyio.create_task_group() as tasks:
+        peers = [await connect(bridge.path, "cli", "i", nothing, tasks)]
+        crowd = [await anyio.connect_unix(bridge.path) for _ in range(1_000)]
+        closed = 0
+        for stream in crowd[MAX_CONNECTIONS - 1 :]:
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+                continue
+            closed += 1
+        assert closed == 1_000 - (MAX_CONNECTIONS - 1)
+        assert (await peers[0].call(messages.StatusGet(), LIMIT_S)).is_healthy
+        for stream in crowd:
+            await stream.aclose()
+        await bridge.left.wait()
+        peers.append(await connect(bridge.path, "cli", "i", nothing, tasks))
+        assert (await peers[1].call(messages.StatusGet(), LIMIT_S)).is_healthy
+        for peer in peers:
+            peer.close()
 
 
 @pytest.mark.parametrize("role", list(messages.CALLS))
