@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_LINE_BYTES = 8 * 1024 * 1024  # threat-model R9: an MCP reply
 READ_BYTES = 65536
 END_BY_ITSELF_S = 2.0  # after its stdin closed; the controller promises 2 s (contract 3.12)
-END_BY_TERM_S = 1.0  # then SIGKILL; honcho kills us 5 s after our own SIGTERM
+END_BY_TERM_S = 0.3  # then SIGKILL; a demo is left in 3 s, honcho kills us after 5
 
 
 @dataclass(frozen=True, slots=True)
