@@ -19,8 +19,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bridge.core.decision import Ids, NewRow
-from bridge.core.model import Approval, ApprovalId, ApprovalState, Peer, SendClass, Turn, next_of
-from bridge.core.phrases import notice, say
+from bridge.core.model import (
+    Approval,
+    ApprovalId,
+    ApprovalState,
+    Lang,
+    Peer,
+    SendClass,
+    Turn,
+    next_of,
+)
+from bridge.core.phrases import MARK, notice, say
 from bridge.core.text import clean, preview
 
 CODE_LIFE_MS = 600_000  # threat-model R29
@@ -125,17 +134,28 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
     if approval.detail and is_remote:
         lines.append(approval.detail)
     lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
-    if not is_remote:
-        lines.append(notice("at_desk", lang))
-    elif approval.is_cut:
-        lines.append(notice("too_long_to_approve", lang, code=approval.code))
-    elif approval.kind == "question":
-        lines.append(notice("how_to_answer", lang, code=approval.code))
-    else:
-        lines.append(notice("how_to_approve", lang, code=approval.code))
+    lines.append(f"{MARK} {_how(approval, lang, is_remote)}")
     client_id = f"ctb:ask-{approval.turn}-{approval.code}"
     group = f"ask-{approval.code}"
     return NewRow(SendClass.APPROVAL, "\n".join(lines), client_id, group, turn=approval.turn)
+
+
+def behind(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow:
+    """Said once for a request: a message waits behind the turn that waits for its answer."""
+    how = _how(approval, peer.lang, is_remote)
+    told = notice("behind_request", peer.lang, id=approval.turn, alias=alias, how=how)
+    name = f"behind-{approval.turn}-{approval.asked_ms}"
+    return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name)
+
+
+def _how(approval: Approval, lang: Lang, is_remote: bool) -> str:
+    """How this request is answered."""
+    if not is_remote:
+        return say("at_desk", lang)
+    if approval.is_cut:
+        return say("too_long_to_approve", lang, code=approval.code)
+    phrase = "how_to_answer" if approval.kind == "question" else "how_to_approve"
+    return say(phrase, lang, code=approval.code)
 
 
 def labels(approval: Approval) -> tuple[str, ...]:

@@ -281,8 +281,14 @@ class _Deciding(Room):
         if not ahead and not is_idle and self.facts.trouble:
             why = say(self.facts.trouble, self.lang)
             told = notice("waits", self.lang, alias=alias.name, why=why)
+        found = self.build(InboxEvent.PLANNED, told)
+        asked = self.view.asked.get(alias.thread)
+        if asked is not None:
+            is_remote = self.policy.remote_approvals
+            behind = approvals.behind(asked, alias.name, self.peer, is_remote)
+            found = replace(found, bubbles=(*found.bubbles, behind))
         return replace(
-            self.build(InboxEvent.PLANNED, told),
+            found,
             turn=turn,
             audit=(Audit("turn.plan", "owner", turn.state.value, alias.name),),
         )

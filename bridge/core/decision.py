@@ -233,6 +233,7 @@ class View:
     peer: Peer
     aliases: Mapping[AliasName, Alias]
     unfinished: Mapping[ThreadId, int]
+    asked: Mapping[ThreadId, Approval] = field(default_factory=dict)  # what threads wait for
     quoted_turn: Turn | None = None
     quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
     turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order

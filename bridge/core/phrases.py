@@ -143,6 +143,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Not all of it fits here: confirm it at the desk, or /deny {code}",
     ),
     "at_desk": ("请在电脑上确认。", "Please confirm it at the desk."),
+    "behind_request": (
+        "这条排在 #{id} 后面，它在等你答复（{alias}）。{how}",
+        "This waits behind #{id} ({alias}), which waits for your answer. {how}",
+    ),
     "approval_accepted": ("#{id} 的{kind}已同意。", "The {kind} of #{id} is approved."),
     "answered": ("#{id} 收到了你的回答。", "#{id} has your answer."),
     "approval_declined": ("#{id} 的{kind}已拒绝。", "The {kind} of #{id} is declined."),

@@ -7,9 +7,18 @@ from collections.abc import Sequence
 
 from bridge.core.approvals import ApprovalEvent, AskedStep, approval_step
 from bridge.core.decision import NewRow
-from bridge.core.model import Approval, ApprovalId, ApprovalState, Attempt, PeerId, Stale, TurnId
+from bridge.core.model import (
+    Approval,
+    ApprovalId,
+    ApprovalState,
+    Attempt,
+    PeerId,
+    Stale,
+    ThreadId,
+    TurnId,
+)
 from bridge.store import outbox, rows
-from bridge.store.statements import Record, add, change, records
+from bridge.store.statements import Record, add, change, records, value
 from bridge.store.tables import ApprovalTable
 
 _SAME = "turn = ? AND id = ? AND digest = ?"
@@ -23,8 +32,15 @@ def of_turn(turn: TurnId) -> tuple[Approval, ...]:
 
 def of_peer(peer: PeerId) -> tuple[Approval, ...]:
     """Open requests that this peer may answer."""
-    found = records(ApprovalTable, "peer = ? AND state = 'open'", peer)
+    # `!= 'done'` is what the partial index says; SQLite does not infer it from 'open'
+    found = records(ApprovalTable, "peer = ? AND state = 'open' AND state != 'done'", peer)
     return tuple(_value(row) for row in found)
+
+
+def by_thread(peer: PeerId) -> dict[ThreadId, Approval]:
+    """Of each thread that waits for this peer, the request that it waits for."""
+    thread = "SELECT thread FROM turn WHERE id = ?"
+    return {ThreadId(value(thread, found.turn)): found for found in of_peer(peer)}
 
 
 def asked(

@@ -86,6 +86,7 @@ def view(peer: PeerId, lang: Lang) -> View:
         peer=rows.peer(known, peer, lang),
         aliases={AliasName(alias.name): alias for alias in aliases},
         unfinished=unfinished,
+        asked=approvals.by_thread(peer) if unfinished else {},
     )
 
 

@@ -87,6 +87,28 @@ async def test_request_that_is_gone_is_void_and_told(busy: Room) -> None:
     assert busy.controller.given == ["accept"]
 
 
+async def test_message_behind_a_request_says_so_once_and_how_to_answer(busy: Room) -> None:
+    """Ours: whoever writes on must learn that the thread waits for them, not for Codex."""
+    code = (await busy.codes())[0]
+    await busy.says("and then test it")
+    told = await busy.reads("waits behind #1")
+    assert f"/approve {code}" in told and "(code)" in told
+    await busy.says("and publish it")
+    await busy.until_decided()
+    assert len(await busy.turns()) == 3
+    assert sum("waits behind" in text for text in await busy.bubbles()) == 1
+
+
+async def test_message_behind_a_turn_that_only_runs_says_nothing(tmp_path: Path) -> None:
+    """Ours: a queue that moves by itself costs no bubble."""
+    async with room(tmp_path) as built:
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("and then test it")
+        await built.until_decided()
+        assert await built.bubbles() == []
+
+
 async def test_stop_is_obeyed_while_a_decision_is_on_its_way(busy: Room) -> None:
     """delivery-semantics 6: a controller that is slow to take a decision delays no stop."""
     busy.controller.pauses["answer"] = anyio.Event()  # never taken
