@@ -89,9 +89,14 @@ def sort_out(arrival: Arrival, account: Account, server_now_ms: int) -> tuple[In
 
 def plausible_time(create_time_ms: int, server_now_ms: int) -> int:
     """The channel's time of a message, or the moment of arrival where it cannot be true."""
-    if EARLIEST_MS <= create_time_ms <= server_now_ms + FUTURE_SLACK_MS:
+    if is_plausible(create_time_ms, server_now_ms):
         return min(create_time_ms, server_now_ms)
     return server_now_ms
+
+
+def is_plausible(create_time_ms: int, server_now_ms: int) -> bool:
+    """Whether the channel's time of a message can be true (delivery-semantics 12)."""
+    return EARLIEST_MS <= create_time_ms <= server_now_ms + FUTURE_SLACK_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from bridge.core.decision import (
     RowStep,
     TurnStep,
 )
-from bridge.core.intake import EARLIEST_MS
 from bridge.core.model import (
     Account,
     Alias,
@@ -60,6 +59,7 @@ class Stored:
     outcome: str
     age_ms: int
     created_ms: int  # the channel's time where it is plausible, else that of arrival
+    is_dated: bool  # whether it is plausible
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _insert(message: Stored, now_ms: int) -> bool:
     arrival = message.arrival
     parts = rows.parts_text(arrival.parts) if not arrival.malformed else "[]"
     digest = rows.body_hash(parts + rows.media_text(arrival.parts), arrival.quoted_id)
-    may_be_twin = arrival.create_time_ms >= EARLIEST_MS and not arrival.malformed
+    may_be_twin = message.is_dated and not arrival.malformed
     if may_be_twin and value(_TWIN, arrival.sender, arrival.create_time_ms, digest):
         return False
     files = attachments.files_of(arrival.parts) if message.state is InboxState.NEW else ()

@@ -164,7 +164,9 @@ class Door:
             return None
         state, outcome = intake.sort_out(came, self._account, server_ms)
         created_ms = intake.plausible_time(came.create_time_ms, server_ms)
-        return inbox.Stored(came, state, outcome, max(0, server_ms - created_ms), created_ms)
+        age_ms = max(0, server_ms - created_ms)
+        is_dated = intake.is_plausible(came.create_time_ms, server_ms)
+        return inbox.Stored(came, state, outcome, age_ms, created_ms, is_dated)
 
     def _count(self, sender: str, is_owner: bool) -> None:
         """Who writes is counted, and of strangers nothing else is kept."""

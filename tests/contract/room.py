@@ -207,7 +207,7 @@ class Room:
             is_cut=False,
             malformed="",
         )
-        kept = inbox.Stored(message, InboxState.NEW, "", 0, now_ms)
+        kept = inbox.Stored(message, InboxState.NEW, "", 0, now_ms, is_dated=False)
         await self.db.run(lambda: inbox.accept([kept], ACCOUNT, "", "", True, now_ms))
         self.shared.inbox_bell.ring()
 

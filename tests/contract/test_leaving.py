@@ -57,10 +57,10 @@ async def test_controller_that_hears_neither_eof_nor_sigterm_is_killed(tmp_path:
     told = tmp_path / "pid"
     command = [sys.executable, "-c", DEAF, str(told)]
     with anyio.fail_after(LIMIT_S):
-        async with child.controller_process(command, {}, tmp_path / "errors") as (_, _, gone):
+        async with child.controller_process(command, {}, tmp_path / "errors") as running:
             while not told.exists() or not told.read_text():  # noqa: ASYNC110  # another process
                 await anyio.sleep(0.02)
-            assert not gone.is_set()
+            assert not running.gone.is_set()
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
 

@@ -47,7 +47,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def stored(number: int, text: str = "hello", **fields: object) -> Stored:
+def stored(number: int, text: str = "hello", is_dated: bool = True, **fields: object) -> Stored:
     arrival = Arrival(
         channel="wechat",
         sender=OWNER,
@@ -64,7 +64,7 @@ def stored(number: int, text: str = "hello", **fields: object) -> Stored:
         malformed="",
     )
     changed = replace(arrival, **fields)  # type: ignore[arg-type]  # named as the arrival's own
-    return Stored(changed, InboxState.NEW, "", 0, changed.create_time_ms)
+    return Stored(changed, InboxState.NEW, "", 0, changed.create_time_ms, is_dated)
 
 
 def accept(
@@ -147,7 +147,8 @@ def test_twin_under_another_id_is_one_message_and_a_second_later_is_two(db: Data
 
 def test_equal_texts_without_a_time_are_two_messages(db: Database) -> None:
     """delivery-semantics 4: only an equal, plausible time makes a twin."""
-    accept(db, stored(1, create_time_ms=0), stored(2, create_time_ms=0))
+    for number in (1, 2):
+        accept(db, stored(number, create_time_ms=NOW_MS, is_dated=False), prev="", to="")
     assert keys(db) == ["mid:1", "mid:2"]
 
 
