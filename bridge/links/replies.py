@@ -83,7 +83,7 @@ def shows_keys(body: Body) -> bool:
 
 def find(body: Body, key: Key, owner: str) -> Run | None:
     """The run with our key; where no run carries keys, our one open run."""
-    listed = [item for item in body.get("runs") or [] if isinstance(item, dict)]
+    listed = _runs(body)
     keyed = [item for item in listed if item.get("idempotency_key")]
     mine = [item for item in keyed if item["idempotency_key"] == key]
     if not keyed:
@@ -95,8 +95,8 @@ def find(body: Body, key: Key, owner: str) -> Run | None:
 def waited(body: Body, asked: RunId) -> tuple[Run | None, int | None]:
     """The asked run as it stands, if it was told, and where the events stand."""
     seq = body.get("last_event_seq")
-    for item in body.get("runs") or []:
-        if isinstance(item, dict) and item.get("run_id") == asked:
+    for item in _runs(body):
+        if item.get("run_id") == asked:
             run = _run(item)
             if seq is None:
                 seq = run.seq
@@ -129,6 +129,11 @@ def approvals(body: Body) -> tuple[Asked, ...]:
 
 def lock(body: Body) -> LockToken | None:
     return LockToken(_first("lock_token", body, _object(body, "session"))) or None
+
+
+def _runs(body: Body) -> list[Body]:
+    listed = body.get("runs")
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
 def _run(item: Body) -> Run:
@@ -168,9 +173,7 @@ def _asked(item: Body) -> Asked:
         summary=_text(item, "summary"),
         detail=_text(item, "detail"),
         digest=digest,
-        options=tuple(o for o in options if isinstance(o, str))
-        if isinstance(options, list)
-        else (),
+        options=tuple(o for o in options if isinstance(o, str)),
     )
 
 
