@@ -80,7 +80,9 @@ def load() -> Settings:
             queue_limit=env.integer("CTB_QUEUE_LIMIT", 50, 0, 10_000),
             flood_limit=env.integer("CTB_FLOOD_LIMIT", 20, 0, 10_000),
             remote_approvals=env.switch("CTB_REMOTE_APPROVALS", True),
-            approval_ms=int(env.seconds("CTB_APPROVAL_HOURS", 12, 0.01, 24 * 365) * 3_600_000),
+            approval_ms=int(
+                env.seconds("CTB_APPROVAL_HOURS", 12, 0.01, 24 * 365, "hours") * 3_600_000
+            ),
         ),
         limits=Limits(
             budget=env.integer("CTB_SEND_BUDGET", 8, 0, 1000),

@@ -53,8 +53,10 @@ class Env:
             raise WrongSetting(name, f"must be from {low} to {high}", str(default))
         return int(given)
 
-    def seconds(self, name: str, default: float, low: float, high: float) -> float:
-        """A number of seconds from `low` to `high`; fractions are allowed."""
+    def seconds(
+        self, name: str, default: float, low: float, high: float, unit: str = "seconds"
+    ) -> float:
+        """A number of seconds, or another unit, from `low` to `high`; fractions are allowed."""
         given = self.text(name)
         if not given:
             return default
@@ -63,9 +65,9 @@ class Env:
         except ValueError:
             found = math.nan
         if not math.isfinite(found):
-            raise WrongSetting(name, "is not a number of seconds", f"{default:g}")
+            raise WrongSetting(name, f"is not a number of {unit}", f"{default:g}")
         if not low <= found <= high:
-            raise WrongSetting(name, f"must be from {low:g} to {high:g} seconds", f"{default:g}")
+            raise WrongSetting(name, f"must be from {low:g} to {high:g} {unit}", f"{default:g}")
         return found
 
     def switch(self, name: str, default: bool) -> bool:
