@@ -118,7 +118,7 @@ def test_question_about_files_is_asked_once(db: Database) -> None:
     assert seen.files_alone == (row.id,) and seen.held == ()
 
 
-def quoted(db: Database, **fields: object) -> View:
+def quoted(db: Database, **fields: Any) -> View:  # Any: fields of an Arrival
     accept(db, stored(50, "and this?", **fields), to="")
     row = conversation(db).rows[-1]
     return db.run_now(lambda: views.quoted(conversation(db).view, row))

@@ -17,6 +17,7 @@ from bridge.core.sending import Limits
 from bridge.links.worker import WorkerLink
 from bridge.store.db import Database
 from bridge.tasks.door import Door
+from bridge.tasks.fetch import Fetches
 from bridge.tasks.state import Shared
 from bridge.wire import messages
 from bridge.wire.peer import Peer, connect, listen, serve
@@ -34,7 +35,8 @@ class Bench:
         self.db.open()
         self.shared = Shared(self.db, "install", "en", Policy(), Limits())
         self.link = WorkerLink()
-        self.door = Door(self.shared, self.link, folder)
+        fetches = Fetches(self.shared, self.link, folder / "attachments")
+        self.door = Door(self.shared, self.link, fetches, folder)
         self.path = folder / "s.sock"
         self._tasks = tasks
 
