@@ -15,8 +15,8 @@ from starlette.routing import Route
 from channel_worker.simulator.server import Simulator
 
 SETTABLE = (
-    "hold_s", "gives_again", "drops_copies", "send_limit", "batch_size", "clock_skew_s",
-    "digits", "redirect_host", "bot_id", "owner_id", "gives_upload_param",
+    "hold_s", "gives_again", "drops_copies", "send_limit", "least_pause_s", "batch_size",
+    "clock_skew_s", "digits", "redirect_host", "bot_id", "owner_id", "gives_upload_param",
 )  # fmt: skip
 
 

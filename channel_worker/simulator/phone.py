@@ -16,6 +16,7 @@ import anyio
 
 from channel_worker import terminal
 from channel_worker.simulator.server import Simulator
+from channel_worker.simulator.typed import enter
 from channel_worker.simulator.world import Sent
 from channel_worker.terminal import read_line, width_of_terminal
 
@@ -39,9 +40,9 @@ async def run_phone(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show_all, simulator, draw, lang)
         while (line := await (read or read_line)()) is not None:
-            if line.strip():
-                simulator.world.say(line)
-            if draw is _above_prompt:
+            if line.strip() and (wrong := enter(simulator, line)):
+                draw(wrong)
+            elif draw is _above_prompt:
                 terminal.show(PROMPT, end="")
         tasks.cancel_scope.cancel()
 

@@ -93,6 +93,7 @@ class World:
     gives_again: bool = True  # an unread reply is delivered again under the old cursor
     drops_copies: bool = True  # a client_id sent twice is shown once
     send_limit: int = 0  # bot messages after each message of a person; 0: no limit
+    least_pause_s: float = 0.0  # between two bot messages; sooner is refused
     batch_size: int = 100
     clock_skew_s: float = 0.0
     digits: str = "4711"
@@ -172,7 +173,9 @@ class World:
         if len(items) != 1 or not client_id or message.get("message_type") != 2:
             return -1, "invalid arguments"
         token, since = self._context.get(to, ("", 0.0))
-        if not token or message.get("context_token") is None or self.now() - since > WINDOW_S:
+        if not token or not message.get("context_token"):
+            return -2, ""
+        if self.now() - since > WINDOW_S:
             return -2, "unknown error"
         if self.drops_copies and client_id in self._by_client_id:
             return 0, self._by_client_id[client_id]
@@ -180,6 +183,8 @@ class World:
             return -2, "freq limit"
         if len(items[0].get("text_item", {}).get("text", "")) > TEXT_LIMIT_CHARS:
             return -2, "prepare failed"
+        if self.sent and self.now() - self.sent[-1].at_ms / 1000 < self.least_pause_s:
+            return -2, "rate limited"
         self._sent_since[to] += 1
         message_id = str(self._new_id())
         self._by_client_id.setdefault(client_id, message_id)
