@@ -319,6 +319,12 @@ def has_moved(turn: Turn) -> bool:
     return bool(turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head)
 
 
+def shortened(turn: Turn, peer: Peer) -> str:
+    """A stored answer as one bubble, when many wait; the rest is read by its number."""
+    body = header(turn, peer) + text.bubble(turn.result, turn.cuts, 0)
+    return body + "\n" + notice("more_of", peer.lang, left=len(turn.cuts) - 1, id=turn.id)
+
+
 def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
     """What stands before an answer: its thread when another is active, moves at the desk,
     what was heard and what was not found."""

@@ -16,6 +16,7 @@ from bridge.core.model import (
     OutState,
     PeerId,
     SendClass,
+    TurnId,
 )
 from bridge.core.phrases import notice
 from bridge.core.sending import (
@@ -36,7 +37,7 @@ from bridge.core.sending import (
     out_step,
 )
 from bridge.store import accounts, rows
-from bridge.store.statements import Record, add, change, record, records, value
+from bridge.store.statements import Record, add, change, pairs, record, records, value
 from bridge.store.statements import row as one_row
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
@@ -47,6 +48,14 @@ _WINDOW = """SELECT
     max(started_ms),
     sum(outcome = 'throttled')
     FROM outbox_attempt WHERE peer = ? AND started_ms >= ?"""
+
+
+# The bubbles of an answer as it came: `turn-<id>-0-...`; frozen once one was tried.
+_UNTRIED = """SELECT grp, min(turn) FROM outbox
+    WHERE peer = ? AND state = 'ready' AND grp LIKE 'turn-%-0-%'
+    AND NOT EXISTS (SELECT 1 FROM outbox_attempt WHERE outbox_attempt.peer = outbox.peer
+        AND started_ms >= created_ms AND row = outbox.id)
+    GROUP BY grp HAVING count(*) = min(parts) AND count(*) > 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,17 @@ def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
     """Owe these bubbles; a client id that is there already is the same bubble."""
     for bubble in bubbles:
         add(OutboxTable, "OR IGNORE", **_columns(bubble, peer, now_ms))
+
+
+def untried_answers(peer: str) -> list[tuple[str, TurnId]]:
+    """Answers of several bubbles, by group and turn, of which none was ever tried."""
+    return [(group, TurnId(turn)) for group, turn in pairs(_UNTRIED, peer)]
+
+
+def shorten(group: str, text: str, now_ms: int) -> None:
+    """Let the first bubble of a group that was never tried stand for all of it."""
+    change(OutboxTable, "grp = ? AND part = 1", (group,), text=text, parts=1)
+    _cancel("grp = ? AND part > 1", (group,), now_ms)
 
 
 def unfinished() -> tuple[Attempt, ...]:

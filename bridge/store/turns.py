@@ -10,6 +10,7 @@ from bridge.core.decision import Audit, NewRow
 from bridge.core.model import (
     Attempt,
     Owed,
+    Peer,
     PeerId,
     Stale,
     ThreadId,
@@ -19,7 +20,7 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.text import clean, preview
-from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, turn_step
+from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, shortened, turn_step
 from bridge.store import approvals, inbox, outbox, rows
 from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, PeerRow, TurnTable
@@ -201,6 +202,14 @@ def tell(
     """Owe a notice that changes nothing else."""
     outbox.add_rows(told, peer, now_ms)
     return outbox.begin(sender, now_ms) if sender else None
+
+
+def shorten_waiting(peer: Peer, now_ms: int) -> None:
+    """Many answers wait: each that has not begun to leave becomes one bubble."""
+    for group, number in outbox.untried_answers(peer.id):
+        turn = get(number)
+        if turn is not None and len(turn.cuts) > 1:
+            outbox.shorten(group, shortened(turn, peer), now_ms)
 
 
 def answers_waiting(peer: PeerId) -> int:

@@ -311,6 +311,8 @@ class _Thread:
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
             waiting = store.answers_waiting(turn.peer)
+            if waiting >= core.MANY_WAITING - 1:
+                store.shorten_waiting(peer, now_ms)
             end = core.after_run(turn, run, peer, waiting, self._shared.ids(), desk_turns)
             return store.settle(turn, end, now_ms, sender)
 

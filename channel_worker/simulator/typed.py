@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from channel_worker.filetype import HEAD_BYTES, type_of
+from bridge.wire.filetype import HEAD_BYTES, type_of
 from channel_worker.simulator import cdn
 from channel_worker.simulator.server import Simulator
 
