@@ -62,6 +62,8 @@ GOALS = (
     Goal("kill -9 of the worker to polling, s", "restart_worker_s", 2),
     Goal("kill -9 of the bridge to polling, s", "restart_bridge_s", 2),
     Goal("slowest --help, s", "help_s", 0.25),
+    Goal("upload of 20 MiB, ms", "upload_ms", 2, "bare_upload_ms"),
+    Goal("resident worker during it, MiB", "upload_mib", 47),
     Goal("borders of 1 MiB of Markdown, ms", "borders_ms", 150),
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bridge.core import text
 from tests.bench import subjects, usage
 from tests.bench.subjects import BARE_CONTROLLER, BIN, THREAD, Phone, Subject
+from tests.bench.upload import upload
 
 SINGLE_MESSAGES = 100  # one after another, for median and 95th percentile
 BURST_MESSAGES = 200  # design.md 9
@@ -148,6 +149,7 @@ def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figure
         "restart": restart,
         "help": help_pages,
         "borders": borders,
+        "upload": upload,
     }
 
 
