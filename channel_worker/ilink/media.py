@@ -19,11 +19,12 @@ from bridge.wire import log
 from bridge.wire.codec import Json
 from bridge.wire.log import remember_secret
 from bridge.wire.messages import Media, OutcomeWord, SendReply
+from channel_worker.ilink import aes
+from channel_worker.ilink.aes import BLOCK_BYTES
 from channel_worker.ilink.calls import Ilink
 from channel_worker.ilink.hosts import ForeignHost, Hosts
 from channel_worker.ilink.http import HttpFault
 
-BLOCK_BYTES = 16
 UPLOAD_ATTEMPTS = 3  # iLink cdn-upload.ts
 DOWNLOAD_ATTEMPTS = 3  # HTTP 500 now and then for good files, `ilink-protocol` 7.4
 PAUSE_S = 0.5  # between attempts; doubled each time
@@ -177,32 +178,28 @@ def key_of(text: str) -> bytes | None:
 
 async def encrypted(chunks: AsyncIterator[bytes], key: bytes) -> AsyncIterator[bytes]:
     """AES-128-ECB, PKCS#7."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    encryptor = Cipher(algorithms.AES128(key), modes.ECB()).encryptor()
+    blocks = aes.encryptor(key)
     size_bytes = 0
     async for chunk in chunks:
         size_bytes += len(chunk)
-        yield encryptor.update(chunk)
+        yield blocks.update(chunk)
     missing = BLOCK_BYTES - size_bytes % BLOCK_BYTES
-    yield encryptor.update(bytes([missing]) * missing) + encryptor.finalize()
+    yield blocks.update(bytes([missing]) * missing)
 
 
 async def decrypted(chunks: AsyncIterator[bytes], key: bytes) -> AsyncIterator[bytes]:
     """The same backwards; raises FetchFault when the padding is wrong."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    decryptor = Cipher(algorithms.AES128(key), modes.ECB()).decryptor()
+    blocks = aes.decryptor(key)
     held = b""
+    size_bytes = 0
     async for chunk in chunks:
-        plain = held + decryptor.update(chunk)
+        size_bytes += len(chunk)
+        plain = held + blocks.update(chunk)
         held = plain[-BLOCK_BYTES:]
         if len(plain) > BLOCK_BYTES:
             yield plain[:-BLOCK_BYTES]
-    try:
-        decryptor.finalize()
-    except ValueError:
-        raise FetchFault("wrong length", may_retry=False) from None
+    if size_bytes % BLOCK_BYTES:
+        raise FetchFault("wrong length", may_retry=False)
     padding = held[-1] if held else 0
     if not 1 <= padding <= BLOCK_BYTES or not held.endswith(bytes([padding]) * padding):
         raise FetchFault("wrong key or padding", may_retry=False)
