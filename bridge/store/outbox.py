@@ -152,6 +152,12 @@ def shorten(group: str, text: str, now_ms: int) -> None:
     _cancel("grp = ? AND part > 1", (group,), now_ms)
 
 
+def echoed(client_id: str, server_id: str) -> None:
+    """The channel has shown us a bubble of ours: it arrived, whatever was known of it."""
+    where = "client_id = ? AND state = 'done' AND outcome IN ('unknown', 'unconfirmed')"
+    change(OutboxTable, where, (client_id,), outcome=Outcome.SENT, server_id=server_id)
+
+
 def unfinished() -> tuple[Attempt, ...]:
     """Attempts whose outcome is not known: found at boot, or after a lost worker."""
     return tuple(

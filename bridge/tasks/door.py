@@ -7,6 +7,8 @@ newest context tokens and the cursor are one commit; the reply says `ok` only af
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from bridge.core import intake
 from bridge.core.model import Account, AccountState, Owner, StoreFault
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
-from bridge.store import accounts, inbox, views
+from bridge.store import accounts, inbox, outbox, views
 from bridge.tasks.fetch import Fetches
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared, Woke
@@ -140,6 +142,7 @@ class Door:
             _log.exception("inbox.store_failed")
             return messages.CommitReply("storage_error", batch.prev_cursor)
         reach("T1")
+        await self._match_echoes(batch.messages)
         if stored:
             self._shared.inbox_bell.ring()
             if any(part.media for kept in stored for part in kept.arrival.parts):
@@ -154,6 +157,14 @@ class Door:
             self._polls = False
             await self._worker.hint(messages.PollSet(poll=False))
         return messages.CommitReply("ok", found.cursor)
+
+    async def _match_echoes(self, received: Sequence[messages.Inbound]) -> None:
+        """Our own messages among them settle what is not known of them; nothing else."""
+        for message in received:
+            if message.is_echo and message.client_id:
+                server_id = message.msg_key.removeprefix("mid:")
+                with suppress(StoreFault):
+                    await self._shared.db.run(partial(outbox.echoed, message.client_id, server_id))
 
     def _judge(self, message: messages.Inbound, server_ms: int) -> inbox.Stored | None:
         """The row that a message becomes; None for who may not come in."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.core.decision import Ids
 from bridge.core.model import Outcome, Peer, PeerId, RunId, ThreadId, TurnState
 from bridge.core.sending import Limits, OutEvent, OutStep
@@ -76,3 +78,25 @@ def test_answer_that_has_begun_to_leave_is_never_changed(db: Database) -> None:
     answer(db, 3)
     assert ready(db)[:2] == before
     assert len(ready(db)) == 4
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event", "now"),
+    [
+        (Outcome.UNKNOWN, OutEvent.UNKNOWN, "sent"),
+        (Outcome.UNCONFIRMED, OutEvent.UNCONFIRMED, "sent"),
+        (Outcome.REFUSED, OutEvent.DEAD, "dead"),
+    ],
+)
+def test_echo_of_a_bubble_settles_what_was_not_known_of_it(
+    db: Database, outcome: Outcome, event: OutEvent, now: str
+) -> None:
+    """F46, delivery-semantics 5: and then a quote of it resolves."""
+    answer(db, 1, "done")
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None
+    db.run_now(lambda: outbox.finish(attempt, outcome, OutStep(event), "", "", None, NOW_MS))
+    db.run_now(lambda: outbox.echoed(attempt.row.client_id, "77"))
+    db.run_now(lambda: outbox.echoed("ctb:of-somebody-else", "78"))
+    (row,) = db.run_now(lambda: records(OutboxTable, "1"))
+    assert (row.outcome, row.server_id) == (now, "77" if now == "sent" else "")
