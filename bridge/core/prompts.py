@@ -64,6 +64,11 @@ def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Prompt:
     return Prompt("\n".join(words), "\n".join(lines), tuple(files), "\n".join(preface))
 
 
+def said_in(row: InboxRow, lang: Lang) -> str:
+    """What an earlier message said; files without words are named by what they are."""
+    return row.text or " ".join(f"[{_label(part, lang)}]" for part in row.parts)
+
+
 def without_paths(text: str, files: Sequence[TurnFile]) -> str:
     """A text of the thread in which the owner's own files have names, not places (R35)."""
     for file in files:

@@ -22,7 +22,7 @@ from bridge.wire.peer import Peer, PeerFault, Refused
 SEND_DEADLINE_S = 60.0  # the worker's own limit is 15 s; this is for one that hangs
 QUERY_DEADLINE_S = 5.0
 HINT_DEADLINE_S = 5.0
-FETCH_DEADLINE_S = 1500.0  # three tries of the worker at 460 s each, and its pauses
+FETCH_DEADLINE_S = 600.0  # a largest file on the slowest line takes 460 s; more is given up
 IN_FLIGHT_POLL_S = 0.2
 IN_FLIGHT_POLLS = 150  # 30 s: the worker's request has ended by then
 
@@ -134,8 +134,10 @@ class WorkerLink:
             return await peer.call(request, FETCH_DEADLINE_S)
         except (WireLost, PeerFault) as lost:
             raise LinkLost("worker", self.link_no) from lost
-        except (TimeoutError, Refused):
-            return messages.FetchReply("retry", code="no answer of the worker")
+        except TimeoutError:
+            return messages.FetchReply("gone", code="too slow")
+        except Refused:
+            return messages.FetchReply("retry", code="refused by the worker")
 
     async def hint(self, request: messages.Request[messages.Done]) -> None:
         """Tell the worker something that may be lost without harm."""

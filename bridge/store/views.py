@@ -20,7 +20,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.prompts import selected
+from bridge.core.prompts import said_in, selected
 from bridge.core.sending import Limits
 from bridge.store import accounts, approvals, attachments, inbox, outbox, rows, turns
 from bridge.store.statements import count, pairs, record, records
@@ -69,7 +69,7 @@ def conversation(
 
 def quoted(seen: View, row: InboxRow) -> View:
     """The view with what this row quotes: a bubble of ours, or an earlier message."""
-    turn, text = _quoted(row.quoted_id) if row.quoted_id else (None, "")
+    turn, text = _quoted(row.quoted_id, seen) if row.quoted_id else (None, "")
     text = text or row.quoted_text
     if text and row.quoted_part is not None:
         text = selected(text, row.quoted_part)
@@ -137,14 +137,17 @@ def due_rows() -> int:
     return count(InboxTable, inbox.DUE)
 
 
-def _quoted(server_id: str) -> tuple[Turn | None, str]:
+def _quoted(server_id: str, seen: View) -> tuple[Turn | None, str]:
     """The turn and the words behind an id of the channel: what we sent, or were sent."""
+    peer = seen.peer
     row = record(OutboxTable, "server_id = ?", server_id)
     if row is not None:
         return turns.get(TurnId(row.turn)) if row.turn else None, row.text
-    row = record(InboxTable, "msg_key = ?", f"mid:{server_id}")
+    where, key = "channel = ? AND peer = ? AND msg_key = ?", f"mid:{server_id}"
+    row = record(InboxTable, where, seen.account.channel, peer.id, key)
     if row is not None:
-        return turns.get(TurnId(row.turn)) if row.turn else None, rows.inbox(row).text
+        turn = turns.get(TurnId(row.turn)) if row.turn else None
+        return turn, said_in(rows.inbox(row), peer.lang)
     return None, ""
 
 

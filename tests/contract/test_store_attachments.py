@@ -149,6 +149,12 @@ def test_quote_of_an_own_message_finds_its_words(sent: Database) -> None:
     assert quoted(sent, quoted_id="1").quoted_text == "first words"
 
 
+def test_quote_of_an_own_picture_says_that_it_was_one(sent: Database) -> None:
+    """Ours: it is known, though it has no words."""
+    accept(sent, stored(8, parts=(PICTURE,)), to="")
+    assert quoted(sent, quoted_id="8").quoted_text == "[image]"
+
+
 def test_quote_of_a_part_finds_that_part(sent: Database) -> None:
     """issue 3, item 7: the marked part alone."""
     part = Selection("answer", "42")
