@@ -16,7 +16,8 @@ from bridge.store.tables import AttachmentTable
 _KINDS: Mapping[str, FileKind] = {
     "voice": "voice", "image": "image", "file": "file", "video": "video"
 }  # fmt: skip
-_OPEN = "outcome = '' AND inbox IN (SELECT id FROM inbox WHERE state IN ('new', 'held'))"
+_OPEN = """outcome = '' AND EXISTS (
+    SELECT 1 FROM inbox WHERE inbox.id = attachment.inbox AND state != 'done')"""
 
 
 def files_of(parts: Sequence[Part]) -> tuple[int, ...]:

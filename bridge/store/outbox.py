@@ -148,8 +148,8 @@ def untried_answers(peer: str) -> list[tuple[str, TurnId]]:
 
 def shorten(group: str, text: str, now_ms: int) -> None:
     """Let the first bubble of a group that was never tried stand for all of it."""
-    change(OutboxTable, "grp = ? AND part = 1", (group,), text=text, parts=1)
-    _cancel("grp = ? AND part > 1", (group,), now_ms)
+    change(OutboxTable, "grp = ? AND part = 1 AND state = 'ready'", (group,), text=text, parts=1)
+    _cancel("grp = ? AND part > 1 AND state = 'ready'", (group,), now_ms)
 
 
 def echoed(client_id: str, server_id: str) -> None:

@@ -156,7 +156,7 @@ def settle(
     )
     if end.head:
         change(AliasRow, "thread = ?", (turn.thread,), seen_head=end.head)
-    behind = "thread = ? AND state = 'queued'"
+    behind = "thread = ? AND state = 'queued' AND state != 'done'"  # so the index is used
     change(TurnTable, behind, (turn.thread,), expected_head=end.head, seen_head=end.head or "")
     if end.more_next:
         seen = {"more_turn": turn.id, "more_next": end.more_next}

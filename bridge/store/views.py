@@ -93,18 +93,9 @@ def view(peer: PeerId, lang: Lang) -> View:
 def whole(seen: View, asked: int | None, limits: Limits) -> View:
     """The view with what only some commands need: turns, held rows, the send window."""
     peer = seen.peer
-    unfinished = (
-        TurnTable.select()
-        .where(TurnTable.state != TurnState.DONE)
-        .order_by(TurnTable.id)
-        .limit(MAX_TURNS)
-    )
-    held = (
-        InboxTable.select(InboxTable.id)
-        .where((InboxTable.peer == peer.id) & (InboxTable.state == InboxState.HELD))
-        .order_by(InboxTable.id)
-        .limit(MAX_HELD)
-    )
+    # The sign keeps SQLite from walking through all ended turns in the order of their ids.
+    unfinished = records(TurnTable, "state != 'done' ORDER BY +id LIMIT ?", MAX_TURNS)
+    held = records(InboxTable, "peer = ? AND state = 'held' ORDER BY id LIMIT ?", peer.id, MAX_HELD)
     last = (
         TurnTable.select()
         .where((TurnTable.peer == peer.id) & (TurnTable.state == TurnState.DONE))
@@ -140,7 +131,7 @@ def due_rows() -> int:
 def _quoted(server_id: str, seen: View) -> tuple[Turn | None, str]:
     """The turn and the words behind an id of the channel: what we sent, or were sent."""
     peer = seen.peer
-    row = record(OutboxTable, "server_id = ?", server_id)
+    row = record(OutboxTable, "server_id = ? AND server_id != ''", server_id)
     if row is not None:
         return turns.get(TurnId(row.turn)) if row.turn else None, row.text
     where, key = "channel = ? AND peer = ? AND msg_key = ?", f"mid:{server_id}"

@@ -60,7 +60,9 @@ STATEMENTS = (
     )""",
     "CREATE UNIQUE INDEX inbox_key ON inbox (channel, peer, msg_key)",
     "CREATE INDEX inbox_twin ON inbox (peer, create_time_ms, body_hash)",
-    "CREATE INDEX inbox_open ON inbox (state, id) WHERE state IN ('new', 'held')",
+    # A partial index serves only a condition that holds its very words.
+    "CREATE INDEX inbox_new ON inbox (peer, id) WHERE state = 'new'",
+    "CREATE INDEX inbox_held ON inbox (peer, id) WHERE state = 'held'",
     """CREATE INDEX inbox_files_alone ON inbox (peer, id)
         WHERE state = 'new' AND is_files_alone""",
     """CREATE TABLE attachment (
@@ -77,7 +79,7 @@ STATEMENTS = (
         code TEXT NOT NULL
     )""",
     "CREATE INDEX attachment_row ON attachment (inbox)",
-    "CREATE INDEX attachment_open ON attachment (not_before_ms) WHERE outcome = ''",
+    "CREATE INDEX attachment_open ON attachment (id) WHERE outcome = ''",
     """CREATE TABLE alias (
         name TEXT PRIMARY KEY,
         skeleton TEXT NOT NULL UNIQUE,
@@ -150,7 +152,9 @@ STATEMENTS = (
         server_id TEXT NOT NULL,
         done_ms INTEGER NOT NULL
     )""",
-    "CREATE INDEX outbox_open ON outbox (peer, send_class, id) WHERE state != 'done'",
+    "CREATE INDEX outbox_open ON outbox (peer) WHERE state != 'done'",
+    "CREATE INDEX outbox_ready ON outbox (peer, send_class, id) WHERE state = 'ready'",
+    "CREATE INDEX outbox_sending ON outbox (id) WHERE state = 'sending'",
     "CREATE INDEX outbox_server ON outbox (server_id) WHERE server_id != ''",
     "CREATE INDEX outbox_turn ON outbox (turn) WHERE turn IS NOT NULL",
     """CREATE TABLE outbox_attempt (

@@ -1,0 +1,54 @@
+"""A million old rows must not slow one message down: what it takes goes by an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.core.model import PeerId
+from bridge.store import attachments, inbox, outbox, turns, views
+from bridge.store.db import Database
+from bridge.store.tables import proxy
+from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
+from tests.contract.test_store_inbox import db as db  # the fixture
+from tests.contract.test_store_outbox import PEER, SENDER, answer
+
+FEW = ("SCAN account", "SCAN alias", "SCAN peer")  # as many rows as there are people or names
+
+
+@pytest.fixture
+def walks(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Statements of the store that walk through a whole table, as they are run."""
+    found: list[str] = []
+    run = proxy.obj.execute_sql
+
+    def watched(statement: str, values: Any = None) -> Any:  # Any: as peewee declares it
+        if statement.startswith(("SELECT", "UPDATE")):
+            plan = [row[3] for row in run(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()]
+            bad = [step for step in plan if step.startswith("SCAN") and "USING" not in step]
+            bad += [step for step in plan if "(peer=?)" in step and "inbox_twin" in step]
+            if any(step not in FEW and "SUBQUERY" not in step for step in bad):
+                found.append(f"{statement} {plan}")
+        return run(statement, values)
+
+    monkeypatch.setattr(proxy.obj, "execute_sql", watched)
+    return found
+
+
+def test_way_of_one_message_walks_through_no_whole_table(db: Database, walks: list[str]) -> None:
+    """design 9: from its arrival over its answer to the send, with files and a quote."""
+    accept(db, stored(50, "why?", quoted_id="77"), to="")
+    db.run_now(views.peers_with_news)
+    seen = db.run_now(lambda: views.conversation(PeerId(OWNER), 8, "en", ()))
+    db.run_now(lambda: views.quoted(seen.view, seen.rows[0]))
+    answer(db, 1)
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None
+    db.run_now(lambda: turns.shorten_waiting(PEER, NOW_MS))
+    db.run_now(lambda: attachments.due(NOW_MS, 2, ()))
+    db.run_now(lambda: attachments.next_due_ms(NOW_MS))
+    db.run_now(views.due_rows)
+    db.run_now(inbox.count_boot)
+    db.run_now(turns.busy_threads)
+    assert not walks, "\n".join(walks)
