@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bridge.core.attached import FileId
 from bridge.core.fetching import Wanted, after_fetch
@@ -58,7 +59,7 @@ class Fetches:
             await self._worker.changed()
             self._bell.ring()
 
-    async def _round(self, tasks: anyio.abc.TaskGroup) -> float:
+    async def _round(self, tasks: TaskGroup) -> float:
         """Ask for what is due; how long until something else is, in seconds."""
         free = AT_ONCE - len(self._out)
         if not self._worker.instance or free <= 0:

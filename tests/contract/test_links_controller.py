@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge.core.attached import TurnFile
 from bridge.core.model import (
     Approval,
     ApprovalId,
@@ -32,6 +33,7 @@ from bridge.core.model import (
 from bridge.core.turns import Accepted
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import Link, ToolError
+from tests.fakes.controller import transcript
 from tests.faults.recorder import THREAD
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,26 @@ async def test_turn_is_started_found_waited_for_and_released(tmp_path: Path) -> 
         assert lock is not None
         await controller.release(TURN.thread, lock)
         assert not (await controller.status(TURN.thread)).is_active
+
+
+@pytest.mark.parametrize(("modes", "images"), [(("sessions",), ["/data/a.png"]), ((), [])])
+async def test_images_go_beside_the_text_only_to_a_controller_of_our_kind(
+    tmp_path: Path, modes: tuple[str, ...], images: list[str]
+) -> None:
+    """controller-contract 1: `attachments` are images, for a controller with extension tools."""
+    state = tmp_path / "state.json"
+    command = [sys.executable, "-m", "tests.fakes.controller", str(state), *modes]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    controller = Controller(command, env, tmp_path / "stderr.log", "ctb-private", NO_READER)
+    files = (TurnFile("/data/a.png", "cat", True), TurnFile("/data/b.pdf", "report"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await until_up(controller)
+        with anyio.fail_after(LIMIT_S):
+            await controller.start(replace(TURN, files=files))
+        tasks.cancel_scope.cancel()
+    (start,) = [call for call in transcript(state) if call["tool"] == "start"]
+    assert start["arguments"]["attachments"] == images
 
 
 async def test_call_to_a_controller_that_dies_in_it_ends_at_once(tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ def test_held_messages_are_run_or_dropped_together(
 
 def test_message_that_failed_three_times_is_set_aside_and_told() -> None:
     """delivery-semantics 9."""
-    found = set_aside(row("x", 9), VIEW, IDS)
+    found = set_aside(Batch((row("x", 9, attempts=3),)), VIEW, IDS)
     assert outcomes(found) == [(InboxState.DONE, "poison")]
     assert "E-9" in told(found) and found.audit[0].what == "inbox.poison"
 
