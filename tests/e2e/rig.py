@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PATIENCE_S = 30.0  # the longest wait of a test, on two busy cores
 LOOK_S = 0.02  # between two looks at what no event tells: the processes of the system
-PATHS = re.compile(r"(?<![\w/])/(?:tmp|home|root|usr|opt|var|etc|work|private|Users)/")
+# A way up from a thread's folder is no absolute path: what is approved is shown exactly.
+PATHS = re.compile(r"(?<![\w/.])/(?:tmp|home|root|usr|opt|var|etc|work|private|Users)/")
 LISTENING = "0A"  # the state column of /proc/net/tcp
 PLAIN = {  # no merging, pacing and limits, so that an answer is due at once
     "CTB_MERGE_WINDOW_SECONDS": "0",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import pytest
@@ -59,6 +61,35 @@ async def test_fork_takes_along_what_waits_for_a_thread_elsewhere(desk: Desk) ->
         await desk.phone.reads("echo: one")
         await desk.phone.reads("echo: two")
     assert desk.turns(thread) == 1
+
+
+async def test_turn_of_the_shared_daemon_is_joined_and_named(desk: Desk) -> None:
+    """issue 4, items 2 and 7: the TUI's own server has the thread; /status names its version."""
+    thread = await desk.thread("dock")
+    socket = desk.home / "app-server-control" / "app-server-control.sock"
+    socket.parent.mkdir()
+    with codex_home.server(desk.home, "--listen", "unix://"):
+        with anyio.fail_after(rig.PATIENCE_S):
+            while not socket.exists():  # noqa: ASYNC110  # another process makes it
+                await anyio.sleep(rig.LOOK_S)
+        await desk.phone.asks(f"/bind {thread}", "Now using default")
+        await desk.phone.asks("through the daemon", "echo: through the daemon")
+        shown = await desk.phone.asks("/status", "shared daemon 0.")
+        assert " MB" in shown and "own server" not in shown
+
+
+async def test_file_change_outside_is_shown_from_the_folder_and_allowed_once(desk: Desk) -> None:
+    """issue 4, item 4: paths and a diff summary on the phone; R35: no home."""
+    await desk.phone.asks(f"/bind {await desk.thread('cove')}", "Now using default")
+    with TemporaryDirectory(dir="/var/tmp", prefix="ctb-test-") as outside:  # no sandbox's /tmp
+        made = Path(outside) / "new.txt"
+        asked = await desk.phone.asks(f"write:{made}\nreply:written", "/approve")
+        assert "wants to change these files" in asked
+        assert f"add ../../..{made} (+1 -0)" in asked.splitlines()
+        assert not made.exists()
+        code = asked.split("/approve ")[1].split()[0]
+        await desk.phone.asks(f"/approve {code}", "written")
+        assert made.read_text() == "one line\n"
 
 
 async def test_turn_without_network_waits_in_words_and_can_be_stopped(desk: Desk) -> None:
