@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bridge.core.model import Account, AccountState, Refusal, TurnState
+from bridge.core.model import (
+    Account,
+    AccountState,
+    LinkDown,
+    LinkLost,
+    PeerFault,
+    Refusal,
+    TurnState,
+)
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
 from bridge.links.controller import Controller
+from bridge.links.link import ToolError
 from bridge.links.worker import WorkerLink
 from bridge.store import turns, views
 from bridge.tasks.door import Door
@@ -21,6 +30,7 @@ from bridge.wire import codec, messages
 from bridge.wire.peer import Refused
 
 MAX_SENDERS_TOLD = 50
+SERVERS_S = 0.5  # a status never waits longer for its controller
 
 
 class Desk:
@@ -75,6 +85,7 @@ class Desk:
             f"bridge      running, {tally.aliases} names, {tally.threads_busy} threads busy",
             f"worker      {self._worker_line(tally.account)}",
             f"controller  {self._controller_line()}",
+            *await self._server_lines(),
             f"inbox       {tally.new} new, {tally.held} held, {tally.done} done",
             f"turns       {_counts(tally.turns) or 'none unfinished'}",
             f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
@@ -111,6 +122,19 @@ class Desk:
             case AccountState.UNPAIRED:
                 return "login needed: run  ctb-channel login"
         assert_never(account.state)
+
+    async def _server_lines(self) -> list[str]:
+        """The Codex processes behind our controller, with version and memory."""
+        if not self._controller.offers("cross_thread_list_sessions"):
+            return []
+        try:
+            status = await self._controller.status(None, SERVERS_S)
+        except (LinkDown, LinkLost, PeerFault, ToolError):
+            return []
+        return [
+            f"codex       {server.name} {server.version}, {server.memory_bytes // 1_048_576} MB"
+            for server in status.servers
+        ]
 
     def _controller_line(self) -> str:
         trouble = self._controller.trouble

@@ -184,18 +184,20 @@ def fresh_code(approval: Approval, now_ms: int, ids: Ids) -> Approval:
     return replace(approval, code=ids.code, code_ms=now_ms)
 
 
-def after_answer(approval: Approval, was_taken: bool, peer: Peer) -> tuple[str, NewRow]:
-    """Outcome and notice once the controller has taken the decision, or lost the request."""
+def after_answer(
+    approval: Approval, was_taken: bool, peer: Peer, *, is_late: bool = False
+) -> tuple[str, NewRow]:
+    """Outcome and notice once the controller has taken the decision, or lost the request.
+
+    `is_late`: the last deadline was over, so that it was declined for its owner.
+    """
     if not was_taken:
         return "void", _told(approval, "approval_void", peer)
+    if is_late and approval.decision == "decline":
+        return "declined", _told(approval, "approval_expired", peer)
     outcome = "declined" if approval.decision == "decline" else "accepted"
     is_answer = outcome == "accepted" and approval.kind == "question"
     return outcome, _told(approval, "answered" if is_answer else f"approval_{outcome}", peer)
-
-
-def expired(approval: Approval, peer: Peer) -> NewRow:
-    """The last deadline is over: the request is declined, and that is said."""
-    return _told(approval, "approval_expired", peer)
 
 
 def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:

@@ -32,6 +32,7 @@ STEER_S = 20.0  # over as many links as it takes; then nobody knows
 AGAIN_S = 1.0  # after an engine that is only just coming up
 PAGE_BYTES = 2_048  # of text in one call: a stretch too long for a phone costs one call more
 MAX_PAGES = 16  # calls of one /refresh
+READ_S = 20.0  # for all of them
 TURN_BYTES = 1_048_576  # of text: the whole of a last turn
 
 _log = log.get("facts")
@@ -124,13 +125,14 @@ class Inquiry:
         lang, cwd = view.peer.lang, alias.cwd
         ours: dict[str, TurnId] = await self._shared.db.read(lambda: turns.ours(alias.thread))
         found = await self._page(alias.thread, alias.position)
-        for _ in range(MAX_PAGES):
-            if not found.more or history.is_enough(found.items, ours, cwd, lang):
-                break
-            page = await self._controller.history(alias.thread, found.position, PAGE_BYTES)
-            found = History(found.items + page.items, page.position, page.more, page.head)
+        with anyio.move_on_after(READ_S):  # then what was read is shown, and there is more
+            for _ in range(MAX_PAGES):
+                if not found.more or history.is_enough(found.items, ours, cwd, lang):
+                    break
+                page = await self._controller.history(alias.thread, found.position, PAGE_BYTES)
+                found = History(found.items + page.items, page.position, page.more, page.head)
         last = None
-        if not found.items:
+        if not found.items and not found.more:
             last = await self._controller.history(alias.thread, "", TURN_BYTES)
         return Facts(history=found, last=last, ours=ours)
 

@@ -286,13 +286,17 @@ class Follow:
                     tasks.start_soon(self._give, approval)
                 wait_s = min(wait_s, ASK_AGAIN_S)  # until it is known to be taken
                 continue
-            left_ms = approval.asked_ms + self._shared.policy.approval_ms - self._shared.now_ms()
+            left_ms = self._left_ms(approval)
             if left_ms > 0:
                 wait_s = min(wait_s, left_ms / 1000)
                 continue
             await self._decline(approval)
             wait_s = 0.0
         return wait_s
+
+    def _left_ms(self, approval: Approval) -> int:
+        """Until the last deadline of a request."""
+        return approval.asked_ms + self._shared.policy.approval_ms - self._shared.now_ms()
 
     async def _give(self, approval: Approval) -> None:
         try:
@@ -302,26 +306,20 @@ class Follow:
             return  # stays `answering`: the same decision is given again
         finally:
             self._giving.discard(approval.code)
+        is_late = self._left_ms(approval) <= 0
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(approval.peer, self._shared.lang)
-            outcome, told = core.after_answer(approval, was_taken, peer)
+            outcome, told = core.after_answer(approval, was_taken, peer, is_late=is_late)
             return approvals.closed(approval, outcome, (told,), now_ms, sender)
 
         await self._channel.write(unit)
 
     async def _decline(self, approval: Approval) -> None:
-        """The last deadline of a request: declined for its owner, and told."""
-
-        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
-            peer = views.peer(approval.peer, self._shared.lang)
-            event = core.ApprovalEvent.EXPIRED
-            state = core.approval_step(approval.state, event)
-            approvals.decide(replace(approval, state=state, decision="decline"))
-            told = core.expired(approval, peer)
-            return turns.tell(approval.peer, (told,), now_ms, sender)
-
-        await self._channel.write(unit)
+        """The last deadline of a request: declined for its owner, who is told once it is."""
+        state = core.approval_step(approval.state, core.ApprovalEvent.EXPIRED)
+        declined = replace(approval, state=state, decision="decline")
+        await self._shared.db.run(lambda: approvals.decide(declined))
 
     async def _tell(self, phrase: str, send_class: SendClass) -> None:
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:

@@ -6,10 +6,13 @@ its own.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.e2e import rig
 from tests.e2e.desk import Desk, over_codex
 
 
@@ -41,6 +44,26 @@ async def test_refresh_tells_what_the_desk_did_and_then_that_nothing_is_new(desk
     assert "all is well" in shown
 
 
+async def test_refresh_goes_on_where_it_left_off(desk: Desk) -> None:
+    """issue 4, item 6: what does not fit comes with the next one, once and in order."""
+    thread = await desk.thread("pond")
+    await desk.phone.asks(f"/bind {await desk.number_of('pond')}", "Now using default")
+    for number in range(3):
+        await desk.adds_turn("pond", thread, f"comment:step {number}\nlong:5000")
+    first = len(desk.phone.texts())
+    await desk.phone.asks("/refresh", "There is more: /refresh default again")
+    for _ in range(3):
+        if not desk.phone.texts()[-1].endswith("again"):
+            break
+        before = len(desk.phone.texts())
+        desk.phone.says("/refresh")
+        await desk.house.simulator.until_sent(before + 1, rig.PATIENCE_S)
+    shown = "\n".join(desk.phone.texts()[first:])
+    places = [shown.index(f"> comment:step {number}") for number in range(3)]
+    assert places == sorted(places)
+    assert all(shown.count(f"> comment:step {number}") == 1 for number in range(3))
+
+
 async def test_desk_turns_between_two_messages_are_counted_and_shown(desk: Desk) -> None:
     """issue 4, item 3: the message runs, its answer opens with one line, /refresh shows them."""
     thread = await desk.thread("barn")
@@ -69,6 +92,20 @@ async def test_steer_reaches_the_running_turn_once(desk: Desk) -> None:
     assert desk.rollout(thread).count("and the roof too") >= 1
     assert desk.turns(thread) == 3
     await desk.phone.asks("/steer too late", "Nothing is running in default")
+
+
+async def test_steer_outlives_the_controller_it_was_given_to(desk: Desk) -> None:
+    """Done under the key of its message: by the next controller, and once."""
+    thread = await desk.thread("vault")
+    await desk.phone.asks(f"/bind {thread}", "Now using default")
+    desk.phone.says("shell:sleep 6\nreply:done with the vault")
+    await desk.house.is_typing()
+    found = rig.processes(desk.house.folder)
+    for pid in (pid for pid, words in found.items() if "ctb-controller" in words):
+        os.kill(pid, signal.SIGKILL)
+    await desk.phone.asks("/steer and the door", "has taken that in")
+    await desk.phone.reads("echo: and the door")
+    assert desk.turns(thread) == 3
 
 
 async def test_new_thread_begins_with_its_first_message(desk: Desk) -> None:

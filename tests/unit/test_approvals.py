@@ -81,6 +81,23 @@ def test_folder_that_is_asked_for_is_seen_from_the_folder() -> None:
     assert '"write": ["../other"]' in bubble(asked)
 
 
+@pytest.mark.parametrize(
+    ("decision", "is_late", "words"),
+    [
+        ("decline", False, "is declined."),
+        ("decline", True, "waited too long and was declined for you"),
+        ("accept", True, "is approved."),
+    ],
+)
+def test_answer_is_told_once_and_in_its_own_words(decision: str, is_late: bool, words: str) -> None:
+    """R29: the request is declined, and told, after the last deadline."""
+    asked = asked_for([change(f"{CWD}/a.py", "+x\n")])
+    step = approvals.after_asked(TURN, [asked], [], PEER, True, NOW_MS, [IDS])
+    given = replace(step.opened[0], decision=decision)
+    _, row = approvals.after_answer(given, True, PEER, is_late=is_late)
+    assert words in row.text
+
+
 @pytest.mark.parametrize("command", ["rm -rf /home/owner/shop/x", "cat /etc/passwd"])
 def test_command_is_shown_as_it_is(command: str) -> None:
     """R29: the exact action."""
