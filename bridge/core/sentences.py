@@ -183,6 +183,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "#{id} failed: the sandbox does not start. Run  codex sandbox -- true  at the desk "
         "to see why, then /retry.",
     ),
+    "failed_folder": (
+        "#{id} 没有开始：{alias} 的文件夹不在了。请在电脑上建好再发 /retry，或用 /new 另开一个。",
+        "#{id} was not started: the folder of {alias} is not there. Make it at the desk and "
+        "send /retry, or begin a /new one.",
+    ),
     "failed_not_found": (
         "#{id} 没有开始：这个线程已不在电脑上。发 /threads 另选一个。",
         "#{id} was not started: the thread is no longer at the desk. Choose one with /threads.",

@@ -18,7 +18,7 @@ __all__ = ["borders", "bubble", "clean", "for_chat", "preview"]
 
 MAX_BUBBLE_CHARS = 1_800  # ilink-protocol.md 6.4: 2,374 characters passed, 7,337 failed
 MAX_BUBBLE_BYTES = 5_000  # UTF-8, likewise
-HEADER_ROOM = 120  # characters that the caller may put before the first bubble
+HEADER_ROOM = 160  # characters that the caller may put before the first bubble
 MARK_ROOM = 24  # characters before any bubble: "(2/5)" and "[可能重复]"
 MAX_CHAR_BYTES = 4  # of one character in UTF-8
 MAX_INDENT_CHARS = 200  # a longer run of blanks at a cut is dropped as a blank line is

@@ -269,8 +269,13 @@ def ended(
     detail: str = "",
 ) -> Settlement:
     """An end without an answer: one notice that says what is known and what to do."""
-    phrase = f"failed_{code}" if code in _CAUSES.get(outcome, ()) else f"ended_{outcome}"
-    told = notice(phrase, peer.lang, id=turn.id, why=_why(code, detail), alias=turn.alias)
+    told = notice(
+        _phrase(outcome, code, detail),
+        peer.lang,
+        id=turn.id,
+        why=_why(code, detail),
+        alias=turn.alias,
+    )
     row = _row(turn, told, f"end-{turn.id}", ids)
     kept = detail.strip()[:MAX_RESULT_CHARS]
     return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn), None, 0)
@@ -366,6 +371,12 @@ _CAUSES = {
     "interrupted": ("engine_died", "interrupted_elsewhere"),
 }
 _ENDS = ("completed", "failed", "blocked", "cancelled", "interrupted")
+
+
+def _phrase(outcome: str, code: str, detail: str) -> str:
+    if code == "invalid" and detail.startswith("cwd"):
+        return "failed_folder"
+    return f"failed_{code}" if code in _CAUSES.get(outcome, ()) else f"ended_{outcome}"
 
 
 def _answered(

@@ -7,6 +7,7 @@ heard is given again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -65,13 +66,13 @@ class Room(Protocol):
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None: ...
 
-    def made(self, unmade: ThreadId, thread: ThreadId) -> None: ...
-
 
 class Follow:
     """One run of one turn."""
 
-    def __init__(self, room: Room, turn: Turn, bell: Bell) -> None:
+    def __init__(
+        self, room: Room, turn: Turn, bell: Bell, made: Callable[[ThreadId], None]
+    ) -> None:
         self._room = room
         self._shared = room.shared
         self._controller = room.controller
@@ -79,6 +80,7 @@ class Follow:
         self._turn = turn
         self._bell = bell
         self._giving: set[str] = set()  # codes of the decisions on their way
+        self._made = made
         self.is_typing = False
         self.desk_turns = 0
         self.was_stopped = turn.stop_requested
@@ -158,7 +160,7 @@ class Follow:
                 await anyio.sleep(STORE_RETRY_S)
                 continue
             if is_unmade(self._turn.thread):
-                self._room.made(self._turn.thread, handle.thread)
+                self._made(handle.thread)
             reach("T4")
             break
         is_noted.set()

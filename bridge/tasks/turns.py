@@ -103,8 +103,7 @@ class Threads:
     def ended(self, thread: ThreadId) -> None:
         del self._bells[thread]
 
-    def made(self, unmade: ThreadId, thread: ThreadId) -> None:
-        """A first message has made its thread: its task goes on under the new name."""
+    def renamed(self, unmade: ThreadId, thread: ThreadId) -> None:
         self._bells[thread] = self._bells.pop(unmade)
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None:
@@ -284,15 +283,14 @@ class _Thread:
         run_id = accepted.run if accepted else turn.run
         assert run_id is not None
         handle = accepted or Accepted(run_id, turn.thread, turn.lock, None, turn.codex_turn)
-        follow = Follow(self._all, turn, self._bell)
+        follow = Follow(self._all, turn, self._bell, self._made)
         found = await follow.until_over(handle, is_new=accepted is not None)
         if follow.is_typing:
             self._all.show_typing(turn, is_on=False)
-        self._thread = handle.thread
         now = replace(
             turn,
             state=TurnState.RUNNING,
-            thread=handle.thread,
+            thread=self._thread,
             run=handle.run,
             lock=handle.lock,
             stop_requested=follow.was_stopped,
@@ -301,6 +299,11 @@ class _Thread:
             await self._end(now, TurnEvent.UNKNOWN_RUN, "uncertain")
         else:
             await self._settle(now, found, follow.desk_turns)
+
+    def _made(self, thread: ThreadId) -> None:
+        """A first message has made its thread: this task goes on under the new name."""
+        self._all.renamed(self._thread, thread)
+        self._thread = thread
 
     # ---- after the end ---------------------------------------------------
 

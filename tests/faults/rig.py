@@ -302,7 +302,7 @@ class Rig:
         assert places == sorted(places), "the parts of an answer came in the wrong order"
         known = [sent for words in bubbles for sent in self.shown(words)]
         strange = [sent.text for sent in self.shown(tag) if sent not in known]
-        assert not strange
+        assert not strange, strange
 
     def _check_engine(self, tag: str) -> None:
         engine = self.engine()

@@ -8,6 +8,7 @@ from tests.faults.rig import Rig
 
 async def strike(rig: Rig, point: Point, victim: str, tag: str) -> None:
     """Kill the victim at this point while two prompts are on their way; then all is well."""
+    tag += ","  # or T1 would be the beginning of T10
     victims = {"worker": (rig.worker,), "both": (rig.worker,)}.get(victim, ())
     if victim == "controller":
         victims = (rig.controller_pid(),)

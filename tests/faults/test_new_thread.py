@@ -38,7 +38,7 @@ async def test_killed_bridge_makes_one_thread_for_a_new_name(rig: Rig, point: Po
     await rig.until_shown(f"{name} is a new thread in work")
     await strike(rig, point, "bridge", f"new at {point}")
     runs = rig.engine()["runs"].values()
-    threads = {run["thread"] for run in runs if run["message"].startswith(f"new at {point}")}
+    threads = {run["thread"] for run in runs if run["message"].startswith(f"new at {point},")}
     assert len(threads) == 1 and threads.pop().startswith("made-")
 
 
