@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ SSH = """#!/bin/sh
 shift
 {how} "$@"
 """
+THREADS = 32
 AGAIN_S = 30.0  # a controller that starts again on shared cores, behind the old one's lock
 
 
@@ -140,3 +142,23 @@ async def test_our_reader_serves_lists_and_histories_of_a_base_controller(house:
         shown = await house.phone.asks("/refresh", "work, since you last looked")
         assert "> reply:and more" in shown and "at the desk" not in shown
         assert _pids(house, "--reads-only")
+
+
+async def test_32_new_threads_run_at_once_and_each_answers_once(house: House) -> None:
+    """issue 4, item 5: strict order in a thread, freedom between threads."""
+    (house.folder / "work").mkdir()
+    await house.moves_in()
+    names = [f"t{number}x" for number in range(THREADS)]
+    began = time.monotonic()
+    for name in names:
+        house.phone.says(f"/new {name} work")
+        house.phone.says(f"sleep:2\nreply:answer of {name}")
+        house.phone.says(f"reply:after {name}")
+    await house.simulator.until(
+        lambda: all(house.phone.count(f"after {name}") for name in names), AGAIN_S
+    )
+    assert time.monotonic() - began < THREADS  # one after the other would take twice that
+    for name in names:
+        texts = [text for text in house.phone.texts() if text.endswith(name)]
+        told = [text.splitlines()[-1] for text in texts]
+        assert told == [f"answer of {name}", f"after {name}"]
