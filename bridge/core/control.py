@@ -59,15 +59,14 @@ def refresh(room: Room, name: str) -> Decision:
         return room.tell("cannot_read", alias=alias.name, why=_why(room))
     body = history.digest(found.items, ours, alias.cwd, room.lang)
     phrase = "refresh_head"
-    if not body:
+    if not found.items and not found.more:
         last = room.facts.last
-        phrase = "refresh_none"
         body = history.last_turn(last.items, ours, alias.cwd, room.lang) if last else ""
-    head = notice(phrase if body else "refresh_empty", room.lang, alias=alias.name)
-    text = f"{head}\n{body}".rstrip()
+        phrase = "refresh_none" if body else "refresh_empty"
+    text = f"{notice(phrase, room.lang, alias=alias.name)}\n{body}".rstrip()
     if found.more:
         text += "\n" + notice("refresh_more", room.lang, alias=alias.name)
-    looked = Looked(alias.thread, alias.position, found.position, "" if found.more else found.head)
+    looked = Looked(alias, found.position, "" if found.more else found.head)
     return replace(room.build(InboxEvent.ANSWERED), bubbles=_bubbles(text, room.ids), looked=looked)
 
 

@@ -100,10 +100,9 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """How far a thread's history was shown; holds only while it was shown up to `since`."""
+    """How far a thread's history was shown; holds only while its alias is as it `was`."""
 
-    thread: ThreadId
-    since: str
+    was: Alias
     position: str
     head: str  # "" while there is more to show
 

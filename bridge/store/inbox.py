@@ -310,13 +310,14 @@ def _put_alias(alias: Alias) -> None:
 
 
 def _look(looked: Looked) -> None:
-    """Note how far a history was shown; raises Stale when it was shown further since."""
-    same = (looked.thread, looked.since)
+    """Note how far a thread was shown, on all its names; raises Stale when it moved since."""
+    row = record(AliasRow, "name = ?", looked.was.name)
+    if row is None or rows.alias(row) != looked.was:
+        raise Stale("the thread was shown, or answered, in between")
     columns = {"position": looked.position}
     if looked.head:
         columns["seen_head"] = looked.head
-    if not change(AliasRow, "thread = ? AND position = ?", same, **columns):
-        raise Stale("the history was shown in between")
+    change(AliasRow, "thread = ?", (looked.was.thread,), **columns)
 
 
 def _move(moved: Moved) -> None:

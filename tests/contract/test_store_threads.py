@@ -84,13 +84,15 @@ def turned(db: Database) -> list[Turn]:
 def test_history_is_shown_on_from_where_it_was_shown_to(db: Database) -> None:
     """issue 4, item 6: two looks at once never show the same, nor leave a gap."""
     apply(db, Decision(OWNER, aliases=(CODE, replace(CODE, name=AliasName("twin")))))
-    apply(db, Decision(OWNER, looked=Looked(THREAD, "", "f:10", "")))
-    apply(db, Decision(OWNER, looked=Looked(THREAD, "f:10", "f:20", "t2:completed")))
+    first = aliases(db)["code"]
+    apply(db, Decision(OWNER, looked=Looked(first, "f:10", "")))
+    second = aliases(db)["code"]
+    apply(db, Decision(OWNER, looked=Looked(second, "f:20", "t2:completed")))
     found = aliases(db)
     assert {alias.position for alias in found.values()} == {"f:20"}
     assert {alias.seen_head for alias in found.values()} == {"t2:completed"}
     with pytest.raises(Stale):
-        apply(db, Decision(OWNER, looked=Looked(THREAD, "f:10", "f:30", "")))
+        apply(db, Decision(OWNER, looked=Looked(second, "f:30", "")))
     assert db.run_now(lambda: turns.position(THREAD)) == "f:20"
 
 

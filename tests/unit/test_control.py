@@ -151,7 +151,7 @@ def test_refresh_remembers_how_far_it_was_shown() -> None:
     found = decided("/refresh", seen, Facts(history=page))
     assert told(found) == "▸ code, since you last looked:\nwell"
     assert found.looked is not None and found.turn is None
-    assert (found.looked.since, found.looked.position) == ("file:50", "file:99")
+    assert (found.looked.was.position, found.looked.position) == ("file:50", "file:99")
     assert found.looked.head == "t2:completed"
 
 
@@ -186,6 +186,13 @@ def test_refresh_that_cannot_be_says_why_and_moves_nothing(facts: Facts, words: 
     """R32: in words."""
     found = decided("/refresh", view(), facts)
     assert words in told(found) and found.looked is None
+
+
+def test_stretch_without_a_word_is_not_called_an_empty_thread() -> None:
+    """What a controller of tomorrow tells may have no words here yet."""
+    page = History((Item("t2", "new-kind", "?"),), "p", True, "h")
+    shown = told(decided("/refresh", view(), Facts(history=page)))
+    assert shown.startswith("▸ code, since you last looked:") and "There is more" in shown
 
 
 # ---- /steer ------------------------------------------------------------------
