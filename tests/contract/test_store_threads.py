@@ -71,7 +71,7 @@ def planned(db: Database, number: int, thread: ThreadId, state: TurnState) -> Tu
 
 
 def aliases(db: Database) -> dict[str, Alias]:
-    seen = db.run_now(lambda: views.view(OWNER, "en", None))
+    seen = db.run_now(lambda: views.view(OWNER, "en"))
     return {str(name): alias for name, alias in seen.aliases.items()}
 
 
