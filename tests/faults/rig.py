@@ -116,8 +116,8 @@ class Rig:
     def start_bridge(self, **settings: str) -> None:
         self.bridge = self._start("bridge", settings)
 
-    def start_worker(self) -> None:
-        self.worker = self._start("worker", {})
+    def start_worker(self, **settings: str) -> None:
+        self.worker = self._start("worker", settings)
 
     async def kill_worker(self) -> None:
         os.kill(self.worker, signal.SIGKILL)
@@ -241,8 +241,12 @@ class Rig:
         await self.until(lambda: words in self.terminal(), f"the terminal says {words}")
 
     async def until_worker_is_linked(self) -> None:
+        await self.until_channel_says("link.up")
+
+    async def until_channel_says(self, words: str) -> None:
+        """Wait for these words in the worker's log."""
         path = self.folder / "data/logs/channel.log"
-        await self.until(lambda: path.exists() and "link.up" in path.read_text(), "a link")
+        await self.until(lambda: path.exists() and words in path.read_text(), words)
 
     async def status(self) -> StatusReply:
         return await to_thread.run_sync(ask_status, self.folder / "data/run/bridge.sock")
