@@ -138,10 +138,11 @@ class Desk:
 
     def _controller_line(self) -> str:
         trouble = self._controller.trouble
+        lacks = ", ".join(sorted(self._controller.lacks - set(EXTRA)))
+        if self._controller.is_up and lacks:
+            return f"connected, without {lacks}: update or restart it"
         if trouble is None:
-            lacks = ", ".join(sorted(self._controller.lacks - set(EXTRA)))
-            lacking = f", without {lacks}: update or restart it" if lacks else ""
-            return f"connected (link {self._controller.link_no}){lacking}"
+            return f"connected (link {self._controller.link_no})"
         hint = ": check CTB_CONTROLLER_COMMAND" if trouble is Refusal.CONTROLLER_MISSING else ""
         return say(trouble, "en") + hint
 

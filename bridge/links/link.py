@@ -93,6 +93,7 @@ class Link:
         self._asked = anyio.Event()
         self._asked_at = 0.0
         self.trouble: Refusal | None = Refusal.CONTROLLER_DOWN
+        self.look_no = 0  # how often its tools were looked at, over all links
 
     # ---- the link -------------------------------------------------------
 
@@ -228,6 +229,7 @@ class Link:
     def _weigh(self, live: _Live) -> None:
         lacks = [name for name in self._needed if name not in live.tools]
         self.trouble = Refusal.CONTROLLER_LACKS if lacks else None
+        self.look_no += 1
 
     def _down(self, trouble: Refusal) -> None:
         if self._live is not None:

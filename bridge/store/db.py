@@ -63,8 +63,9 @@ class Database:
     def open(self) -> str:
         """Open, check, migrate; the id of this installation. Raises StoreFault."""
         try:
-            if not self._path.exists():
+            if not (self._path.exists() or self._path.is_symlink()):
                 self._create()
+            place.touch_private(self._path)  # refuses a symbolic link
             self._check_header()
             self._db.connect()
             self._check()

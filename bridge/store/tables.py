@@ -219,8 +219,8 @@ class AttemptTable(_Row):
 
 
 class ApprovalTable(_Row):
-    """Requests that turns wait for, one row for each that was shown. Written by
-    `approvals` and `inbox.apply`; read by `views` and the turn's task; goes with its turn."""
+    """Requests that turns wait for. Written by `approvals` and `inbox.apply`; read by
+    `views` and the turn's task; goes with its turn."""
 
     id = TextField()
     digest = TextField()

@@ -40,15 +40,15 @@ class Offers:
 
     async def keep(self) -> None:
         """Look at each connection and each change of the list, for ever."""
-        seen: tuple[int, frozenset[str]] | None = None
+        seen = 0
         while True:
-            now = (self._controller.link_no, self._controller.lacks)
-            if not self._controller.is_up or now == seen:
+            look_no = self._controller.look_no
+            if not self._controller.is_up or look_no == seen:
                 await self._controller.changed()
                 continue
             try:
-                await self._looked(now[1])
-                seen = now
+                await self._looked(self._controller.lacks)
+                seen = look_no
             except StoreFault:
                 _log.exception("controller.store_failed")
                 await anyio.sleep(STORE_RETRY_S)

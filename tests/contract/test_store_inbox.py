@@ -108,6 +108,15 @@ def test_file_is_ours_alone_and_reopens_with_the_same_installation(tmp_path: Pat
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_symbolic_link_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    """R21: nothing of ours is written where somebody else points to."""
+    path = tmp_path / "bridge.sqlite3"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreFault):
+        Database(path).open()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_rows_token_and_cursor_are_one_commit(db: Database) -> None:
     """F2, I4: T1."""
     assert accept(db, stored(1), stored(2)) == Accepted("c1", owes=False)

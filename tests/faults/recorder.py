@@ -258,17 +258,21 @@ def _described(name: str, fields: list[str], modes: list[str]) -> Json:
     return {"name": f"cross_thread_{name}", "inputSchema": schema}
 
 
+def _words(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
 def main() -> None:
     path = Path(sys.argv[1])
     path.with_name(path.name + ".pid").write_text(str(os.getpid()))
     modes = sys.argv[2:]
     recorder = Recorder(path, modes)
     own, later = modes, path.with_name(path.name + ".modes")
+    modes = own + _words(later)
     for line in sys.stdin:
         asked = json.loads(line)
-        added = later.read_text().split() if later.exists() else []
-        if modes != own + added:
-            modes = own + added
+        if modes != own + _words(later):
+            modes = own + _words(later)
             note = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
             sys.stdout.write(json.dumps(note) + "\n")
         if "noise" in modes:

@@ -38,6 +38,13 @@ async def test_tool_that_goes_is_told_once_and_the_rest_goes_on(launcher: Launch
         await rig.until_shown(AGAIN)
         await rig.until_at_rest()
         assert "without" not in "\n".join((await rig.status()).lines)
+
+        log = rig.folder / "data/logs/bridge.log"
+        before = log.read_text().count("controller.lacks")
+        offer(rig, "noise")  # nothing that we use
+        rig.world.say("at last")
+        await rig.until_shown("answer to at last")
+        await rig.until(lambda: log.read_text().count("controller.lacks") > before, "a look")
         assert await rig.stop() == (0, 0)
         where = "FROM audit WHERE what = 'controller.tools' ORDER BY id"
         lines = [(row["outcome"], row["subject"]) for row in rig.rows(f"SELECT * {where}")]
@@ -45,6 +52,7 @@ async def test_tool_that_goes_is_told_once_and_the_rest_goes_on(launcher: Launch
             "approvals",
             "approvals,cancel",
             "approvals,cancel",
+            "approvals",
             "approvals",
         ]
         assert not [call for call in rig.calls() if call["tool"] == "cancel"]
