@@ -68,18 +68,18 @@ def next_due_ms(now_ms: int) -> int | None:
 
 
 def fetched(file: FileId, step: FetchStep, path: str, content_type: str, code: str) -> None:
-    """What became of one try."""
-    change(
-        AttachmentTable,
-        "id = ?",
-        (file,),
-        outcome=step.outcome,
-        tries=step.tries,
-        not_before_ms=step.not_before_ms,
-        path=path,
-        content_type=content_type,
-        code=code,
-    )
+    """What became of one try; the reference and its key go once nobody needs them."""
+    columns: dict[str, object] = {
+        "outcome": step.outcome,
+        "tries": step.tries,
+        "not_before_ms": step.not_before_ms,
+        "path": path,
+        "content_type": content_type,
+        "code": code,
+    }
+    if step.outcome:
+        columns["media"] = ""
+    change(AttachmentTable, "id = ?", (file,), **columns)
 
 
 def _wanted(row: Record) -> Wanted:

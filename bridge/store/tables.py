@@ -96,13 +96,13 @@ class InboxTable(_Row):
 class AttachmentTable(_Row):
     """Files that came with messages. Made by `inbox.accept` with its row, moved by
     `attachments.fetched`; read by `views` and the fetching task; goes with its row. The
-    reference holds a key of the channel: it counts as a secret in every export (R21)."""
+    reference holds a key of the channel, a secret in every export (R21)."""
 
     id = IntegerField(primary_key=True)
     inbox = IntegerField()
     place = IntegerField()  # which part of the message
     kind = TextField()
-    media = TextField()  # JSON: address and key on the CDN; "" when it came without
+    media = TextField()  # JSON: address and key on the CDN; "" without one, and at the end
     outcome = TextField(default="")  # stored, gone; "": not here yet
     path = TextField(default="")
     content_type = TextField(default="")

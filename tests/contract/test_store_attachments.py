@@ -14,7 +14,8 @@ from bridge.core.model import InboxId, InboxState, Outcome, Part, PeerId, SendCl
 from bridge.core.sending import Limits, OutEvent, OutStep
 from bridge.store import accounts, attachments, inbox, outbox, turns, views
 from bridge.store.db import Database
-from bridge.store.statements import value
+from bridge.store.statements import records, value
+from bridge.store.tables import AttachmentTable
 from tests.contract.test_store_inbox import ACCOUNT, NOW_MS, OWNER, accept, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
 
@@ -73,6 +74,17 @@ def test_file_that_failed_is_due_later_and_a_stored_one_never_again(db: Database
     assert db.run_now(lambda: attachments.next_due_ms(NOW_MS)) == NOW_MS + 5_000
     later = db.run_now(lambda: attachments.due(NOW_MS + 5_000, 9, ()))
     assert [(file.id, file.tries) for file in later] == [(first, 1)]
+
+
+def test_key_of_a_file_goes_once_it_is_here_or_given_up(db: Database) -> None:
+    """R21: what nobody needs is not kept."""
+    accept(
+        db, stored(1, parts=(PICTURE,)), stored(2, parts=(PICTURE,)), stored(3, parts=(PICTURE,))
+    )
+    for file, outcome in zip(due(db), ("stored", "gone", "retry"), strict=True):
+        fetched(db, file, outcome)
+    left = db.run_now(lambda: [row.media for row in records(AttachmentTable, "1 ORDER BY id")])
+    assert [bool(media) for media in left] == [False, False, True]
 
 
 def test_files_of_dropped_messages_are_not_fetched(db: Database) -> None:
