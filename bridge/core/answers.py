@@ -212,9 +212,11 @@ def _waiting(view: View) -> list[str]:
 def _channel(view: View, now_ms: int) -> list[str]:
     lang = view.peer.lang
     lines = []
-    if view.credits is not None and view.closes_ms is not None:
+    if view.credits is not None and view.closes_ms is None:
+        lines.append(say("status_credits", lang, count=view.credits))
+    elif view.credits is not None and view.closes_ms is not None:
         left = age(view.closes_ms - now_ms, lang)
-        lines.append(say("status_credits", lang, count=view.credits, age=left))
+        lines.append(say("status_credits_for", lang, count=view.credits, age=left))
     if view.waiting_rows:
         lines.append(say("status_rows", lang, count=view.waiting_rows))
     if view.account.breaker_until_ms > now_ms:

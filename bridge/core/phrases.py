@@ -349,6 +349,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Last answer: #{id}, {age} ago, /result {id}",
     ),
     "status_credits": (
+        "你再写之前，微信还可回复 {count} 条",
+        "{count} WeChat replies left until you write",
+    ),
+    "status_credits_for": (
         "你再写之前，微信还可回复 {count} 条，{age}内有效",
         "{count} WeChat replies left until you write, for {age}",
     ),
