@@ -161,7 +161,7 @@ def test_two_slashes_are_a_message_that_begins_with_one() -> None:
     [
         (row(" "), "empty"),
         (row("x", is_cut=True), "longer than 512 KiB"),
-        (row("", parts=(Part("unknown"),)), "Say it in words"),
+        (row("", parts=(Part("other"),)), "Say it in words"),
     ],
 )
 def test_message_that_cannot_be_run_says_why(message: InboxRow, words: str) -> None:
