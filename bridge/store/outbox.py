@@ -43,6 +43,9 @@ from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
 LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
 # An attempt without an outcome yet, or with one of these, may have reached the channel.
+# Whose bubbles wait, and whether one of them is under way.
+_WAITING = """SELECT peer, max(state = 'sending') FROM outbox
+    WHERE state != 'done' GROUP BY peer"""
 _WINDOW = """SELECT
     sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
     max(started_ms),
@@ -82,12 +85,12 @@ def begin(sender: Sender, now_ms: int) -> Attempt | None:
 
 def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     """As `begin`, and when to look again if nothing may go now."""
-    waiting = [row.peer for row in records(OutboxTable, "state != 'done' GROUP BY peer")]
-    if not waiting or record(OutboxTable, "state = 'sending'") is not None:
+    waiting = pairs(_WAITING)
+    if not waiting or any(is_sending for _, is_sending in waiting):
         return Rest(None)
     account = accounts.get()
     wake: list[int] = []
-    for peer in waiting:
+    for peer, _ in waiting:
         ready = _ready(peer, now_ms)
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""

@@ -95,9 +95,11 @@ class Follow:
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._note_running, handle, is_new, is_noted)
-                beside.start_soon(self._listen, handle.run, is_new)
-                beside.start_soon(self._type)
-                beside.start_soon(self._count_desk, handle, is_counted)
+                beside.start_soon(self._attend, handle.run, is_new)
+                if turns_core.has_moved(self._turn):
+                    beside.start_soon(self._count_desk, handle, is_counted)
+                else:
+                    is_counted.set()
                 try:
                     found = await self._waited(handle)
                 except UnknownRun:
@@ -166,10 +168,9 @@ class Follow:
         is_noted.set()
 
     async def _count_desk(self, handle: Accepted, is_counted: anyio.Event) -> None:
-        """How many turns the desk made since the phone looked, where it made any."""
-        if turns_core.has_moved(self._turn):
-            with suppress(LinkDown, LinkLost, PeerFault, ToolError):
-                self.desk_turns = await self._desk_turns(handle)
+        """How many turns the desk made since the phone looked."""
+        with suppress(LinkDown, LinkLost, PeerFault, ToolError):
+            self.desk_turns = await self._desk_turns(handle)
         is_counted.set()
 
     async def _desk_turns(self, handle: Accepted) -> int:
@@ -186,11 +187,12 @@ class Follow:
                 return history.desk_turns(items, {*ours, handle.turn})
         return 0  # too many to count beside the turn: the line goes without a number
 
-    async def _type(self) -> None:
-        """The typing sign, for a turn that is not over at once."""
+    async def _attend(self, run: RunId, is_new: bool) -> None:
+        """The typing sign and an ear for the owner, for a turn that is not over at once."""
         await anyio.sleep(TYPING_AFTER_S)
         self.is_typing = True
         self._room.show_typing(self._turn, is_on=True)
+        await self._listen(run, is_new)
 
     async def _listen(self, run: RunId, is_new: bool) -> None:
         """Obey a stop, give decisions on, and say once that a long turn still works."""
