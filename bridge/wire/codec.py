@@ -27,6 +27,7 @@ INTERNAL_ERROR = -32603
 PROTOCOL_MISMATCH = -32001
 WRONG_ROLE = -32003
 FENCED = -32004  # to channel.hello: another worker has taken over this account
+NOT_ALLOWED = -32005  # to a facade: this agent lacks the scope
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

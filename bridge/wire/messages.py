@@ -2,32 +2,22 @@
 
 The bridge listens. `worker`, `cli` and `facade` connect, and the first message of
 each connection is `Hello`. Requests travel in both directions of a worker's
-connection; a cli or facade only asks. Times are UTC epoch milliseconds, sizes are
-bytes, ids of the channel are opaque text.
+connection; a cli or facade only asks (the methods of a facade: `bridge/wire/facade.py`).
+Times are UTC epoch milliseconds, sizes are bytes, ids of the channel are opaque text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from bridge.wire import facade
+from bridge.wire.request import Done as Done
+from bridge.wire.request import Request as Request
 
 PROTOCOL = 1  # grows when an older peer could misread a newer one
 
 Role: TypeAlias = Literal["worker", "cli", "facade"]
-
-R = TypeVar("R")
-
-
-class Request(Generic[R]):
-    """A call with a reply of type R; a notification has no reply."""
-
-    method: ClassVar[str]
-    reply: ClassVar[Any]  # Any: the class R, which a ClassVar may not name
-
-
-@dataclass(frozen=True)
-class Done:
-    """The reply of a call that has nothing to say."""
 
 
 @dataclass(frozen=True)
@@ -384,7 +374,7 @@ CLI_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
     SendersRecent,
     TurnsStop,
 )
-FACADE_CALLS: tuple[type[Request[Any]], ...] = ()  # Any: replies differ
+FACADE_CALLS = facade.CALLS
 
 CALLS: dict[Role, tuple[type[Request[Any]], ...]] = {  # Any: replies differ
     "worker": WORKER_CALLS,
