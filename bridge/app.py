@@ -29,8 +29,8 @@ from anyio.abc import SocketListener
 
 from bridge.core.model import StoreFault
 from bridge.settings import Settings
-from bridge.wire import codec, log, place
-from bridge.wire.peer import Peer, Refused, listen, serve
+from bridge.wire import log, place
+from bridge.wire.peer import Peer, listen, serve
 
 FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
 GREETING_S = 1.0  # then the controller is started without a worker
@@ -106,6 +106,7 @@ class _Bridge:
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
         from bridge.tasks.fetch import Fetches
+        from bridge.tasks.guests import Guests
         from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
         from bridge.tasks.turns import Threads
@@ -140,6 +141,7 @@ class _Bridge:
         fetches = Fetches(shared, worker, settings.data_dir / "attachments")
         door = Door(shared, worker, fetches, settings.data_dir)
         desk = Desk(shared, door, worker, controller, threads)
+        guests = Guests(shared, channel, controller, settings.data_dir)
         for part in (door, channel, threads):
             await part.open()
 
@@ -149,7 +151,7 @@ class _Bridge:
                 return await door.answer(peer, request)
             if role == "cli":
                 return await desk.answer(request)
-            raise Refused(codec.METHOD_NOT_FOUND, "not offered yet")
+            return await guests.answer(peer, request)
 
         async with anyio.create_task_group() as sending:
             ending = anyio.Event()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core import approvals, control, naming
+from bridge.core import approvals, control, guests, naming
 from bridge.core import commands as c
 from bridge.core.answers import answer
 from bridge.core.attached import TurnFile
@@ -78,7 +78,7 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
 def _target(command: c.Command, view: View) -> ThreadId | None:
     match command:
         case c.Prompt():
-            return active_thread(view)
+            return None if view.quoted_question else active_thread(view)
         case c.Send(alias, _):
             found = alias_named(view, alias)
             return found.thread if found else None
@@ -189,6 +189,8 @@ class _Deciding(Room):
         refused = self._unusable(said.words)
         if refused:
             return self.tell(refused)
+        if self.view.quoted_question is not None:
+            return guests.answered(self, self.view.quoted_question, said.words)
         quoted = self.view.quoted_turn
         if quoted is not None:
             return self._plan(self._alias_of(quoted), said.text, said.files, said.preface)
@@ -365,7 +367,7 @@ class _Deciding(Room):
         """One request, by its code: the decision is stored before the controller hears it."""
         found = [a for a in self.view.approvals if a.code == code.lower()]
         if not found:
-            return self.tell("code_unknown")
+            return self._verdict_for_agent(code, decision, said)
         approval = found[0]
         turn = next((t for t in self.view.turns if t.id == approval.turn), None)
         if turn is None:
@@ -391,6 +393,16 @@ class _Deciding(Room):
             approval_thread=turn.thread,
             audit=(audit,),
         )
+
+    def _verdict_for_agent(self, code: str, decision: str, said: str) -> Decision:
+        question = next((q for q in self.view.questions if q.code == code.lower()), None)
+        if question is None:
+            return self.tell("code_unknown")
+        if decision == "decline":
+            return guests.declined(self, question)
+        if not said:
+            return self.tell("question_needs_answer", code=question.code)
+        return guests.answered(self, question, said)
 
     def _fresh_code(self, approval: Approval, turn: Turn) -> Decision:
         after = approvals.fresh_code(approval, self.now_ms, self.ids)

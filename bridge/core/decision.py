@@ -20,6 +20,7 @@ from bridge.core.model import (
     Key,
     Peer,
     PeerId,
+    Question,
     SendClass,
     ThreadId,
     Turn,
@@ -60,6 +61,8 @@ class NewRow:
     part: int = 1
     parts: int = 1
     turn: TurnId | None = None
+    client: str = ""  # the agent that says it; "" is the bridge or a thread
+    not_before_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ class Decision:
     peer_after: Peer | None = None  # only what differs from `peer_before` is written
     approval: Approval | None = None  # as it is now; it was `open` when it was read
     approval_thread: ThreadId | None = None
+    question: Question | None = None  # as it is now; it was waiting when it was read
     audit: tuple[Audit, ...] = ()
 
 
@@ -235,6 +239,7 @@ class View:
     asked: Mapping[ThreadId, Approval] = field(default_factory=dict)  # what threads wait for
     quoted_turn: Turn | None = None
     quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
+    quoted_question: Question | None = None
     turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
     held: tuple[InboxId, ...] = ()
     files_alone: tuple[InboxId, ...] = ()  # asked about, and still without a sentence
@@ -245,6 +250,7 @@ class View:
     closes_ms: int | None = None  # when the window closes; None: no limit, or never opened
     approvals: tuple[Approval, ...] = ()  # open ones of this peer
     asking: Asking | None = None  # of this peer, for `/stop`
+    questions: tuple[Question, ...] = ()  # of agents, that wait for this peer
 
 
 @dataclass(frozen=True, slots=True)

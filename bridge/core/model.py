@@ -315,6 +315,20 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What an agent asked the owner; its id is the bubble that shows it."""
+
+    id: OutId
+    client: str
+    peer: PeerId
+    options: tuple[str, ...]
+    code: str
+    asked_ms: int
+    outcome: str = ""  # answered or declined; "" while it waits
+    said: str = ""  # the chosen option, or the owner's own words
+
+
+@dataclass(frozen=True, slots=True)
 class OutRow:
     """One bubble that is owed to a peer."""
 

@@ -2,7 +2,7 @@
 
 A sentence says what is so and one next step. It holds no path, no traceback and no
 id that is not needed. What the bridge says begins with MARK; `unmarked` takes it from
-the lines of a thread's text, so that neither can pass for the other.
+the text of threads and agents, so that neither can pass for the other.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ def age(span_ms: int, lang: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Foreign text in which no line begins as the bridge's own do (threat-model R28)."""
-    return "\n".join(
-        line.replace(MARK, ">", 1) if line.lstrip().startswith(MARK) else line
-        for line in text.split("\n")
-    )
+    """Foreign text that cannot pass for the bridge's own (threat-model R28).
+
+    The mark goes wherever it stands: blanks and signs without a shape before it, or a
+    line that the phone breaks there, would bring it to the front.
+    """
+    return text.replace(MARK, ">")
 
 
 _SENTENCES: dict[str, tuple[str, str]] = {
@@ -175,6 +176,22 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "kind_file_change": ("文件改动", "file change"),
     "kind_permissions": ("权限请求", "permission request"),
     "kind_question": ("问题", "question"),
+    # agents on this computer
+    "agent_note": ("{client} 留言：", "Note from {client}:"),
+    "agent_asks": ("{client} 问你：", "{client} asks you:"),
+    "how_to_answer_agent": (
+        "回答：引用这条，或 /answer {code} 加数字或文字。不回答：/deny {code}",
+        "Quote this to answer, or /answer {code} and a number or words. Not now: /deny {code}",
+    ),
+    "agent_answered": ("回答已留给 {client}。", "Your answer is kept for {client}."),
+    "agent_declined": (
+        "好，{client} 会知道你不回答。",
+        "{client} is told that you will not answer.",
+    ),
+    "agent_question_over": (
+        "{client} 的这个问题已经不在等了，什么也没做。",
+        "That question of {client} is over; nothing was done.",
+    ),
     # prompts
     "no_thread": (
         "还没有选择线程。先发 /threads 看列表，再发 /use 1。",

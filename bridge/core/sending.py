@@ -41,6 +41,7 @@ REPEAT_MS = (5_000, 60_000)  # delivery-semantics 7: after an unknown outcome
 REFUSED_MS = (5_000, 60_000)
 PROBE_MS = (60_000, 300_000, 900_000, 3_600_000)  # delivery-semantics 5: 1, 5, 15, 60 min
 NOTE_LIFE_MS = 3_600_000  # delivery-semantics 5: an older note is not worth a send
+QUESTION_LIFE_MS = 43_200_000  # 12 hours, as long as a turn waits for an answer (R29)
 UNCONFIRMED_ALERT = 3  # delivery-semantics 5
 REPEAT_MARK = "[可能重复] "  # delivery-semantics 7: in either language
 HOUR_MS = 3_600_000
@@ -191,8 +192,9 @@ def closes_ms(window: Window, limits: Limits) -> int | None:
 
 
 def is_worthless(row: OutRow, now_ms: int) -> bool:
-    """A note that nobody needs any more."""
-    return row.send_class >= SendClass.NOTE and now_ms - row.created_ms > NOTE_LIFE_MS
+    """A note that nobody needs any more, or a question that nobody waits for."""
+    life_ms = NOTE_LIFE_MS if row.send_class >= SendClass.NOTE else QUESTION_LIFE_MS
+    return row.send_class >= SendClass.QUESTION and now_ms - row.created_ms > life_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from bridge.core.model import (
 )
 from bridge.core.names import skeleton
 from bridge.core.turns import TurnEvent, turn_step
-from bridge.store import approvals, attachments, outbox, rows
+from bridge.store import approvals, attachments, guests, outbox, rows
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
     AccountRow,
@@ -147,6 +147,8 @@ def apply(
         change(PeerRow, "peer = ?", (decision.peer,), **changed)
     if decision.approval is not None:
         approvals.decide(decision.approval)
+    if decision.question is not None:
+        guests.close(decision.question)
     add_audit(decision.audit, decision.peer, now_ms)
     attempt = outbox.begin(sender, now_ms) if sender and decision.bubbles else None
     return Applied(turn, attempt)

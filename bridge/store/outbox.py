@@ -199,10 +199,14 @@ def context_token(peer: str) -> str:
     return row.context_token if row else ""
 
 
+def window_of(peer: str) -> Window:
+    """The send window of this peer."""
+    return window(record(PeerRow, "peer = ?", peer), accounts.get())
+
+
 def standing(peer: str, limits: Limits) -> tuple[int | None, int | None]:
     """Sends left until the peer writes again, and when their window closes; None: no limit."""
-    row = record(PeerRow, "peer = ?", peer)
-    found = window(row, accounts.get())
+    found = window_of(peer)
     return credits_left(found, limits), closes_ms(found, limits)
 
 
@@ -256,9 +260,11 @@ def _columns(row: NewRow, peer: str, now_ms: int) -> dict[str, object]:
         "parts": row.parts,
         "text": row.text,
         "client_id": row.client_id,
+        "client": row.client,
         "turn": row.turn,
         "state": OutState.READY,
         "created_ms": now_ms,
+        "not_before_ms": row.not_before_ms,
     }
 
 

@@ -177,8 +177,8 @@ class TurnTable(_Row):
 
 
 class OutboxTable(_Row):
-    """Bubbles owed. Made by `inbox.apply` and `turns`, moved by `outbox`; read by
-    `views`. Ended ones stay while a quote of them must resolve (30 days)."""
+    """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`; read
+    by `views` and `guests`. Ended ones stay while a quote of them must resolve (30 days)."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()
@@ -188,6 +188,7 @@ class OutboxTable(_Row):
     parts = IntegerField()
     text = TextField()
     client_id = TextField()
+    client = TextField(default="")  # the agent that says it
     turn = IntegerField(null=True)
     state = TextField()
     outcome = TextField(default="")
@@ -243,6 +244,23 @@ class ApprovalTable(_Row):
     class Meta:
         table_name = "approval"
         primary_key = CompositeKey("turn", "id", "digest")
+
+
+class QuestionTable(_Row):
+    """Questions of agents. Written by `guests` and `inbox.apply`; read by `guests` and
+    `views`; goes with its bubble."""
+
+    id = IntegerField(primary_key=True)  # of the bubble that shows it
+    client = TextField()
+    peer = TextField()
+    options = TextField()  # JSON list
+    code = TextField()
+    asked_ms = IntegerField()
+    outcome = TextField(default="")
+    said = TextField(default="")
+
+    class Meta:
+        table_name = "question"
 
 
 class AuditTable(_Row):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bridge.core.decision import View
 from bridge.core.model import (
     Account,
+    Alias,
     AliasName,
     InboxId,
     InboxRow,
@@ -22,7 +23,7 @@ from bridge.core.model import (
 )
 from bridge.core.prompts import said_in, selected
 from bridge.core.sending import Limits
-from bridge.store import accounts, approvals, attachments, inbox, outbox, rows, turns
+from bridge.store import accounts, approvals, attachments, guests, inbox, outbox, rows, turns
 from bridge.store.statements import count, pairs, record, records
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
@@ -73,14 +74,14 @@ def quoted(seen: View, row: InboxRow) -> View:
     text = text or row.quoted_text
     if text and row.quoted_part is not None:
         text = selected(text, row.quoted_part)
-    return replace(seen, quoted_turn=turn, quoted_text=text or None)
+    question = guests.quoted(row.quoted_id) if row.quoted_id else None
+    return replace(seen, quoted_turn=turn, quoted_text=text or None, quoted_question=question)
 
 
 def view(peer: PeerId, lang: Lang) -> View:
     """What every command may need: account, peer, names, how many turns wait where."""
     known = record(PeerRow, "peer = ?", peer)
-    aliases = [rows.alias(found) for found in records(AliasRow, "1 ORDER BY name")]
-    unfinished = {ThreadId(thread): count for thread, count in pairs(_UNFINISHED)}
+    aliases, unfinished = named_threads()
     return View(
         account=accounts.get(),
         peer=rows.peer(known, peer, lang),
@@ -88,6 +89,12 @@ def view(peer: PeerId, lang: Lang) -> View:
         unfinished=unfinished,
         asked=approvals.by_thread(peer) if unfinished else {},
     )
+
+
+def named_threads() -> tuple[tuple[Alias, ...], dict[ThreadId, int]]:
+    """The names that the owner gave, and how many turns wait or run in which thread."""
+    aliases = tuple(rows.alias(found) for found in records(AliasRow, "1 ORDER BY name"))
+    return aliases, {ThreadId(thread): count for thread, count in pairs(_UNFINISHED)}
 
 
 def whole(seen: View, asked: int | None, limits: Limits) -> View:
@@ -116,6 +123,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         credits=credits,
         closes_ms=closes_ms,
         approvals=approvals.of_peer(peer.id),
+        questions=guests.waiting_for(peer.id),
     )
 
 

@@ -1,4 +1,4 @@
-"""The first tables, from account to meta.
+"""The first tables: messages, turns, bubbles, requests, and what they stand on.
 
 Frozen once released. What each column means stands in `bridge/store/tables.py`.
 `AUTOINCREMENT` where order is an id: a freed id is never given again in this file.
@@ -141,6 +141,7 @@ STATEMENTS = (
         parts INTEGER NOT NULL,
         text TEXT NOT NULL,
         client_id TEXT NOT NULL UNIQUE,
+        client TEXT NOT NULL,
         turn INTEGER,
         state TEXT NOT NULL,
         outcome TEXT NOT NULL,
@@ -156,6 +157,7 @@ STATEMENTS = (
     "CREATE INDEX outbox_ready ON outbox (peer, send_class, id) WHERE state = 'ready'",
     "CREATE INDEX outbox_sending ON outbox (id) WHERE state = 'sending'",
     "CREATE INDEX outbox_server ON outbox (server_id) WHERE server_id != ''",
+    "CREATE INDEX outbox_client ON outbox (client, id) WHERE client != ''",
     "CREATE INDEX outbox_turn ON outbox (turn) WHERE turn IS NOT NULL",
     """CREATE TABLE outbox_attempt (
         id TEXT PRIMARY KEY,
@@ -187,6 +189,17 @@ STATEMENTS = (
         PRIMARY KEY (turn, id, digest)
     )""",
     "CREATE INDEX approval_open ON approval (turn) WHERE state != 'done'",
+    """CREATE TABLE question (
+        id INTEGER PRIMARY KEY REFERENCES outbox (id),
+        client TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        options TEXT NOT NULL,
+        code TEXT NOT NULL UNIQUE,
+        asked_ms INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        said TEXT NOT NULL
+    )""",
+    "CREATE INDEX question_open ON question (peer) WHERE outcome = ''",
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at_ms INTEGER NOT NULL,

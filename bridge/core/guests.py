@@ -1,0 +1,202 @@
+"""What agents on this computer may say to the owner: notes, paced and merged, and questions.
+
+An agent chooses the words and nothing else: not who reads them, not when, not under
+whose name. Its bubble opens with a line of ours that names it, and no line of its text
+can look like one of ours (threat-model R28). At most one bubble of its notes waits: what
+it says meanwhile joins that bubble, or is refused when it is full (R37).
+
+A question has one end: answered, declined, or 12 hours over. Its code carries no
+authority, so unlike an approval's it holds as long as the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bridge.core.decision import Audit, Decision, Ids, NewRow
+from bridge.core.intake import InboxEvent
+from bridge.core.model import Account, OutId, OutRow, OutState, Peer, PeerId, Question, SendClass
+from bridge.core.phrases import notice, unmarked
+from bridge.core.room import Room
+from bridge.core.sending import (
+    QUESTION_LIFE_MS,
+    Limits,
+    NeedOwner,
+    Nothing,
+    Window,
+    choose,
+    is_worthless,
+)
+from bridge.core.text import borders, clean, for_chat
+
+NOTE_SPACING_MS = 60_000  # R37: 8 sends are granted for each message of the owner
+MAX_TEXT_CHARS = 1_200  # leaves room in one bubble for our lines and nine options
+MAX_OPTIONS = 9  # each has one digit
+MAX_OPTION_CHARS = 40
+MAX_WAITING_QUESTIONS = 3  # of one agent: more cannot be told apart on a phone
+
+
+class No(StrEnum):
+    """Why nothing was queued; the facade has the sentences."""
+
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    TOO_MANY = "too_many"
+    BAD_OPTIONS = "bad_options"
+    NO_OWNER = "no_owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The text that a bubble which has not left yet becomes."""
+
+    id: OutId
+    text: str
+
+
+def recipient(account: Account, wrote: Sequence[tuple[PeerId, int]]) -> PeerId | None:
+    """The owner who wrote last; never anybody that an agent could name (R33)."""
+    owners = account.owner.user_ids
+    known = [(at_ms, peer) for peer, at_ms in wrote if peer in owners]
+    if known:
+        return max(known)[1]
+    return PeerId(min(owners)) if owners else None
+
+
+def note(
+    client: str,
+    text: str,
+    waiting: OutRow | None,
+    last_ms: int,
+    peer: Peer,
+    now_ms: int,
+    ids: Ids,
+) -> NewRow | Joined | No:
+    """A bubble of its own, a place in the one that waits, or a refusal.
+
+    `waiting` has never been tried; `last_ms` is the time of this agent's last note.
+    """
+    body = _safe(text)
+    if isinstance(body, No):
+        return body
+    if waiting is not None:
+        joined = f"{waiting.text}\n\n{body}"
+        return Joined(waiting.id, joined) if _fits(joined) else No.TOO_MANY
+    shown = f"{notice('agent_note', peer.lang, client=client)}\n{body}"
+    if not _fits(shown):
+        return No.TOO_LONG
+    due_ms = last_ms + NOTE_SPACING_MS if last_ms else 0
+    not_before_ms = due_ms if now_ms < due_ms <= now_ms + NOTE_SPACING_MS else 0
+    return _row(SendClass.NOTE, shown, client, ids, not_before_ms)
+
+
+def ask(
+    client: str,
+    text: str,
+    options: Sequence[str],
+    waiting: int,
+    peer: Peer,
+    now_ms: int,
+    ids: Ids,
+) -> tuple[NewRow, Question] | No:
+    """The bubble that asks, and the question, whose id is the bubble's once it is stored."""
+    body = _safe(text)
+    if isinstance(body, No):
+        return body
+    labels = tuple(" ".join(unmarked(clean(option)).split()) for option in options)
+    if len(labels) > MAX_OPTIONS or not all(0 < len(x) <= MAX_OPTION_CHARS for x in labels):
+        return No.BAD_OPTIONS
+    if waiting >= MAX_WAITING_QUESTIONS:
+        return No.TOO_MANY
+    lines = [notice("agent_asks", peer.lang, client=client), body]
+    lines += [f"{number}. {label}" for number, label in enumerate(labels, 1)]
+    lines.append(notice("how_to_answer_agent", peer.lang, code=ids.code))
+    shown = "\n".join(lines)
+    if not _fits(shown):
+        return No.TOO_LONG
+    row = _row(SendClass.QUESTION, shown, client, ids, 0)
+    return row, Question(OutId(0), client, peer.id, labels, ids.code, now_ms)
+
+
+def answered(room: Room, question: Question, said: str) -> Decision:
+    """The owner's words for the agent, kept until it asks for them; a number is an option."""
+    word = said.strip()
+    if word in _NUMBERS[: len(question.options)]:
+        word = question.options[_NUMBERS.index(word)]
+    return _closed(room, question, "answered", word)
+
+
+def declined(room: Room, question: Question) -> Decision:
+    """The agent is told, when it asks, that there will be no answer."""
+    return _closed(room, question, "declined", "")
+
+
+def standing(question: Question, now_ms: int) -> str:
+    """How a question is: waiting, answered, declined or expired."""
+    if question.outcome:
+        return question.outcome
+    return "expired" if now_ms - question.asked_ms > QUESTION_LIFE_MS else "waiting"
+
+
+def receipt(
+    row: OutRow,
+    state: OutState,
+    outcome: str,
+    window: Window,
+    account: Account,
+    limits: Limits,
+    now_ms: int,
+) -> str:
+    """What an agent is told of its bubble: what is known, and no more."""
+    if state is OutState.DONE:
+        return _ENDS.get(outcome, "unknown")
+    if state is OutState.SENDING:
+        return "sending"
+    if is_worthless(row, now_ms):
+        return "dropped"
+    match choose([replace(row, not_before_ms=0)], window, account, limits, now_ms):
+        case Nothing():
+            return "offline"
+        case NeedOwner():
+            return "held"
+        case _:
+            return "queued"
+
+
+_NUMBERS = tuple(str(number) for number in range(1, MAX_OPTIONS + 1))
+_ENDS = {
+    "sent": "delivered",
+    "unconfirmed": "unconfirmed",
+    "dead": "failed",
+    "cancelled": "dropped",
+}
+
+
+def _closed(room: Room, question: Question, outcome: str, said: str) -> Decision:
+    if standing(question, room.now_ms) != "waiting":
+        return room.tell("agent_question_over", client=question.client)
+    told = notice(f"agent_{outcome}", room.lang, client=question.client)
+    audit = Audit(f"question.{outcome}", "owner", question.client, str(question.id))
+    decision = room.build(InboxEvent.ANSWERED, told, audit=(audit,))
+    return replace(decision, question=replace(question, outcome=outcome, said=said))
+
+
+def _safe(text: str) -> str | No:
+    """An agent's text as a phone may show it."""
+    if len(text) > MAX_TEXT_CHARS:
+        return No.TOO_LONG
+    body = unmarked(for_chat(clean(text))).strip()
+    return body or No.EMPTY
+
+
+def _fits(text: str) -> bool:
+    return len(borders(text)) == 1
+
+
+def _row(send_class: SendClass, text: str, client: str, ids: Ids, not_before_ms: int) -> NewRow:
+    client_id = f"ctb:{ids.seed}-g"
+    return NewRow(
+        send_class, text, client_id, client_id, client=client, not_before_ms=not_before_ms
+    )

@@ -1,0 +1,275 @@
+"""What agents on this computer ask of the bridge, each within its own scopes.
+
+An agent is a guest: a connection in the role `facade` that has said its name. Its scopes
+are read from `clients.toml` at every call, so that what the owner takes away is gone at
+once. What it says enters the outbox in one transaction with its audit line; nothing it
+asks can make a turn, approve, or reach anybody but the owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, cast
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from bridge.core import guests as rules
+from bridge.core.decision import Audit
+from bridge.core.guests import Joined, No
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Attempt,
+    LinkDown,
+    LinkLost,
+    OutId,
+    Peer,
+    PeerFault,
+    PeerId,
+    StoreFault,
+)
+from bridge.core.text import clean, preview
+from bridge.links.controller import Controller
+from bridge.links.link import ToolError
+from bridge.store import accounts, guests, inbox, outbox, views
+from bridge.tasks.channel import Channel
+from bridge.tasks.state import Shared
+from bridge.wire import codec, facade, log, scopes
+from bridge.wire import peer as wire
+from bridge.wire.peer import Refused
+
+CONTROLLER_DEADLINE_S = 5.0  # for how a thread is; then its state is not known
+MAX_THREADS = 50
+TITLE_CHARS = 80
+HISTORY_BYTES = 32 * 1024  # R34: what one call may bring back
+ITEM_CHARS = 4_000
+
+_log = log.get("guests")
+
+
+class Guests:
+    """The facade's side of the bridge."""
+
+    def __init__(
+        self, shared: Shared, channel: Channel, controller: Controller, data_dir: Path
+    ) -> None:
+        self._shared = shared
+        self._channel = channel
+        self._controller = controller
+        self._data_dir = data_dir
+        self._names: WeakKeyDictionary[wire.Peer, str] = WeakKeyDictionary()
+
+    async def answer(self, peer: wire.Peer, request: object) -> object:
+        """One request of a facade."""
+        if isinstance(request, facade.FacadeHello):
+            granted = self._granted(request.client)
+            self._names[peer] = request.client
+            return facade.FacadeHelloReply(tuple(s for s in scopes.SCOPES if s in granted))
+        client = self._names.get(peer)
+        if client is None:
+            raise Refused(codec.INVALID_REQUEST, "facade.hello comes first")
+        self._allow(client, request)
+        try:
+            return await self._serve(client, request)
+        except StoreFault as fault:
+            _log.exception("guests.store_failed")
+            raise Refused(codec.INTERNAL_ERROR, "the state cannot be written now") from fault
+
+    def _granted(self, client: str) -> frozenset[scopes.Scope]:
+        try:
+            return scopes.granted(self._data_dir, client)
+        except scopes.WrongClients as wrong:
+            _log.error("guests.wrong_clients", why=str(wrong))
+            raise Refused(
+                codec.NOT_ALLOWED,
+                "clients.toml cannot be used, so nothing is allowed; "
+                "the owner can run  ctb-mcp  in a terminal to read why",
+            ) from wrong
+
+    def _allow(self, client: str, request: object) -> None:
+        """Deny by default: a request without a scope of its own is nobody's."""
+        needed = facade.NEEDS.get(type(request))  # type: ignore[arg-type]  # any request may come
+        if needed is None:
+            raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+        if needed not in self._granted(client):
+            _log.info("guests.refused", client=client, scope=needed)
+            raise Refused(codec.NOT_ALLOWED, f"{client} lacks the scope {needed}")
+
+    async def _serve(self, client: str, request: object) -> object:
+        match request:
+            case facade.NoteQueue(text):
+                return await self._write(partial(self._note, client, text))
+            case facade.QuestionAsk(text, options):
+                return await self._write(partial(self._ask, client, text, options))
+            case facade.QuestionResult(number):
+                return await self._result(client, number)
+            case facade.DeliveryStatus(number):
+                receipt = partial(self._receipt, client, OutId(number), self._shared.now_ms())
+                return await self._shared.db.read(receipt)
+            case facade.ThreadList():
+                return await self._threads()
+            case facade.ThreadStatus(alias):
+                return await self._status(alias)
+            case facade.ThreadHistory(alias):
+                return await self._history(client, alias)
+        raise Refused(codec.METHOD_NOT_FOUND, "not offered yet")
+
+    # ---- notes and questions -------------------------------------------------
+
+    async def _write(self, say: Callable[[Peer, int], facade.Receipt]) -> facade.Receipt:
+        """One transaction that may owe a bubble, and begins the next that may go."""
+        now_ms, sender = self._shared.now_ms(), self._channel.sender()
+
+        def unit() -> tuple[facade.Receipt, Attempt | None]:
+            owner = rules.recipient(accounts.get(), guests.wrote())
+            if owner is None:
+                return _refused(No.NO_OWNER), None
+            found = say(views.peer(owner, self._shared.lang), now_ms)
+            return found, outbox.begin(sender, now_ms) if sender and found.id else None
+
+        with anyio.CancelScope(shield=True):
+            found, attempt = await self._shared.db.run(unit)
+            if found.id:
+                self._channel.take(attempt)
+        return found
+
+    def _note(self, client: str, text: str, peer: Peer, now_ms: int) -> facade.Receipt:
+        waiting, last_ms = guests.untried_note(client), guests.last_note_ms(client)
+        said = rules.note(client, text, waiting, last_ms, peer, now_ms, self._shared.ids())
+        if isinstance(said, No):
+            return _refused(said)
+        if isinstance(said, Joined):
+            guests.join(said.id, said.text, now_ms)
+            _audit("note.queue", "joined", client, said.id, peer.id, now_ms)
+            return replace(self._receipt(client, said.id, now_ms), is_merged=True)
+        number = guests.put(said, peer.id, now_ms)
+        _audit("note.queue", "queued", client, number, peer.id, now_ms)
+        return self._receipt(client, number, now_ms)
+
+    def _ask(
+        self, client: str, text: str, options: tuple[str, ...], peer: Peer, now_ms: int
+    ) -> facade.Receipt:
+        asked = guests.asked(client, now_ms)
+        said = rules.ask(client, text, options, asked, peer, now_ms, self._shared.ids())
+        if isinstance(said, No):
+            return _refused(said)
+        row, question = said
+        number = guests.put(row, peer.id, now_ms)
+        guests.put_question(replace(question, id=number))
+        _audit("question.ask", "queued", client, number, peer.id, now_ms)
+        return self._receipt(client, number, now_ms)
+
+    def _receipt(self, client: str, number: OutId, now_ms: int) -> facade.Receipt:
+        found = guests.bubble(number, client)
+        if found is None:
+            return facade.Receipt(0, "not_found")
+        row, state, outcome = found
+        window, limits = outbox.window_of(row.peer), self._shared.limits
+        told = rules.receipt(row, state, outcome, window, accounts.get(), limits, now_ms)
+        if told == "queued" and self._channel.sender() is None:
+            told = "offline"
+        return facade.Receipt(row.id, cast(facade.ReceiptState, told))  # cast: the core's words
+
+    async def _result(self, client: str, number: int) -> facade.ResultReply:
+        found = await self._shared.db.read(lambda: guests.question(number, client))
+        if found is None:
+            return facade.ResultReply("not_found")
+        told = rules.standing(found, self._shared.now_ms())
+        return facade.ResultReply(cast(_Standing, told), found.said)  # cast: the core's words
+
+    # ---- threads ---------------------------------------------------------------
+
+    async def _threads(self) -> facade.ThreadsReply:
+        aliases, unfinished = await self._shared.db.read(views.named_threads)
+        states: dict[str, str] = {}
+        try:
+            await self._controller.ready(CONTROLLER_DEADLINE_S)
+            listed = await self._controller.sessions("", MAX_THREADS)
+            states = {session.thread: session.state for session in listed}
+        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
+            _log.info("guests.controller_away", why=str(fault))
+        return facade.ThreadsReply(
+            tuple(
+                _named(alias, unfinished.get(alias.thread, 0), states.get(alias.thread, ""))
+                for alias in aliases[:MAX_THREADS]
+            )
+        )
+
+    async def _status(self, name: str) -> facade.StatusReply:
+        alias, waiting = await self._named_thread(name)
+        if alias is None:
+            return facade.StatusReply(None)
+        state = ""
+        try:
+            await self._controller.ready(CONTROLLER_DEADLINE_S)
+            status = await self._controller.status(alias.thread, CONTROLLER_DEADLINE_S)
+            state = "busy" if status.is_active else "idle"
+        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
+            _log.info("guests.controller_away", why=str(fault))
+        outcome, ended_ms = await self._shared.db.read(lambda: guests.last_end(alias.thread))
+        thread = _named(alias, waiting, state)
+        return facade.StatusReply(replace(thread, last_outcome=outcome, last_ended_ms=ended_ms))
+
+    async def _history(self, client: str, name: str) -> facade.HistoryReply:
+        alias, _ = await self._named_thread(name)
+        if alias is None:
+            return facade.HistoryReply("not_found")
+        try:
+            await self._controller.ready(CONTROLLER_DEADLINE_S)
+            found = await self._controller.last_turn(alias.thread, HISTORY_BYTES)
+        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
+            _log.info("guests.controller_away", why=str(fault))
+            return facade.HistoryReply("away")
+        line = Audit("history.read", "scope history:read", client, alias.name)
+        now_ms = self._shared.now_ms()
+        await self._shared.db.run(lambda: inbox.add_audit([line], PeerId(""), now_ms))
+        items, is_cut = _bounded(found.items)
+        return facade.HistoryReply("found", items, is_cut or found.is_cut)
+
+    async def _named_thread(self, name: str) -> tuple[Alias | None, int]:
+        aliases, unfinished = await self._shared.db.read(views.named_threads)
+        alias = next((a for a in aliases if a.name == AliasName(name)), None)
+        return alias, unfinished.get(alias.thread, 0) if alias else 0
+
+
+_Standing = Literal["waiting", "answered", "declined", "expired", "not_found"]
+
+
+def _refused(why: No) -> facade.Receipt:
+    return facade.Receipt(0, "refused", why.value)
+
+
+def _audit(what: str, outcome: str, client: str, number: OutId, peer: PeerId, now_ms: int) -> None:
+    line = Audit(what, "scope notify:owner", outcome, f"{client} {number}")
+    inbox.add_audit([line], peer, now_ms)
+
+
+def _named(alias: Alias, waiting: int, state: str) -> facade.NamedThread:
+    shown = "busy" if waiting else state
+    return facade.NamedThread(
+        alias.name,
+        preview(clean(alias.title), TITLE_CHARS),
+        cast(facade.ThreadState, shown if shown in _STATES else ""),  # cast: one of them
+        waiting,
+    )
+
+
+_STATES = ("idle", "busy", "elsewhere")
+
+
+def _bounded(items: tuple[tuple[str, str], ...]) -> tuple[tuple[facade.Said, ...], bool]:
+    """The end of a turn, where its answer is, as far as one call may bring back."""
+    kept: list[facade.Said] = []
+    left, is_cut = HISTORY_BYTES, False
+    for kind, text in reversed(items):
+        shown = clean(text)[:ITEM_CHARS]
+        left -= len(shown.encode("utf-8", "replace"))
+        if left < 0:
+            return tuple(reversed(kept)), True
+        is_cut = is_cut or len(shown) < len(clean(text))
+        kept.append(facade.Said(kind, shown))
+    return tuple(reversed(kept)), is_cut

@@ -1,0 +1,300 @@
+"""What agents may put on the phone, how often, and how the owner answers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.core import commands, guests
+from bridge.core.decide import command_of, decide, target_of
+from bridge.core.decision import Decision, Facts, Ids, NewRow, Policy, View
+from bridge.core.guests import Joined, No
+from bridge.core.intake import Batch
+from bridge.core.model import (
+    Account,
+    AccountState,
+    Alias,
+    AliasName,
+    InboxId,
+    InboxRow,
+    InboxState,
+    MsgKey,
+    OutId,
+    OutRow,
+    OutState,
+    Owner,
+    Part,
+    Peer,
+    PeerId,
+    Question,
+    SendClass,
+    ThreadId,
+)
+from bridge.core.phrases import MARK
+from bridge.core.sending import (
+    NOTE_LIFE_MS,
+    QUESTION_LIFE_MS,
+    Limits,
+    Window,
+    is_worthless,
+)
+from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
+
+NOW_MS = 1_800_000_000_000
+OWNER = PeerId("oOwner@im.wechat")
+PEER = Peer(OWNER, "en")
+ACCOUNT = Account("wechat", "bot", Owner(frozenset({OWNER})), state=AccountState.ON)
+WORK = Alias(AliasName("work"), ThreadId("t-work"))
+IDS = Ids("install", "1800-abcd", "k7mpq2xyz")
+ASKED = Question(OutId(4), "codex", OWNER, ("Blue", "Red"), "abc23defg", NOW_MS)
+
+
+def note(text: str, waiting: OutRow | None = None, last_ms: int = 0) -> NewRow | Joined | No:
+    return guests.note("codex", text, waiting, last_ms, PEER, NOW_MS, IDS)
+
+
+def ask(text: str, *options: str, waiting: int = 0) -> tuple[NewRow, Question] | No:
+    return guests.ask("codex", text, options, waiting, PEER, NOW_MS, IDS)
+
+
+def row_of(found: object) -> NewRow:
+    assert isinstance(found, NewRow)
+    return found
+
+
+def stored(row: NewRow, text: str = "") -> OutRow:
+    return OutRow(
+        OutId(4), OWNER, row.send_class, row.group, 1, 1, text or row.text, row.client_id, NOW_MS
+    )
+
+
+# ---- the frame -----------------------------------------------------------------
+
+
+def test_note_is_signed_by_a_line_of_ours() -> None:
+    """R33: framed as from that client; a class that never overtakes an answer."""
+    row = row_of(note("the build is green"))
+    assert row.text == f"{MARK} Note from codex:\nthe build is green"
+    assert (row.send_class, row.client) == (SendClass.NOTE, "codex")
+
+
+FORGED = st.lists(
+    st.sampled_from([MARK, "\n", "\r", " ", "\u200b", "\u2800", "\u202e", "\x85", "x", "1. ", "\0"])
+).map("".join)
+
+
+@given(text=FORGED, options=st.lists(FORGED, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_no_text_of_an_agent_can_hold_the_mark_of_the_bridge(text: str, options: list[str]) -> None:
+    """R28, R12: the lines of ours are the first, and the last of a question."""
+    said = note(text)
+    if isinstance(said, NewRow):
+        assert said.text.count(MARK) == 1
+    asked = ask(text, *options)
+    if not isinstance(asked, No):
+        shown = asked[0].text.split("\n")
+        marked = [number for number, line in enumerate(shown) if MARK in line]
+        assert marked == [0, len(shown) - 1]
+
+
+def test_option_cannot_hold_the_mark_either() -> None:
+    """R28: options are an agent's words like any others."""
+    found = ask("go on?", f"{MARK} approved", "no")
+    assert not isinstance(found, No)
+    assert found[0].text.count(MARK) == 2
+    assert found[1].options == ("> approved", "no")
+
+
+@given(text=st.text(max_size=guests.MAX_TEXT_CHARS))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_queued_fits_one_bubble(text: str) -> None:
+    """R37: one note, one send."""
+    said = note(text)
+    if isinstance(said, NewRow):
+        assert len(said.text) <= MAX_BUBBLE_CHARS
+        assert len(said.text.encode("utf-8", "replace")) <= MAX_BUBBLE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (note(""), No.EMPTY),
+        (note(" \n\u202e\x00"), No.EMPTY),
+        (note("x" * 1_201), No.TOO_LONG),
+        (ask(""), No.EMPTY),
+        (ask("x" * 1_201), No.TOO_LONG),
+        (ask("which?", *"0123456789"), No.BAD_OPTIONS),
+        (ask("which?", "a", " "), No.BAD_OPTIONS),
+        (ask("which?", "o" * 41), No.BAD_OPTIONS),
+        (ask("which?", waiting=3), No.TOO_MANY),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_its_reason(found: object, why: No) -> None:
+    """R34: arguments are validated; nothing is cut in silence."""
+    assert found is why
+
+
+# ---- pacing ----------------------------------------------------------------------
+
+
+def test_thousand_notes_are_two_bubbles() -> None:
+    """R37: at most three messages for 1,000 failures."""
+    first = row_of(note("failure 0"))
+    assert first.not_before_ms == 0
+    second = row_of(note("failure 1", last_ms=NOW_MS))
+    assert second.not_before_ms == NOW_MS + guests.NOTE_SPACING_MS
+    text, refused = second.text, 0
+    for number in range(2, 1_000):
+        said = note(f"failure {number}", stored(second, text), NOW_MS)
+        if isinstance(said, Joined):
+            text = said.text
+            assert said.id == OutId(4)
+        else:
+            assert said is No.TOO_MANY
+            refused += 1
+    assert refused > 800 and text.count(MARK) == 1
+
+
+@pytest.mark.parametrize("last_ms", [0, NOW_MS - guests.NOTE_SPACING_MS, NOW_MS + 86_400_000])
+def test_note_after_a_minute_or_a_clock_set_back_waits_for_nothing(last_ms: int) -> None:
+    """Ours: no clock can hold a note back for longer than the spacing."""
+    assert row_of(note("hello", last_ms=last_ms)).not_before_ms == 0
+
+
+def test_note_goes_to_the_owner_who_wrote_last_and_to_nobody_else() -> None:
+    """R6, R33: there is no recipient to choose."""
+    two = replace(ACCOUNT, owner=Owner(frozenset({"a", "b"})))
+    wrote = [(PeerId("a"), 5), (PeerId("b"), 7), (PeerId("stranger"), 9)]
+    assert guests.recipient(two, wrote) == "b"
+    assert guests.recipient(two, [(PeerId("stranger"), 9)]) == "a"
+    assert guests.recipient(Account(), wrote) is None
+
+
+# ---- receipts -----------------------------------------------------------------------
+
+OPEN = Window(NOW_MS, 0, 0, has_token=True, is_announced=False)
+ROW = stored(row_of(note("hello")))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "queued"),
+        ({"state": OutState.SENDING}, "sending"),
+        ({"window": replace(OPEN, used=7)}, "held"),
+        ({"window": replace(OPEN, used=6)}, "held"),  # the last but one is for an answer
+        ({"window": replace(OPEN, opened_ms=NOW_MS - 24 * 3_600_000)}, "held"),
+        ({"window": replace(OPEN, has_token=False)}, "held"),
+        ({"account": replace(ACCOUNT, state=AccountState.LOGIN_NEEDED)}, "offline"),
+        ({"account": replace(ACCOUNT, breaker_until_ms=NOW_MS + 60_000)}, "queued"),
+        ({"now_ms": NOW_MS + NOTE_LIFE_MS + 1}, "dropped"),
+        ({"state": OutState.DONE, "outcome": "sent"}, "delivered"),
+        ({"state": OutState.DONE, "outcome": "unconfirmed"}, "unconfirmed"),
+        ({"state": OutState.DONE, "outcome": "unknown"}, "unknown"),
+        ({"state": OutState.DONE, "outcome": "dead"}, "failed"),
+        ({"state": OutState.DONE, "outcome": "cancelled"}, "dropped"),
+        ({"state": OutState.DONE, "outcome": "something new"}, "unknown"),
+    ],
+)
+def test_receipt_says_what_is_known_and_no_more(
+    change: dict[str, Any], told: str
+) -> None:  # Any: as below
+    """issue 5, point 12: a truthful receipt."""
+    usual: dict[str, Any] = {  # Any: arguments of different types
+        "row": ROW,
+        "state": OutState.READY,
+        "outcome": "",
+        "window": OPEN,
+        "account": ACCOUNT,
+        "limits": Limits(),
+        "now_ms": NOW_MS,
+    }
+    assert guests.receipt(**(usual | change)) == told
+
+
+def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
+    """Ours: a question that nobody waits for is not put on the phone."""
+    found = ask("go on?")
+    assert not isinstance(found, No)
+    row = stored(found[0])
+    assert not is_worthless(row, NOW_MS + QUESTION_LIFE_MS)
+    assert is_worthless(row, NOW_MS + QUESTION_LIFE_MS + 1)
+    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS) == "waiting"
+    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
+
+
+# ---- the owner's answer ------------------------------------------------------------
+
+
+def says(text: str, quoted: Question | None = None, now_ms: int = NOW_MS) -> Decision:
+    """What a message of the owner leads to, while ASKED waits and a thread is in use."""
+    row = InboxRow(
+        id=InboxId(1),
+        peer=OWNER,
+        msg_key=MsgKey("mid:1"),
+        parts=(Part("text", text),),
+        quoted_id="99" if quoted else "",
+        is_cut=False,
+        age_ms=0,
+        received_ms=now_ms,
+        attempts=0,
+        is_released=False,
+        state=InboxState.NEW,
+    )
+    view = View(
+        account=ACCOUNT,
+        peer=replace(PEER, active=WORK.name),
+        aliases={WORK.name: WORK},
+        unfinished={},
+        quoted_question=quoted,
+        questions=(ASKED,),
+    )
+    batch = Batch((row,))
+    command = command_of(batch)
+    if quoted and isinstance(command, commands.Prompt):
+        assert target_of(command, view) is None  # the controller is not asked
+    return decide(batch, command, view, Facts(), Policy(), now_ms, IDS)
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (says("/answer abc23defg 2"), "Red"),
+        (says("/answer ABC23DEFG 3"), "3"),
+        (says("/answer abc23defg ² or so"), "² or so"),
+        (says("/answer abc23defg neither\nof them"), "neither\nof them"),
+        (says("1", quoted=ASKED), "Blue"),
+        (says("  10 ", quoted=ASKED), "10"),
+        (says("//neither", quoted=ASKED), "/neither"),
+    ],
+)
+def test_answer_by_code_or_by_quote_is_kept_for_the_agent(decision: Decision, said: str) -> None:
+    """design 7: a number is an option, words are words; no turn, one audit line."""
+    assert decision.question == replace(ASKED, outcome="answered", said=said)
+    assert decision.turn is None and len(decision.audit) == 1
+    assert "kept for codex" in decision.bubbles[0].text
+
+
+def test_deny_tells_the_agent_that_no_answer_comes() -> None:
+    """Ours: an agent that waits in vain asks again."""
+    assert says("/deny abc23defg").question == replace(ASKED, outcome="declined")
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        (says("/approve abc23defg"), "That is a question"),
+        (says("/answer nonsense 1"), "No pending request has this code."),
+        (says("1", quoted=replace(ASKED, outcome="answered", said="Red")), "is over"),
+        (says("/answer abc23defg 1", now_ms=NOW_MS + QUESTION_LIFE_MS + 1), "is over"),
+        (says("", quoted=ASKED), "empty"),
+    ],
+)
+def test_what_is_no_answer_changes_nothing(decision: Decision, told: str) -> None:
+    """R29: each code counts once; an agent's question approves nothing."""
+    assert decision.question is None and decision.turn is None and not decision.audit
+    assert told in decision.bubbles[0].text
