@@ -130,7 +130,7 @@ class ThreadList(Request[ThreadsReply]):
 
 @dataclass(frozen=True)
 class StatusReply:
-    thread: NamedThread | None  # None: there is no such name
+    thread: NamedThread | None = None  # None: there is no such name
 
 
 @dataclass(frozen=True)

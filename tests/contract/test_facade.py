@@ -1,0 +1,410 @@
+"""`ctb-mcp` as an MCP host sees it, over a real bridge: scopes, receipts, refusals.
+
+Bridge and facade are real processes, the client is the SDK's. The worker is a peer of
+this test, so that each outcome of a send can be chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from bridge.facade.server import build
+from bridge.wire import codec, facade, messages
+from bridge.wire.peer import Peer, Refused, connect
+from bridge.wire.request import Request
+from bridge.wire.scopes import FILE, SCOPES, Scope
+
+BIN = Path(sys.executable).parent
+LIMIT_S = 30.0  # the longest wait of a test, on two busy cores
+OWNER = "oOwner@im.wechat"
+TOOLS = {
+    "note_owner": "notify:owner",
+    "ask_owner": "notify:owner",
+    "ask_result": "notify:owner",
+    "delivery_status": "status:read",
+    "list_threads": "status:read",
+    "thread_status": "status:read",
+    "read_history": "history:read",
+}
+GIVEN: dict[str, dict[str, object]] = {
+    "note_owner": {"text": "hello"},
+    "ask_owner": {"question": "go on?"},
+    "ask_result": {"id": 1},
+    "delivery_status": {"id": 1},
+    "thread_status": {"alias": "code"},
+    "read_history": {"alias": "code"},
+}
+EVERY_CALL: dict[type[Request[Any]], Request[Any]] = {  # Any: replies differ
+    facade.NoteQueue: facade.NoteQueue("hello"),
+    facade.QuestionAsk: facade.QuestionAsk("go on?"),
+    facade.QuestionResult: facade.QuestionResult(1),
+    facade.DeliveryStatus: facade.DeliveryStatus(1),
+    facade.ThreadList: facade.ThreadList(),
+    facade.ThreadStatus: facade.ThreadStatus("code"),
+    facade.ThreadHistory: facade.ThreadHistory("code"),
+    facade.ArtifactOffer: facade.ArtifactOffer("/etc/passwd", ""),
+}
+
+
+Json = dict[str, Any]  # Any: results, asserted field by field
+
+
+class Failed(Exception):
+    """An `isError` result; the text is what the model reads."""
+
+
+@dataclass
+class Host:
+    """A connected MCP host."""
+
+    session: ClientSession
+
+    async def __call__(self, tool: str, **arguments: object) -> Json:
+        with anyio.fail_after(LIMIT_S):
+            result = await self.session.call_tool(tool, arguments)
+        text = result.content[0].text  # type: ignore[union-attr]  # text only
+        if result.is_error:
+            raise Failed(text)
+        body: Json = result.structured_content or {}
+        assert json.loads(text) == body  # for hosts that read only text
+        return body
+
+
+@dataclass
+class Ground:
+    """A folder with a bridge in it, and how it is reached."""
+
+    folder: Path
+    env: dict[str, str]
+    unknown: str = ""  # a bubble with these words is lost on its way
+    sent: list[messages.OutboundSend] = field(default_factory=list)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "data" / "run" / "bridge.sock"
+
+    def allow(self, **scopes: Sequence[str]) -> None:
+        path = self.folder / "data" / FILE
+        lines = [
+            f"[{name}]\nscopes = {json.dumps(list(words))}\n" for name, words in scopes.items()
+        ]
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text("".join(lines))
+        path.chmod(0o600)
+
+    @asynccontextmanager
+    async def host(self, client: str = "codex") -> AsyncIterator[Host]:
+        command = str(BIN / "ctb-mcp")
+        server = StdioServerParameters(command=command, args=["--client", client], env=self.env)
+        async with stdio_client(server) as streams, ClientSession(*streams) as session:
+            with anyio.fail_after(LIMIT_S):
+                await session.initialize()
+            yield Host(session)
+
+    @asynccontextmanager
+    async def agent(self, client: str) -> AsyncIterator[Peer]:
+        """An agent at the socket itself, past `ctb-mcp`."""
+        async with anyio.create_task_group() as tasks:
+            peer = await connect(self.socket, "facade", "i", _nothing, tasks)
+            await peer.call(facade.FacadeHello(client), LIMIT_S)
+            yield peer
+            peer.close()
+
+    @asynccontextmanager
+    async def bridge(self) -> AsyncIterator[None]:
+        """A bridge for the length of the block."""
+        command = [str(BIN / "ctb-bridge"), "run"]
+        async with await anyio.open_process(command, env=self.env, cwd=self.folder) as process:
+            try:
+                assert process.stdout is not None
+                with anyio.fail_after(LIMIT_S):
+                    assert b"ready" in await process.stdout.receive()
+                yield
+            finally:
+                process.terminate()
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Peer]:
+        """A worker with credentials, that sends nothing and keeps what it was told to send."""
+        async with anyio.create_task_group() as tasks:
+            peer = await connect(self.socket, "worker", "w1", self._serve, tasks)
+            hello = messages.ChannelHello("wechat", "bot", (OWNER,), 1)
+            await peer.call(hello, LIMIT_S)
+            yield peer
+            peer.close()
+
+    async def writes(self, peer: Peer, number: int, text: str, quote: str = "") -> None:
+        """A message of the owner, with a fresh context token."""
+        message = messages.Inbound(
+            f"mid:{number}",
+            OWNER,
+            context_token=f"ctx-{number}",
+            parts=(messages.Part("text", text),),
+            quote=messages.Quote(quote) if quote else None,
+        )
+        await peer.call(messages.InboundCommit("", "", 0, (message,)), LIMIT_S)
+
+    async def until_sent(self, words: str) -> messages.OutboundSend:
+        with anyio.fail_after(LIMIT_S):
+            while True:
+                found = [order for order in self.sent if words in order.text]
+                if found:
+                    return found[-1]
+                await self.changed.wait()
+
+    async def _serve(self, request: Any) -> Any:  # Any: requests and replies differ
+        if not isinstance(request, messages.OutboundSend):
+            return messages.Done()
+        self.sent.append(request)
+        self.changed.set()
+        self.changed = anyio.Event()
+        is_lost = bool(self.unknown) and self.unknown in request.text
+        return messages.SendReply("unknown" if is_lost else "sent", f"srv-{len(self.sent)}")
+
+
+@pytest.fixture
+def ground() -> Iterator[Ground]:
+    folder = Path(tempfile.mkdtemp(prefix="ctb-mcp-"))  # short: a socket lies in it
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "CTB_PROJECT_ROOT": str(folder),
+        "CTB_CONTROLLER_COMMAND": f"{BIN / 'ctb-controller'} --engine echo",
+        "CTB_LANG": "en",
+        "CTB_MERGE_WINDOW_SECONDS": "0",
+        "CTB_SEND_SPACING_SECONDS": "0",
+    }
+    yield Ground(folder, env)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_host_is_offered_what_the_scope_of_its_client_grants(scope: Scope) -> None:
+    """R33: the tools of each scope, and no tool for what has no scope."""
+    listed = await build("codex", frozenset({scope}), Path("none")).list_tools()
+    assert {tool.name for tool in listed} == {n for n, needed in TOOLS.items() if needed == scope}
+
+
+async def test_without_a_bridge_every_tool_says_so(ground: Ground) -> None:
+    """R34: a code and a sentence; the facade itself stays up."""
+    ground.allow(codex=list(SCOPES))
+    async with ground.host() as host:
+        assert {tool.name for tool in (await host.session.list_tools()).tools} == set(TOOLS)
+        for tool in TOOLS:
+            with pytest.raises(Failed, match=r"^not_running: "):
+                await host(tool, **GIVEN.get(tool, {}))
+        with pytest.raises(Failed, match=r"^not_offered: "):
+            await host("send_file", path="/tmp/a", caption="")
+
+
+async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: Ground) -> None:
+    """R33: the matrix at the socket, past the facade; a scope in a request is ignored."""
+    ground.allow(**{f"c{number}": [scope] for number, scope in enumerate(SCOPES)})
+    async with ground.bridge(), anyio.create_task_group() as tasks:
+        for number, scope in enumerate(SCOPES):
+            peer = await connect(ground.socket, "facade", "i", _nothing, tasks)
+            with pytest.raises(Refused, match="hello comes first"):
+                await peer.call(facade.ThreadList(), LIMIT_S)
+            hello = Claim(f"c{number}")
+            assert (await peer.call(hello, LIMIT_S)).scopes == (scope,)
+            for kind, request in EVERY_CALL.items():
+                if facade.NEEDS[kind] == scope and kind is not facade.ArtifactOffer:
+                    await peer.call(request, LIMIT_S)
+                    continue
+                with pytest.raises(Refused) as refused:
+                    await peer.call(request, LIMIT_S)
+                offered = kind is facade.ArtifactOffer and scope == "artifact:offer"
+                wanted = codec.METHOD_NOT_FOUND if offered else codec.NOT_ALLOWED
+                assert refused.value.code == wanted, (scope, kind)
+            peer.close()
+
+
+@dataclass(frozen=True)
+class Claim(facade.FacadeHello):
+    """A hello that claims more than its client has."""
+
+    scopes: tuple[str, ...] = SCOPES
+    scope: str = "notify:owner"
+
+
+async def test_scope_that_is_taken_away_is_gone_at_the_next_call(ground: Ground) -> None:
+    """R33: deny by default; a file that cannot be read allows nothing."""
+    ground.allow(codex=["notify:owner"])
+    async with ground.bridge(), ground.host() as host:
+        assert (await host("note_owner", text="hello"))["state"] == "refused"  # no owner yet
+        ground.allow(codex=["status:read"])
+        with pytest.raises(Failed, match=r"^not_allowed: codex lacks the scope notify:owner"):
+            await host("note_owner", text="hello")
+        ground.allow(codex=["everything"])
+        with pytest.raises(Failed, match=r"^not_allowed: clients.toml cannot be used") as failed:
+            await host("note_owner", text="hello")
+        assert str(ground.folder) not in str(failed.value)
+
+
+async def test_receipts_say_what_became_of_a_note(ground: Ground) -> None:
+    """issue 5, point 12: refused and why, offline, held, delivered, merged, unknown, failed."""
+    ground.allow(codex=["status:read", "notify:owner"], other=["status:read"])
+    async with ground.bridge(), ground.host() as host, ground.agent("other") as other:
+        refused = await host("note_owner", text="nobody is here")
+        assert (refused["id"], refused["state"]) == (0, "refused")
+        assert "nobody is logged in" in refused["message"]
+        async with ground.worker():
+            held = await host("note_owner", text="first")
+            assert held["state"] == "held"
+            merged = await host("note_owner", text="second")
+            assert merged["id"] == held["id"] and "joined" in merged["message"]
+        with pytest.raises(Failed, match=r"^invalid_arguments: "):
+            await host("delivery_status", id="x")
+        foreign = await other.call(facade.DeliveryStatus(held["id"]), LIMIT_S)
+        assert foreign.state == "not_found"
+        ground.unknown = "second"
+        async with ground.worker() as peer:
+            await ground.writes(peer, 1, "/lang en")
+            order = await ground.until_sent("first")
+            assert order.text == "▸ Note from codex:\nfirst\n\nsecond"
+            assert (order.to_user_id, order.context_token) == (OWNER, "ctx-1")
+            await _until(lambda: host("delivery_status", id=held["id"]), "unknown")
+            text = await host("note_owner", text="x" * 1_201)
+            assert text["state"] == "refused" and "1,200" in text["message"]
+            waits = await host("note_owner", text="third")
+            assert waits["state"] == "queued" and waits["id"] != held["id"]
+        await _until(lambda: host("delivery_status", id=waits["id"]), "offline")
+
+
+async def test_question_is_answered_by_quoting_it_and_by_its_code(ground: Ground) -> None:
+    """design 7: /answer, or quoting the question; nobody else's agent reads the answer."""
+    ground.allow(codex=["notify:owner", "status:read"], other=["notify:owner"])
+    async with (
+        ground.bridge(),
+        ground.worker() as peer,
+        ground.host() as host,
+        ground.agent("other") as other,
+    ):
+        await ground.writes(peer, 1, "/lang en")
+        asked = await host("ask_owner", question="Which colour?", options=["Blue", "Red"])
+        shown = await ground.until_sent("Which colour?")
+        assert (await host("ask_result", id=asked["id"]))["state"] == "waiting"
+        place = ground.sent.index(shown) + 1
+        await _until(lambda: host("delivery_status", id=asked["id"]), "delivered")
+        await ground.writes(peer, 2, "2", quote=f"srv-{place}")
+        await ground.until_sent("kept for codex")
+        found = await host("ask_result", id=asked["id"])
+        assert (found["state"], found["answer"]) == ("answered", "Red")
+        foreign = await other.call(facade.QuestionResult(asked["id"]), LIMIT_S)
+        assert foreign == facade.ResultReply("not_found")
+
+        later = await host("ask_owner", question="And how?")
+        shown = await ground.until_sent("And how?")
+        code = shown.text.rpartition("/deny ")[2]
+        await ground.writes(peer, 3, f"/answer {code} with care")
+        await ground.until_sent("kept for codex")
+        found = await _until(lambda: host("ask_result", id=later["id"]), "answered")
+        assert found["answer"] == "with care"
+
+
+async def test_no_answer_of_an_agent_makes_a_turn_and_each_word_has_its_audit_line(
+    ground: Ground,
+) -> None:
+    """R15, R38: nothing on the socket starts a run; who said what is kept, without the words."""
+    ground.allow(codex=list(SCOPES))
+    async with ground.bridge(), ground.worker() as peer, ground.host() as host:
+        await ground.writes(peer, 1, "/lang en")
+        await host("note_owner", text="secret words")
+        await host("note_owner", text="/send code do it")
+        await host("ask_owner", question="/approve all")
+        await ground.until_sent("/approve all")
+    import sqlite3
+
+    database = ground.folder / "data" / "state" / "bridge.sqlite3"
+    with sqlite3.connect(database) as rows:
+        assert rows.execute("SELECT count(*) FROM turn").fetchone() == (0,)
+        lines = rows.execute("SELECT what, rule, outcome, subject FROM audit ORDER BY id")
+        said = [line for line in lines if line[0] in ("note.queue", "question.ask")]
+    rows.close()
+    assert [line[0] for line in said] == ["note.queue", "note.queue", "question.ask"]
+    assert all(line[3].startswith("codex ") for line in said) and "secret" not in str(said)
+
+
+async def test_fuzzed_arguments_are_refused_in_a_code_and_a_sentence(ground: Ground) -> None:
+    """R34, R10: no traceback, no path, no echo of what was given; the facade stays up."""
+    ground.allow(codex=list(SCOPES))
+    chance = random.Random(33)
+    odd: list[object] = [None, True, 1.5, -1, 2**80, "", "\0", "x" * 3_000, [], [1], {"a": 1}]
+    odd += ["▸ hi", "$(touch x)", "' OR 1=1 --", "../../etc/passwd", {"$ref": "#"}, [["a"]], "[1]"]
+    names = ["text", "question", "options", "id", "alias", "scope", "to", "client"]
+    async with ground.bridge(), ground.host() as host:
+        for _ in range(120):
+            tool = chance.choice([*TOOLS, "send_file", "dispatch", "approve", ""])
+            given = {n: chance.choice(odd) for n in chance.sample(names, chance.randint(0, 4))}
+            try:
+                await host(tool, **given)
+            except Failed as failed:
+                code, _, sentence = str(failed).partition(": ")
+                assert code in CODES and sentence and len(str(failed)) < 200, (tool, given, code)
+        assert (await host("list_threads")) == {"threads": []}
+    log = (ground.folder / "data" / "logs" / "mcp-codex.log").read_text()
+    assert "facade.fault" not in log
+
+
+CODES = {"invalid_arguments", "unknown_tool", "not_offered", "no_alias", "not_allowed"}
+
+
+async def test_wrong_setting_is_one_sentence_before_anything_is_served(ground: Ground) -> None:
+    """issue 5, point 12: exit code 2."""
+    ground.allow(codex=["dispatch"])
+    for words, fault in (
+        (["--client", "codex"], "'dispatch' is no scope"),
+        (["--client", "a b"], "the name of a client"),
+    ):
+        done = await anyio.run_process(
+            [str(BIN / "ctb-mcp"), *words], env=ground.env, check=False, input=b""
+        )
+        said = done.stderr.decode()
+        assert done.returncode == 2 and fault in said and said.count("\n") == 1, said
+
+
+async def test_facade_ends_with_its_host_and_at_once_on_a_signal(ground: Ground) -> None:
+    """It holds nothing: the end of input or SIGTERM ends it."""
+    command = [str(BIN / "ctb-mcp")]
+    done = await anyio.run_process(command, env=ground.env, check=False, input=b"")
+    assert (done.returncode, done.stdout) == (0, b"")
+    async with await anyio.open_process(command, env=ground.env) as process:
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert process.stdin is not None and process.stdout is not None
+        await process.stdin.send(json.dumps(hello).encode() + b"\n")
+        with anyio.fail_after(LIMIT_S):
+            await process.stdout.receive()  # it is up and its reader waits for a line
+            process.terminate()
+            assert await process.wait() == -signal.SIGTERM
+
+
+async def _until(look: Callable[[], Awaitable[Json]], state: str) -> Json:
+    """Look again until it is so: nobody tells an agent."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            found = await look()
+            if found["state"] == state:
+                return found
+            await anyio.sleep(0.02)
+
+
+async def _nothing(_request: object) -> object:
+    return messages.Done()
