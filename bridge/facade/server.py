@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from inspect import getdoc
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,7 +99,7 @@ def build(client: str, granted: frozenset[Scope], socket: Path) -> MCPServer[Non
     tools = _Tools(partial(ask, socket, client))
     for call, tool in tools.offered():
         if facade.NEEDS[call] in granted:
-            server.add_tool(tool, annotations=_annotations(call))
+            server.add_tool(tool, description=getdoc(tool), annotations=_annotations(call))
     return server
 
 

@@ -8,6 +8,7 @@ message may hold one marker; they run in order, one request each where a tool is
     shell:COMMAND  run it                escalate:CMD    run it outside the sandbox
     write:PATH     make a file           question:TEXT   ask the user
     permit:PATH    ask for a folder      slow:SECONDS    between the pieces of an answer
+    mcp:SERVER TOOL JSON    call a tool of an MCP server, once Codex offers it
     status:CODE    answer with this HTTP status
     failed:CODE    a response.failed event
     cut            break the stream off  hang            never end it
@@ -31,9 +32,12 @@ from typing import Any
 
 Json = dict[str, Any]  # Any: the provider's protocol, read leniently
 
-TOOL_MARKERS = {"shell", "escalate", "write", "question", "permit"}
+TOOL_MARKERS = {"shell", "escalate", "write", "question", "permit", "mcp"}
 FINAL_MARKERS = {"reply", "long", "failed", "cut", "hang"}
 MARKERS = TOOL_MARKERS | FINAL_MARKERS | {"comment", "sleep", "slow", "status"}
+
+NOT_YET = "sleep 0.3 # until the MCP server is up"  # a turn begins before its servers do
+MOST_NOT_YET = 100
 
 
 @dataclass
@@ -135,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
                     while True:  # until the client goes away
                         time.sleep(0.2)
                         stream.beat()
+                case "mcp" if _namespaced(value) not in tools and turn.waits < MOST_NOT_YET:
+                    stream.item(_call("shell", NOT_YET, tools))
+                    return stream.completed()
                 case _ if word in TOOL_MARKERS:
                     stream.item(_call(word, value, tools))
                     return stream.completed()
@@ -159,6 +166,7 @@ class _Turn:
 
     message: str
     steps: list[tuple[str, str]]
+    waits: int = 0  # how often a tool was not there yet
 
     @staticmethod
     def of(body: Json) -> _Turn:
@@ -168,7 +176,8 @@ class _Turn:
             default=(-1, ""),
         )
         # Each call or remark since the message was one step of it.
-        done = sum(
+        waits = sum(NOT_YET in str(item.get("arguments")) for item in items[place + 1 :])
+        done = -waits + sum(
             item.get("type") in ("function_call", "custom_tool_call")
             or (item.get("type") == "message" and item.get("role") == "assistant")
             for item in items[place + 1 :]
@@ -176,7 +185,7 @@ class _Turn:
         steps = _steps(message)
         for place, (word, _) in enumerate(steps):
             if done == 0:
-                return _Turn(message, steps[place:])
+                return _Turn(message, steps[place:], waits)
             done -= word in TOOL_MARKERS or word == "comment"
         return _Turn(message, [] if steps else [("echo", message)])
 
@@ -212,7 +221,14 @@ def _text(word: str, value: str) -> str:
 
 
 def _offered(body: Json) -> set[str]:
-    return {str(tool.get("name") or tool.get("type")) for tool in body.get("tools") or []}
+    tools = body.get("tools") or []
+    plain = {str(tool.get("name") or tool.get("type")) for tool in tools}
+    return plain | {f"{t['name']}.{each['name']}" for t in tools for each in t.get("tools") or []}
+
+
+def _namespaced(value: str) -> str:
+    server, tool, *_ = value.split(" ", 2)
+    return f"mcp__{server}.{tool}"
 
 
 def _call(word: str, value: str, tools: set[str]) -> Json:
@@ -221,7 +237,8 @@ def _call(word: str, value: str, tools: set[str]) -> Json:
     if name not in tools:
         raise ValueError(f"Codex offers no {name}, only {sorted(tools)}")
     ident = uuid.uuid4().hex[:16]
-    return {
+    namespace, _, name = name.rpartition(".")
+    return ({"namespace": namespace} if namespace else {}) | {
         "type": "function_call",
         "id": f"fc_{ident}",
         "call_id": f"call_{ident}",
@@ -245,6 +262,8 @@ def _tool(word: str, value: str) -> tuple[str, Json]:
         case "write":
             patch = f"*** Begin Patch\n*** Add File: {value}\n+one line\n*** End Patch"
             return "exec_command", {"cmd": f"apply_patch <<'END'\n{patch}\nEND"}
+        case "mcp":
+            return _namespaced(value), json.loads(value.split(" ", 2)[2])
         case "escalate":
             asked = {"sandbox_permissions": "require_escalated", "justification": "a test"}
             return "exec_command", {"cmd": value, **asked}
