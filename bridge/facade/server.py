@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from inspect import getdoc
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, TypeVar
 
 import anyio
@@ -129,9 +130,16 @@ class _Server(MCPServer[None]):
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError as crash:
-            raise ToolError(unexpected(repr(crash.__cause__))) from None
+            raise ToolError(unexpected(_where(crash.__cause__))) from None
         except ToolError as failed:
             raise ToolError(_plain(failed)) from None
+
+
+def _where(fault: BaseException | None) -> str:
+    """The kind and place of a fault; its words may hold what the agent wrote."""
+    frames = extract_tb(fault.__traceback__) if fault else []
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    return f"{type(fault).__name__} {' '.join(places)}"
 
 
 def _plain(failed: ToolError) -> str:

@@ -16,7 +16,7 @@ _WROTE = "SELECT peer, wrote_ms FROM peer WHERE wrote_ms > 0"
 _LAST_NOTE = (
     "SELECT max(created_ms) FROM outbox WHERE client = ? AND client != '' AND send_class = ?"
 )
-_UNTRIED = """client = ? AND client != '' AND send_class = ? AND state = 'ready'
+_UNTRIED = """client = ? AND client != '' AND peer = ? AND send_class = ? AND state = 'ready'
     AND NOT EXISTS (SELECT 1 FROM outbox_attempt WHERE row = outbox.id) ORDER BY id DESC"""
 _LAST_END = """SELECT outcome, ended_ms FROM turn WHERE thread = ? AND state = 'done'
     ORDER BY ended_ms DESC LIMIT 1"""
@@ -28,9 +28,9 @@ def wrote() -> list[tuple[PeerId, int]]:
     return [(PeerId(peer), at_ms) for peer, at_ms in pairs(_WROTE)]
 
 
-def untried_note(client: str) -> OutRow | None:
-    """The bubble of this agent's notes that has not been tried yet."""
-    row = record(OutboxTable, _UNTRIED, client, SendClass.NOTE)
+def untried_note(client: str, peer: PeerId) -> OutRow | None:
+    """The bubble of this agent's notes to this peer that has not been tried yet."""
+    row = record(OutboxTable, _UNTRIED, client, peer, SendClass.NOTE)
     return rows.out(row) if row else None
 
 

@@ -138,7 +138,7 @@ class Guests:
         return found
 
     def _note(self, client: str, text: str, peer: Peer, now_ms: int) -> facade.Receipt:
-        waiting, last_ms = guests.untried_note(client), guests.last_note_ms(client)
+        waiting, last_ms = guests.untried_note(client, peer.id), guests.last_note_ms(client)
         said = rules.note(client, text, waiting, last_ms, peer, now_ms, self._shared.ids())
         if isinstance(said, No):
             return _refused(said)
