@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from bridge.core.decision import Audit, Decision, Ids, NewRow
 from bridge.core.intake import InboxEvent
+from bridge.core.markdown import balanced
 from bridge.core.model import Account, OutId, OutRow, OutState, Peer, PeerId, Question, SendClass
 from bridge.core.phrases import notice, unmarked
 from bridge.core.room import Room
@@ -188,7 +189,7 @@ def _safe(text: str) -> str | No:
     if len(text) > MAX_TEXT_CHARS:
         return No.TOO_LONG
     body = unmarked(for_chat(clean(text))).strip()
-    return body or No.EMPTY
+    return balanced(body) or No.EMPTY  # an open fence would swallow the lines behind it
 
 
 def _fits(text: str) -> bool:

@@ -8,11 +8,11 @@ asks can make a turn, approve, or reach anybody but the owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -42,11 +42,13 @@ from bridge.wire import codec, facade, log, scopes
 from bridge.wire import peer as wire
 from bridge.wire.peer import Refused
 
-CONTROLLER_DEADLINE_S = 5.0  # for how a thread is; then its state is not known
+CONTROLLER_DEADLINE_S = 8.0  # then it counts as away; a reader of ours takes 5 s to start
 MAX_THREADS = 50
 TITLE_CHARS = 80
 HISTORY_BYTES = 32 * 1024  # R34: what one call may bring back
 ITEM_CHARS = 4_000
+
+R = TypeVar("R")
 
 _log = log.get("guests")
 
@@ -185,13 +187,8 @@ class Guests:
 
     async def _threads(self) -> facade.ThreadsReply:
         aliases, unfinished = await self._shared.db.read(views.named_threads)
-        states: dict[str, str] = {}
-        try:
-            await self._controller.ready(CONTROLLER_DEADLINE_S)
-            listed = await self._controller.sessions("", MAX_THREADS)
-            states = {session.thread: session.state for session in listed}
-        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
-            _log.info("guests.controller_away", why=str(fault))
+        listed = await self._asked(partial(self._controller.sessions, "", MAX_THREADS)) or ()
+        states = {session.thread: session.state for session in listed}
         return facade.ThreadsReply(
             tuple(
                 _named(alias, unfinished.get(alias.thread, 0), states.get(alias.thread, ""))
@@ -203,13 +200,8 @@ class Guests:
         alias, waiting = await self._named_thread(name)
         if alias is None:
             return facade.StatusReply(None)
-        state = ""
-        try:
-            await self._controller.ready(CONTROLLER_DEADLINE_S)
-            status = await self._controller.status(alias.thread, CONTROLLER_DEADLINE_S)
-            state = "busy" if status.is_active else "idle"
-        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
-            _log.info("guests.controller_away", why=str(fault))
+        status = await self._asked(partial(self._controller.status, alias.thread))
+        state = "" if status is None else "busy" if status.is_active else "idle"
         outcome, ended_ms = await self._shared.db.read(lambda: guests.last_end(alias.thread))
         thread = _named(alias, waiting, state)
         return facade.StatusReply(replace(thread, last_outcome=outcome, last_ended_ms=ended_ms))
@@ -218,17 +210,24 @@ class Guests:
         alias, _ = await self._named_thread(name)
         if alias is None:
             return facade.HistoryReply("not_found")
-        try:
-            await self._controller.ready(CONTROLLER_DEADLINE_S)
-            found = await self._controller.last_turn(alias.thread, HISTORY_BYTES)
-        except (LinkDown, LinkLost, PeerFault, ToolError) as fault:
-            _log.info("guests.controller_away", why=str(fault))
+        found = await self._asked(partial(self._controller.last_turn, alias.thread, HISTORY_BYTES))
+        if found is None:
             return facade.HistoryReply("away")
         line = Audit("history.read", "scope history:read", client, alias.name)
         now_ms = self._shared.now_ms()
         await self._shared.db.run(lambda: inbox.add_audit([line], PeerId(""), now_ms))
         items, is_cut = _bounded(found.items)
         return facade.HistoryReply("found", items, is_cut or found.is_cut)
+
+    async def _asked(self, read: Callable[[], Awaitable[R]]) -> R | None:
+        """What the controller says; None where it is away, slow, or cannot say."""
+        try:
+            with anyio.fail_after(CONTROLLER_DEADLINE_S):
+                await self._controller.ready(CONTROLLER_DEADLINE_S)
+                return await read()
+        except (LinkDown, LinkLost, PeerFault, ToolError, TimeoutError) as fault:
+            _log.info("guests.controller_away", kind=type(fault).__name__, why=str(fault))
+            return None
 
     async def _named_thread(self, name: str) -> tuple[Alias | None, int]:
         aliases, unfinished = await self._shared.db.read(views.named_threads)

@@ -320,6 +320,29 @@ async def test_question_is_answered_by_quoting_it_and_by_its_code(ground: Ground
         assert found["answer"] == "with care"
 
 
+async def test_thread_of_a_controller_that_is_away_is_not_known_to_be_free(
+    ground: Ground,
+) -> None:
+    """R34: what cannot be asked is said so; names and counts are the bridge's own."""
+    ground.env["CTB_CONTROLLER_COMMAND"] = str(ground.folder / "nothing")
+    ground.allow(codex=["status:read", "history:read"])
+    async with ground.bridge(), ground.worker() as peer, ground.agent("codex") as agent:
+        await ground.writes(peer, 1, "/add code 01a204f5-6be1-7853-b383-2b4c70c615c2")
+        await ground.until_sent("code is noted")
+        await ground.writes(peer, 2, "/send code hello")
+        await ground.until_sent("cannot be reached")
+        named = facade.NamedThread("code", "", "busy", 1)
+        assert (await agent.call(facade.ThreadList(), LIMIT_S)).threads == (named,)
+        assert (await agent.call(facade.ThreadStatus("code"), LIMIT_S)).thread == named
+        history = await agent.call(facade.ThreadHistory("code"), LIMIT_S)
+        assert history == facade.HistoryReply("away")
+        await ground.writes(peer, 3, "/cancel 1")
+        await ground.until_sent("cancelled")
+        found = (await agent.call(facade.ThreadStatus("code"), LIMIT_S)).thread
+        assert found is not None and (found.state, found.waiting) == ("", 0)
+        assert (found.last_outcome, found.last_ended_ms > 0) == ("cancelled", True)
+
+
 async def test_no_answer_of_an_agent_makes_a_turn_and_each_word_has_its_audit_line(
     ground: Ground,
 ) -> None:

@@ -109,6 +109,13 @@ def test_option_cannot_hold_the_mark_either() -> None:
     assert found[1].options == ("> approved", "no")
 
 
+def test_open_fence_of_an_agent_does_not_swallow_our_lines() -> None:
+    """R28: the options and the code stand outside of what it wrote."""
+    found = ask("look:\n```\nx = 1", "yes")
+    assert not isinstance(found, No)
+    assert "x = 1\n```\n1. yes\n" in found[0].text
+
+
 @given(text=st.text(max_size=guests.MAX_TEXT_CHARS))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_queued_fits_one_bubble(text: str) -> None:
