@@ -1,7 +1,6 @@
 """`ctb-mcp` as an MCP host sees it, over a real bridge: scopes, receipts, refusals.
 
-Bridge and facade are real processes, the client is the SDK's. The worker is a peer of
-this test, so that each outcome of a send can be chosen.
+Bridge and facade are real processes, the client is the SDK's.
 """
 
 from __future__ import annotations
@@ -11,28 +10,22 @@ import os
 import random
 import shutil
 import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from mcp import ClientSession, StdioServerParameters
-from mcp.client.stdio import stdio_client
 
 from bridge.facade.server import build
-from bridge.wire import codec, facade, messages
-from bridge.wire.peer import Peer, Refused, connect
+from bridge.wire import codec, facade
+from bridge.wire.peer import Refused, connect
 from bridge.wire.request import Request
-from bridge.wire.scopes import FILE, SCOPES, Scope
+from bridge.wire.scopes import SCOPES, Scope
+from tests.contract.facade_rig import BIN, LIMIT_S, OWNER, Failed, Ground, nothing, until
 
-BIN = Path(sys.executable).parent
-LIMIT_S = 30.0  # the longest wait of a test, on two busy cores
-OWNER = "oOwner@im.wechat"
 TOOLS = {
     "note_owner": "notify:owner",
     "ask_owner": "notify:owner",
@@ -60,123 +53,6 @@ EVERY_CALL: dict[type[Request[Any]], Request[Any]] = {  # Any: replies differ
     facade.ThreadHistory: facade.ThreadHistory("code"),
     facade.ArtifactOffer: facade.ArtifactOffer("/etc/passwd", ""),
 }
-
-
-Json = dict[str, Any]  # Any: results, asserted field by field
-
-
-class Failed(Exception):
-    """An `isError` result; the text is what the model reads."""
-
-
-@dataclass
-class Host:
-    """A connected MCP host."""
-
-    session: ClientSession
-
-    async def __call__(self, tool: str, **arguments: object) -> Json:
-        with anyio.fail_after(LIMIT_S):
-            result = await self.session.call_tool(tool, arguments)
-        text = result.content[0].text  # type: ignore[union-attr]  # text only
-        if result.is_error:
-            raise Failed(text)
-        body: Json = result.structured_content or {}
-        assert json.loads(text) == body  # for hosts that read only text
-        return body
-
-
-@dataclass
-class Ground:
-    """A folder with a bridge in it, and how it is reached."""
-
-    folder: Path
-    env: dict[str, str]
-    unknown: str = ""  # a bubble with these words is lost on its way
-    sent: list[messages.OutboundSend] = field(default_factory=list)
-    changed: anyio.Event = field(default_factory=anyio.Event)
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "data" / "run" / "bridge.sock"
-
-    def allow(self, **scopes: Sequence[str]) -> None:
-        path = self.folder / "data" / FILE
-        lines = [
-            f"[{name}]\nscopes = {json.dumps(list(words))}\n" for name, words in scopes.items()
-        ]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text("".join(lines))
-        path.chmod(0o600)
-
-    @asynccontextmanager
-    async def host(self, client: str = "codex") -> AsyncIterator[Host]:
-        command = str(BIN / "ctb-mcp")
-        server = StdioServerParameters(command=command, args=["--client", client], env=self.env)
-        async with stdio_client(server) as streams, ClientSession(*streams) as session:
-            with anyio.fail_after(LIMIT_S):
-                await session.initialize()
-            yield Host(session)
-
-    @asynccontextmanager
-    async def agent(self, client: str) -> AsyncIterator[Peer]:
-        """An agent at the socket itself, past `ctb-mcp`."""
-        async with anyio.create_task_group() as tasks:
-            peer = await connect(self.socket, "facade", "i", _nothing, tasks)
-            await peer.call(facade.FacadeHello(client), LIMIT_S)
-            yield peer
-            peer.close()
-
-    @asynccontextmanager
-    async def bridge(self) -> AsyncIterator[None]:
-        """A bridge for the length of the block."""
-        command = [str(BIN / "ctb-bridge"), "run"]
-        async with await anyio.open_process(command, env=self.env, cwd=self.folder) as process:
-            try:
-                assert process.stdout is not None
-                with anyio.fail_after(LIMIT_S):
-                    assert b"ready" in await process.stdout.receive()
-                yield
-            finally:
-                process.terminate()
-
-    @asynccontextmanager
-    async def worker(self) -> AsyncIterator[Peer]:
-        """A worker with credentials, that sends nothing and keeps what it was told to send."""
-        async with anyio.create_task_group() as tasks:
-            peer = await connect(self.socket, "worker", "w1", self._serve, tasks)
-            hello = messages.ChannelHello("wechat", "bot", (OWNER,), 1)
-            await peer.call(hello, LIMIT_S)
-            yield peer
-            peer.close()
-
-    async def writes(self, peer: Peer, number: int, text: str, quote: str = "") -> None:
-        """A message of the owner, with a fresh context token."""
-        message = messages.Inbound(
-            f"mid:{number}",
-            OWNER,
-            context_token=f"ctx-{number}",
-            parts=(messages.Part("text", text),),
-            quote=messages.Quote(quote) if quote else None,
-        )
-        await peer.call(messages.InboundCommit("", "", 0, (message,)), LIMIT_S)
-
-    async def until_sent(self, words: str) -> messages.OutboundSend:
-        with anyio.fail_after(LIMIT_S):
-            while True:
-                found = [order for order in self.sent if words in order.text]
-                if found:
-                    return found[-1]
-                await self.changed.wait()
-
-    async def _serve(self, request: Any) -> Any:  # Any: requests and replies differ
-        if not isinstance(request, messages.OutboundSend):
-            return messages.Done()
-        self.sent.append(request)
-        self.changed.set()
-        self.changed = anyio.Event()
-        is_lost = bool(self.unknown) and self.unknown in request.text
-        return messages.SendReply("unknown" if is_lost else "sent", f"srv-{len(self.sent)}")
 
 
 @pytest.fixture
@@ -220,7 +96,7 @@ async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: G
     ground.allow(**{f"c{number}": [scope] for number, scope in enumerate(SCOPES)})
     async with ground.bridge(), anyio.create_task_group() as tasks:
         for number, scope in enumerate(SCOPES):
-            peer = await connect(ground.socket, "facade", "i", _nothing, tasks)
+            peer = await connect(ground.socket, "facade", "i", nothing, tasks)
             with pytest.raises(Refused, match="hello comes first"):
                 await peer.call(facade.ThreadList(), LIMIT_S)
             hello = Claim(f"c{number}")
@@ -281,12 +157,12 @@ async def test_receipts_say_what_became_of_a_note(ground: Ground) -> None:
             order = await ground.until_sent("first")
             assert order.text == "▸ Note from codex:\nfirst\n\nsecond"
             assert (order.to_user_id, order.context_token) == (OWNER, "ctx-1")
-            await _until(lambda: host("delivery_status", id=held["id"]), "unknown")
+            await until(lambda: host("delivery_status", id=held["id"]), "unknown")
             text = await host("note_owner", text="x" * 1_201)
             assert text["state"] == "refused" and "1,200" in text["message"]
             waits = await host("note_owner", text="third")
             assert waits["state"] == "queued" and waits["id"] != held["id"]
-        await _until(lambda: host("delivery_status", id=waits["id"]), "offline")
+        await until(lambda: host("delivery_status", id=waits["id"]), "offline")
 
 
 async def test_question_is_answered_by_quoting_it_and_by_its_code(ground: Ground) -> None:
@@ -303,7 +179,7 @@ async def test_question_is_answered_by_quoting_it_and_by_its_code(ground: Ground
         shown = await ground.until_sent("Which colour?")
         assert (await host("ask_result", id=asked["id"]))["state"] == "waiting"
         place = ground.sent.index(shown) + 1
-        await _until(lambda: host("delivery_status", id=asked["id"]), "delivered")
+        await until(lambda: host("delivery_status", id=asked["id"]), "delivered")
         await ground.writes(peer, 2, "2", quote=f"srv-{place}")
         await ground.until_sent("kept for codex")
         found = await host("ask_result", id=asked["id"])
@@ -316,7 +192,7 @@ async def test_question_is_answered_by_quoting_it_and_by_its_code(ground: Ground
         code = shown.text.rpartition("/deny ")[2]
         await ground.writes(peer, 3, f"/answer {code} with care")
         await ground.until_sent("kept for codex")
-        found = await _until(lambda: host("ask_result", id=later["id"]), "answered")
+        found = await until(lambda: host("ask_result", id=later["id"]), "answered")
         assert found["answer"] == "with care"
 
 
@@ -417,17 +293,3 @@ async def test_facade_ends_with_its_host_and_at_once_on_a_signal(ground: Ground)
             await process.stdout.receive()  # it is up and its reader waits for a line
             process.terminate()
             assert await process.wait() == -signal.SIGTERM
-
-
-async def _until(look: Callable[[], Awaitable[Json]], state: str) -> Json:
-    """Look again until it is so: nobody tells an agent."""
-    with anyio.fail_after(LIMIT_S):
-        while True:
-            found = await look()
-            if found["state"] == state:
-                return found
-            await anyio.sleep(0.02)
-
-
-async def _nothing(_request: object) -> object:
-    return messages.Done()
