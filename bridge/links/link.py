@@ -301,20 +301,22 @@ def _body(tool: str, reply: Reply) -> dict[str, Any]:  # Any: JSON
     result = reply.get("result")
     if not isinstance(result, dict):
         raise PeerFault(f"{tool}: not a tool result")
-    body, is_error = result.get("structuredContent"), result.get("isError") is True
-    if not isinstance(body, dict):
-        text = _first_text(result.get("content"))
-        try:
-            body = json.loads(text) if text else {}
-        except ValueError:
-            body = {"error": {"code": "", "message": text}} if is_error else None
-    if not isinstance(body, dict):
-        raise PeerFault(f"{tool}: the result is no JSON object")
-    error = body.get("error")
-    if is_error or isinstance(error, dict):
-        told = error if isinstance(error, dict) else {}
+    is_error = result.get("isError") is True
+    text = _first_text(result.get("content"))
+    try:  # SDKs set words of their own before the text of an error
+        body = json.loads(text[max(0, text.find("{")) :] if is_error else text or "{}")
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or not text:
+        # Second, because SDKs wrap a tool's text into one as {"result": "..."} (mcp 1.10 on).
+        body = result.get("structuredContent", body)
+    if is_error or (isinstance(body, dict) and isinstance(body.get("error"), dict)):
+        error = body.get("error") if isinstance(body, dict) else None
+        told = error if isinstance(error, dict) else {"message": text}
         said = str(told.get("message", ""))[:SAID_CHARS]
         raise ToolError(tool, str(told.get("code", "")), said)
+    if not isinstance(body, dict):
+        raise PeerFault(f"{tool}: the result is no JSON object")
     return body
 
 

@@ -30,7 +30,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.turns import Accepted
+from bridge.core.turns import Accepted, HeadMoved
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import Link, ToolError
 from tests.fakes.controller import transcript
@@ -108,6 +108,29 @@ async def test_turn_is_started_found_waited_for_and_released(tmp_path: Path) -> 
         assert lock is not None
         await controller.release(TURN.thread, lock)
         assert not (await controller.status(TURN.thread)).is_active
+
+
+@pytest.mark.parametrize("form", ["text", "wrapped", "worded", "structured"])
+async def test_controller_of_somebody_else_is_understood(tmp_path: Path, form: str) -> None:
+    """controller-contract 1: whole numbers as ids, no argument but those, results in each form."""
+    command = [sys.executable, "-m", "tests.fakes.strict", form]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    controller = Controller(command, env, tmp_path / "stderr.log", "ctb-private", NO_READER)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await until_up(controller)
+        with anyio.fail_after(LIMIT_S):
+            assert (await controller.status(TURN.thread)).head == "head-0"
+            accepted = await controller.start(TURN)
+            assert isinstance(accepted, Accepted) and accepted.lock == "lock-1"
+            run = await controller.result(await controller.wait(accepted.run, accepted.seq))
+            assert (run.status, run.result) == ("completed", "echo: 你好 😀")
+            await controller.acknowledge(run.id)
+            await controller.close_run(run.id)
+            await controller.release(TURN.thread, accepted.lock)
+            moved = await controller.start(replace(TURN, expected_head="head-1"))
+            assert isinstance(moved, HeadMoved)
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(("modes", "images"), [(("sessions",), ["/data/a.png"]), ((), [])])

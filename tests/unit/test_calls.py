@@ -43,14 +43,25 @@ async def test_each_call_gets_its_own_reply_whatever_their_order() -> None:
     assert found == {name: {"name": name, "arguments": {"of": name}} for name in ("one", "two")}
 
 
+async def test_ids_are_numbers_of_31_bits_that_the_session_never_uses() -> None:
+    """A controller written by hand may read a request's id as a plain number."""
+    pipe = Pipe()
+    with anyio.move_on_after(0.05):
+        await Calls(pipe.send).call("cross_thread_status", {})
+    assert type(pipe.lines[0]["id"]) is int
+    assert 1_000_000 < pipe.lines[0]["id"] < 2**31
+
+
 @pytest.mark.parametrize(
     "line",
     [
         b'{"jsonrpc":"2.0","id":1,"result":{}}',
         b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}',
-        b'{"jsonrpc":"2.0","id":7,"result":{"text":"call-1"}}',
-        b"a stray print of call-1",
-        b"[" * 100_000 + b'"call-1"',
+        b'{"jsonrpc":"2.0","id":7,"result":{"id":1000000000}}',
+        b'{"jsonrpc":"2.0","id":"1000000000","method":"ping"}',
+        b'{"jsonrpc":"2.0","id":1000000000,"method":"ping"}',
+        b'a stray print of "id":1000000000',
+        b"[" * 100_000 + b'"id"',
     ],
 )
 async def test_what_is_no_reply_to_a_call_is_left_to_the_session(line: bytes) -> None:
@@ -60,7 +71,7 @@ async def test_what_is_no_reply_to_a_call_is_left_to_the_session(line: bytes) ->
 
 async def test_a_late_reply_is_dropped() -> None:
     """It is for a call, so the session must not see it; nobody waits for it any more."""
-    assert Calls(Pipe().send).take(b'{"jsonrpc":"2.0","id":"call-9","result":{}}')
+    assert Calls(Pipe().send).take(b'{"jsonrpc":"2.0","id":1000000009,"result":{}}')
 
 
 async def test_an_abandoned_call_is_cancelled_at_the_controller() -> None:
