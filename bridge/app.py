@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.abc import SocketListener
+from anyio.abc import SocketListener, TaskStatus
 
 from bridge.core.model import StoreFault
 from bridge.settings import Settings
@@ -155,7 +155,7 @@ class _Bridge:
 
         async with anyio.create_task_group() as sending:
             ending = anyio.Event()
-            sending.start_soon(_signals, ending)
+            await sending.start(_signals, ending)  # from `ready` on, a signal ends in order
             sending.start_soon(serve, listener, answer, worker.detach)
             sending.start_soon(channel.keep_sending)
             async with anyio.create_task_group() as working:
@@ -184,14 +184,14 @@ class _Bridge:
 
         desk = SafeDesk(why)
         _log.error("bridge.safe_mode", why=why)
-        self._say(f"safe mode: {why}. Nothing is fetched, run or sent; see  ctb-bridge status")
 
         async def answer(_peer: Peer, request: Any) -> Any:  # Any: requests and replies differ
             return await desk.answer(request)
 
         async with anyio.create_task_group() as tasks:
             ending = anyio.Event()
-            tasks.start_soon(_signals, ending)
+            await tasks.start(_signals, ending)
+            self._say(f"safe mode: {why}. Nothing is fetched, run or sent; see  ctb-bridge status")
             tasks.start_soon(serve, listener, answer, lambda _peer: None)
             await ending.wait()
             tasks.cancel_scope.cancel()
@@ -205,9 +205,10 @@ async def _keep_beside(controller: Controller, worker: WorkerLink) -> None:
     await controller.keep()
 
 
-async def _signals(ending: anyio.Event) -> None:
-    """The first signal ends in order, the second at once."""
+async def _signals(ending: anyio.Event, *, task_status: TaskStatus[None]) -> None:
+    """The first signal ends in order, the second at once. Started once they are caught."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+        task_status.started()
         async for number in received:
             if ending.is_set():
                 os._exit(128 + number)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import Process, TaskStatus
 
 from bridge.ask import NotRunning, ask
 from bridge.wire import messages, place
@@ -66,7 +66,6 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     try:
         for name in ("local", "logs"):
             place.private_folder(folder / name)
-        print(_first_line(plan), flush=True)
         return anyio.run(_demo, plan)
     except place.PlaceFault as fault:
         print(f"ctb-bridge: {fault}", file=sys.stderr)
@@ -98,20 +97,36 @@ def _first_line(plan: _Plan) -> str:
 
 
 async def _demo(plan: _Plan) -> int:
+    """All of it; a signal is caught before anything is started that it could leave behind."""
+    code = 0
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_signals, tasks.cancel_scope)
+        print(_first_line(plan), flush=True)
+        code = await _played(plan)
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _signals(all_of_it: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+        task_status.started()
+        async for _ in received:
+            all_of_it.cancel()
+
+
+async def _played(plan: _Plan) -> int:
     simulator = Simulator()
     async with simulator.serve() as url:
         env = _environment(plan, simulator, url)
         _log_in(plan, simulator)
         processes: dict[str, Process] = {}
-        code = 0
         try:
             for name in ("bridge", "channel"):
                 processes[name] = await _start(name, env, plan)
-            code = await _converse(plan, simulator, processes)
+            return await _converse(plan, simulator, processes)
         finally:
             with anyio.CancelScope(shield=True):
                 await leave(plan.socket, processes)
-    return code
 
 
 async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, Process]) -> int:
@@ -125,12 +140,6 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
             code = 1
             tasks.cancel_scope.cancel()
 
-        async def signals() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as got:
-                async for _ in got:
-                    tasks.cancel_scope.cancel()
-
-        tasks.start_soon(signals)
         for name, process in processes.items():
             tasks.start_soon(watch, name, process)
         with anyio.move_on_after(UP_DEADLINE_S) as starting:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from bridge.wire import log
 from bridge.wire.codec import METHOD_NOT_FOUND
@@ -66,14 +66,15 @@ async def run_worker(settings: Settings, say: Callable[[str], None]) -> int:
     """Work until SIGTERM, Ctrl-C or the end of the terminal; the exit code."""
     worker = Worker(settings, say)
 
-    async def stop_at_signals() -> None:
+    async def stop_at_signals(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
             async for number in signals:
                 _log.info("worker.signal", name=number.name)
                 worker.stop()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(stop_at_signals)
+        await tasks.start(stop_at_signals)
         code = await worker.run()
         tasks.cancel_scope.cancel()
     return code

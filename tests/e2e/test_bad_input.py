@@ -113,6 +113,15 @@ async def test_a_second_bridge_and_a_second_worker_leave_the_first_alone(chat: H
     await chat.phone.asks("still there?", "echo: still there?")
 
 
+async def test_a_bridge_that_says_ready_can_be_ended_in_that_instant(house: House) -> None:
+    """Design 8: exit code 0 from the first word on, and nothing is left."""
+    bridge = house.opens("ctb-bridge", "run")
+    await bridge.expects("ready")
+    bridge.signals(signal.SIGTERM)
+    assert await bridge.ends() == 0
+    assert not (house.data / "run" / "bridge.sock").exists()
+
+
 async def test_a_socket_left_over_by_a_kill_is_no_obstacle(house: House) -> None:
     """Card, bad input."""
     bridge, _ = await house.moves_in()

@@ -80,6 +80,19 @@ async def test_leaving_in_the_middle_of_a_turn_ends_everything_and_leaves_nothin
     assert "Traceback" not in demo.shown
 
 
+@pytest.mark.parametrize("leave", [_ctrl_c, _sigterm, _hang_up])
+async def test_leaving_right_after_the_first_line_leaves_nothing(
+    house: House, leave: Leave
+) -> None:
+    """Card, item 3: the line says how to leave, so from it on that works."""
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo")
+    await demo.expects("Leave with")
+    assert await leave(demo) == 0
+    await house.is_empty(within_s=LEAVE_S)
+    assert list((house.folder / "tmp").iterdir()) == []
+    assert "Traceback" not in demo.shown
+
+
 async def test_a_demo_on_the_same_data_goes_on_where_the_last_one_ended(house: House) -> None:
     """Ours: `--data` keeps the state; the thread in use and its name are still there."""
     data = str(house.folder / "kept")
