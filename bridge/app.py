@@ -58,10 +58,11 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
 
 def prepare(settings: Settings) -> None:
     """Our folders, 0700, and the log; raises PlaceFault."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    place.check_socket_path(settings.socket)
+    place.folder(settings.data_dir)
     for name in FOLDERS:
         place.private_folder(settings.data_dir / name)
-    place.private_folder(settings.socket.parent)
+    place.socket_folder(settings.socket)
     log.setup("bridge", settings.log_file, settings.log_level)
 
 

@@ -100,7 +100,7 @@ def mark(path: Path) -> FileMark:
         found = path.lstat()
     except OSError:
         return FileMark()
-    return FileMark(found.st_ino, found.st_mtime_ns, found.st_size)
+    return FileMark(found.st_ino, found.st_ctime_ns, found.st_size)  # ctime: a chmod counts
 
 
 def _text(path: Path, body: dict[str, Json], name: str, default: str | None = None) -> str:

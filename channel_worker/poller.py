@@ -32,6 +32,7 @@ STORAGE_RETRY_S = (0.5, 1.0, 2.0, 5.0)  # the bridge could not write: a full dis
 REFUSED_RETRY_S = 30.0  # the bridge does not take this account; a login may change that
 HELD_S = 5.0  # a doubted token whose poll is held this long is good
 CRASH_PAUSE_S = 2.0
+UNUSABLE = "unusable"  # code of no_credentials: there is a file, and its fault was said
 
 _log = log.get("poller")
 
@@ -101,15 +102,19 @@ class Poller:
         self._may_poll = poll
         self.nudge()
 
-    def log_in(self, login: Login | None) -> None:
-        """From now on this login, or none. A batch of the one before is kept."""
+    def log_in(self, login: Login | None, *, is_told: bool = False) -> None:
+        """From now on this login, or none. A batch of the one before is kept.
+
+        `is_told`: the terminal knows already why there is none.
+        """
         self._end_poll()
         self._login = login
         self._trouble = Trouble(self._patience)
         self._hold_s = self._standard_hold_s
         self._must_notify = True
         self._not_before = 0.0
-        self._set_state("no_credentials" if login is None else "polling", "")
+        code = UNUSABLE if is_told else ""
+        self._set_state("no_credentials" if login is None else "polling", code)
         self.nudge()
 
     def check_again(self) -> None:
@@ -291,7 +296,7 @@ class Poller:
         self._state = ChannelState(condition, _now_ms(), code)
         _log.info("channel.state", condition=condition, code=code)
         sentence = _SENTENCES.get(condition)
-        if sentence:
+        if sentence and code != UNUSABLE:
             self._say(sentence.format(code=code))
 
     async def _tell_state(self, peer: Peer) -> None:

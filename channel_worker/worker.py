@@ -198,6 +198,7 @@ class Worker:
 
     async def _log_in(self) -> None:
         """Use the credentials as they are now; a file that cannot be trusted changes nothing."""
+        is_told = False
         try:
             found = credentials.load(self._settings)
             if found and self._login and found == self._login.credentials:
@@ -210,10 +211,10 @@ class Worker:
             if str(fault) != self._fault:
                 self._say(str(fault))
             self._fault = str(fault)
-            login = None
+            login, is_told = None, True
         if login or not self._login:
             old, self._login = self._login, login
-            self._poller.log_in(login)
+            self._poller.log_in(login, is_told=is_told)
             self._typing.forget()
             if old:
                 with anyio.move_on_after(STOP_SENDS_S):

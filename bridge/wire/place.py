@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path less its NUL
+SOCKET_EXAMPLE = "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
 
 
 class PlaceFault(Exception):
@@ -35,6 +36,29 @@ class HeldLock:
 
     def release(self) -> None:
         os.close(self.fd)
+
+
+def folder(path: Path) -> Path:
+    """Make `path` where there is none; whoever may look into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise PlaceFault(f"{path} is in the way: it must be a folder") from None
+    except OSError as failed:
+        raise PlaceFault(f"{path} cannot be made: {failed.strerror}") from failed
+    return path
+
+
+def socket_folder(socket: Path) -> Path:
+    """The folder of our socket, private; a path that the kernel would cut is refused first."""
+    check_socket_path(socket)
+    try:
+        return private_folder(socket.parent)
+    except PlaceFault as fault:  # its own next step would close a folder like /tmp to everybody
+        raise PlaceFault(
+            f"{str(fault).partition(':')[0]}: set CTB_SOCKET to a path in a folder of its own, "
+            f"{SOCKET_EXAMPLE}"
+        ) from fault
 
 
 def private_folder(path: Path) -> Path:
@@ -134,10 +158,11 @@ def read_private(path: Path, limit_bytes: int) -> bytes:
     except OSError as failed:
         why = "is a symbolic link" if failed.errno == errno.ELOOP else failed.strerror
         raise PlaceFault(f"{path} cannot be read: {why}") from failed
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):  # before `fdopen`, which raises at a folder
+        os.close(fd)
+        raise PlaceFault(f"{path} is not a regular file")
     with os.fdopen(fd, "rb") as source:
-        found = os.fstat(source.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise PlaceFault(f"{path} is not a regular file")
         if found.st_uid != os.geteuid():
             raise PlaceFault(f"{path} belongs to another user")
         if found.st_mode & 0o077:
@@ -164,5 +189,5 @@ def check_socket_path(path: Path) -> None:
         raise PlaceFault(
             f"the socket path is {length} bytes long, the system allows "
             f"{MAX_SOCKET_PATH_BYTES}: set CTB_SOCKET to a shorter one, "
-            "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
+            f"{SOCKET_EXAMPLE}"
         )

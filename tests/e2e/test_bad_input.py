@@ -61,6 +61,37 @@ async def test_a_socket_path_that_is_too_long_is_one_sentence(house: House) -> N
     terminal = house.opens("ctb-bridge", "run", CTB_SOCKET=f"/tmp/{'x' * 110}/bridge.sock")
     assert await terminal.ends() == WRONG_USE
     assert "CTB_SOCKET=" in terminal.shown and "bytes" in terminal.shown
+    assert not house.data.exists()
+
+
+async def test_a_socket_in_a_shared_folder_asks_for_another_path(house: House) -> None:
+    """Threat-model R13, R15: nobody is told to close /tmp, or their home, to everybody."""
+    house.folder.chmod(0o755)
+    terminal = house.opens("ctb-bridge", "run", CTB_SOCKET=str(house.folder / "bridge.sock"))
+    assert await terminal.ends() == WRONG_USE
+    assert "CTB_SOCKET=" in terminal.shown and "chmod" not in terminal.shown
+
+
+@pytest.mark.parametrize("command", ["ctb-bridge", "ctb-channel"])
+async def test_a_data_folder_that_cannot_be_made_is_one_sentence(
+    house: House, command: str
+) -> None:
+    """Design 8: exit code 2, no traceback."""
+    terminal = house.opens(command, "run", CTB_DATA_DIR="/dev/null/data")
+    assert await terminal.ends() == WRONG_USE
+    assert "cannot be made" in terminal.shown and len(_lines(terminal)) == 1
+
+
+async def test_closing_the_credential_file_to_others_is_all_that_is_needed(house: House) -> None:
+    """Threat-model R17: the sentence names one command, and that one helps."""
+    house.log_in()
+    house.credentials.chmod(0o644)
+    house.opens("ctb-bridge", "run")
+    worker = house.opens("ctb-channel", "run")
+    await worker.expects("chmod 600")
+    house.credentials.chmod(0o600)
+    await house.phone.asks("/help", "Commands:")
+    assert "login needed" not in worker.shown
 
 
 # ---- credentials ---------------------------------------------------------

@@ -72,14 +72,15 @@ def test_file_up_to_the_limit_is_read(tmp_path: Path, size: int) -> None:
     assert len(place.read_private(tmp_path / "f", 10)) == size
 
 
-def test_file_that_is_too_large_wide_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_too_large_wide_a_link_a_pipe_or_a_folder_is_refused(tmp_path: Path) -> None:
     """F73, R17: nothing blocks, nothing is read."""
     place.write_private(tmp_path / "large", b"x" * 11)
     place.write_private(tmp_path / "wide", b"x")
     (tmp_path / "wide").chmod(0o640)
     (tmp_path / "link").symlink_to(tmp_path / "large")
+    (tmp_path / "folder").mkdir(mode=0o700)
     os.mkfifo(tmp_path / "pipe", 0o600)
-    for name in ("large", "wide", "link", "pipe"):
+    for name in ("large", "wide", "link", "pipe", "folder"):
         with pytest.raises(PlaceFault):
             place.read_private(tmp_path / name, 10)
     with pytest.raises(FileNotFoundError):
