@@ -356,7 +356,10 @@ async def empty_gateway(launcher: Launcher, conditions: Conditions) -> AsyncIter
     """A rig in which nothing runs yet but the simulator."""
     world = World(gives_again=conditions.gives_again, drops_copies=conditions.drops_copies)
     simulator = Simulator(world)
-    with tempfile.TemporaryDirectory(prefix="ctb") as name:  # short: a socket lies in it
+    with tempfile.TemporaryDirectory(
+        prefix="ctb",  # short: a socket lies in it
+        ignore_cleanup_errors=True,  # a controller may outlive its killed bridge, and write
+    ) as name:
         async with simulator.serve():
             rig = Rig(Path(name), simulator, conditions, launcher)
             (rig.folder / "data").mkdir()
