@@ -86,9 +86,8 @@ def show_env(owner_user_id: str) -> None:
 @click.option("--admin-port", default=-1, help="Serve the admin API for tests; 0: a free port.")
 @click.option(
     "--scenario",
-    type=click.Choice(["friendly", "silent", "strict"]),
     default="friendly",
-    help="How the server begins and behaves: docs/simulator.md.",
+    help="How the server begins: a name of docs/simulator.md, or a .toml file of yours.",
 )
 @click.option("--consume", is_flag=True, help="An unread reply is not delivered again.")
 def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
@@ -96,12 +95,13 @@ def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
     import anyio
 
     from bridge.wire import env
-    from channel_worker.simulator.command import run_simulator
+    from channel_worker.simulator.command import PortTaken, run_simulator
+    from channel_worker.simulator.scenarios import NoScenario
 
     try:
         lang = env.read().lang()
         anyio.run(run_simulator, port, admin_port, scenario, consume, lang)
-    except env.WrongSetting as wrong:
+    except (env.WrongSetting, PortTaken, NoScenario) as wrong:
         _fail(str(wrong), WRONG_USE)
     except KeyboardInterrupt:
         sys.exit(0)

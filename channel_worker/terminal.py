@@ -24,6 +24,8 @@ _held = bytearray()
 
 def show(text: str, end: str = "\n") -> None:
     """Text on the terminal, at once; one that is gone is no reason to stop (F75)."""
+    if sys.stdout is None:  # closed before we began
+        return
     try:
         sys.stdout.write(text + end)
         sys.stdout.flush()
@@ -54,9 +56,19 @@ class LoginTerminal:
         return await read_line()
 
 
+def has_person() -> bool:
+    """Whether somebody sits there, to read and to type."""
+    if sys.stdin is None or sys.stdout is None:
+        return False
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 async def read_line(stream: TextIO | None = None) -> str | None:
-    """The next line without its end; None when the input has ended."""
-    fd = (stream or sys.stdin).fileno()
+    """The next line without its end; None when the input has ended, or never was."""
+    source = stream or sys.stdin
+    if source is None:
+        return None
+    fd = source.fileno()
     while b"\n" not in _held:
         try:
             await anyio.wait_readable(fd)
@@ -73,10 +85,10 @@ async def read_line(stream: TextIO | None = None) -> str | None:
     return line.decode(errors="replace").removesuffix("\r")
 
 
-def width_of_terminal(stream: TextIO) -> int:
+def width_of_terminal(stream: TextIO | None) -> int:
     """Columns; 80 where it is no terminal."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns if stream else 80
     except (OSError, ValueError):
         return shutil.get_terminal_size((80, 24)).columns
 

@@ -14,20 +14,16 @@ from starlette.routing import Route
 
 from channel_worker.simulator.server import Simulator
 
-SETTABLE = (
-    "hold_s", "gives_again", "drops_copies", "send_limit", "least_pause_s", "batch_size",
-    "clock_skew_s", "digits", "redirect_host", "bot_id", "owner_id", "gives_upload_param",
-)  # fmt: skip
-
 
 def app(simulator: Simulator) -> Starlette:
-    """The routes: POST say, post, put, fail, set, login, expire; GET sent, calls, credentials."""
+    """POST say, post, put, repeat, fail, set, login, expire; GET sent, calls, credentials."""
     desk = _Desk(simulator)
     return Starlette(
         routes=[
             Route("/say", desk.say, methods=["POST"]),
             Route("/post", desk.post, methods=["POST"]),
             Route("/put", desk.put, methods=["POST"]),
+            Route("/repeat", desk.repeat, methods=["POST"]),
             Route("/fail", desk.fail, methods=["POST"]),
             Route("/set", desk.set, methods=["POST"]),
             Route("/login", desk.login, methods=["POST"]),
@@ -59,21 +55,25 @@ class _Desk:
         self._world.put(await request.json())
         return JSONResponse({})
 
+    async def repeat(self, request: Request) -> Response:
+        """`{"number"?: 1}`: the message so far from the end comes again, with another token."""
+        self._world.repeat((await request.json()).get("number", 1))
+        return JSONResponse({})
+
     async def fail(self, request: Request) -> Response:
         """`{"endpoint": "sendmessage", "kind": "ret", "code": -2, "times": 3}`"""
-        body = await request.json()
-        if "body" in body:
-            body["body"] = body["body"].encode()
-        self._simulator.fail(body.pop("endpoint"), body.pop("kind"), **body)
+        try:
+            self._simulator.fail(**await request.json())
+        except (ValueError, TypeError) as wrong:
+            return JSONResponse({"error": str(wrong)}, 400)
         return JSONResponse({})
 
     async def set(self, request: Request) -> Response:
         """Attributes of the world, by name."""
-        for name, value in (await request.json()).items():
-            if name not in SETTABLE:
-                return JSONResponse({"error": f"cannot set {name}"}, 400)
-            setattr(self._world, name, value)
-        self._world.wake()
+        try:
+            self._world.change(await request.json())
+        except (ValueError, TypeError) as wrong:
+            return JSONResponse({"error": str(wrong)}, 400)
         return JSONResponse({})
 
     async def login(self, request: Request) -> Response:

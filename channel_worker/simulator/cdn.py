@@ -89,7 +89,7 @@ class _Place:
         fault = self._world.next_fault("cdn_upload")
         if fault:
             return Response(status_code=fault.code, headers={"x-error-message": fault.message})
-        promised = self._world.uploads.get(request.query_params["encrypted_query_param"])
+        promised = self._world.uploads.get(request.query_params.get("encrypted_query_param", ""))
         content = await request.body()
         if promised is None or promised["filekey"] != request.query_params.get("filekey"):
             return Response(status_code=400, headers={"x-error-message": "unknown upload"})

@@ -34,7 +34,7 @@ async def run_phone(
     lang: str = "en",
 ) -> None:
     """Show what the bot sends, post what is typed; ends with the end of the input."""
-    draw = _above_prompt if sys.stdin.isatty() and sys.stdout.isatty() else show
+    draw = _above_prompt if terminal.has_person() else show
     if draw is _above_prompt:
         draw("")
     async with anyio.create_task_group() as tasks:

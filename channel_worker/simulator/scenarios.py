@@ -1,42 +1,85 @@
-"""How a simulated server begins: what waits for the bot, and how a login goes."""
+"""How a simulated server begins: one small file for each scenario, ours or the caller's.
+
+A file is TOML. All of it may be left out:
+
+    login = ["wait", "scaned", "confirmed"]     the script of every code that has none
+    [set]         values of the world, as `POST /set` of the admin API takes them;
+                  `send_limit` is ten unless it is set
+    [[message]]   what waits for the bot: `text`, `voice`, `file` with `content`,
+                  `picture = true`, or `again = 1`: the newest message comes again
+    [[fail]]      what goes wrong, as `POST /fail` takes it
+"""
 
 from __future__ import annotations
 
 import struct
+import tomllib
 import zlib
-from collections.abc import Callable
+from pathlib import Path
 
 from channel_worker.simulator import cdn
 from channel_worker.simulator.server import Simulator
+from channel_worker.simulator.world import SEND_LIMIT, Json
 
-LOGIN = ("wait", "scaned", "confirmed")
-
-
-def friendly(simulator: Simulator) -> None:
-    """Logins confirm themselves; one text and one picture wait."""
-    simulator.world.standard_login = LOGIN
-    simulator.world.say("hello")
-    simulator.world.post([cdn.picture_item(simulator, small_png())])
+FOLDER = Path(__file__).with_name("scenario_files")
+ENDING = ".toml"
+SILK = b"\x02#!SILK_V3"  # how a voice message of WeChat begins
+PARTS = ("login", "set", "message", "fail")
 
 
-def silent(simulator: Simulator) -> None:
-    """Logins confirm themselves; nobody has written yet."""
-    simulator.world.standard_login = LOGIN
+class NoScenario(Exception):
+    """There is none of this name, or it cannot be played; the text is for the terminal."""
 
 
-def strict(simulator: Simulator) -> None:
-    """Ten sends for each message, copies are shown, unread replies are gone."""
-    silent(simulator)
-    simulator.world.send_limit = 10
-    simulator.world.drops_copies = False
-    simulator.world.gives_again = False
+def names() -> list[str]:
+    """The scenarios that come along."""
+    return sorted(path.stem for path in FOLDER.glob(f"*{ENDING}"))
 
 
-SCENARIOS: dict[str, Callable[[Simulator], None]] = {
-    "friendly": friendly,
-    "silent": silent,
-    "strict": strict,
-}
+def play(simulator: Simulator, name: str) -> None:
+    """Let the server begin as a scenario of ours says, or a file; raises NoScenario."""
+    path = Path(name) if name.endswith(ENDING) else FOLDER / f"{name}{ENDING}"
+    if path.parent == FOLDER and name not in names():
+        listed = ", ".join(names())
+        raise NoScenario(f"no scenario {name!r}: there are {listed}, and files that end in .toml")
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        _begin(simulator, found)
+    except OSError as failed:
+        raise NoScenario(f"the scenario {name} cannot be read: {failed.strerror}") from failed
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as wrong:
+        raise NoScenario(f"the scenario {name} cannot be played: {wrong}") from wrong
+
+
+def _begin(simulator: Simulator, scenario: Json) -> None:
+    odd = [part for part in scenario if part not in PARTS]
+    if odd:
+        raise ValueError(f"{odd[0]!r} is not one of {', '.join(PARTS)}")
+    world = simulator.world
+    world.standard_login = tuple(scenario.get("login", ()))
+    world.send_limit = SEND_LIMIT
+    world.change(scenario.get("set", {}))
+    for message in scenario.get("message", []):
+        _post(simulator, dict(message))
+    for fault in scenario.get("fail", []):
+        simulator.fail(**fault)
+
+
+def _post(simulator: Simulator, message: Json) -> None:
+    world = simulator.world
+    match message:
+        case {"text": str(text)}:
+            world.say(text)
+        case {"voice": str(text)}:
+            world.post([cdn.voice_item(simulator, SILK, text)])
+        case {"file": str(name), "content": str(content)}:
+            world.post([cdn.file_item(simulator, name, content.encode())])
+        case {"picture": True}:
+            world.post([cdn.picture_item(simulator, small_png())])
+        case {"again": int(number)}:
+            world.repeat(number)
+        case _:
+            raise ValueError(f"what is the message {message}?")
 
 
 def small_png() -> bytes:

@@ -19,6 +19,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from typing import get_args
 
 import anyio
 import anyio.lowlevel
@@ -27,7 +28,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channel_worker.simulator import cdn, qr_login
 from channel_worker.simulator.world import Fault, FaultKind, Json, World
@@ -36,6 +37,7 @@ HANG_S = 3600.0  # "never", for one test
 CUT_PAUSE_S = 0.01  # so that the half before a cut is on its way
 APP_HEADERS = ("ilink-app-id", "ilink-app-clientversion")
 STALE = {"errcode": -14, "errmsg": "session timeout"}
+INVALID = {"ret": -1, "errmsg": "invalid arguments"}
 
 
 class Simulator:
@@ -44,7 +46,7 @@ class Simulator:
     def __init__(self, world: World | None = None) -> None:
         self.world = world or World()
         self.base_url = ""
-        self.app = _with_cut(Starlette(routes=self._routes()))
+        self.app = self._dated(Starlette(routes=self._routes()))
 
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator[str]:
@@ -64,6 +66,10 @@ class Simulator:
 
     def fail(self, endpoint: str, kind: FaultKind, **fields: Json) -> None:
         """The next call of this endpoint goes wrong: `fail("sendmessage", "ret", code=-2)`."""
+        if kind not in get_args(FaultKind):
+            raise ValueError(f"{kind!r} is not one of {', '.join(get_args(FaultKind))}")
+        if isinstance(fields.get("body"), str):
+            fields["body"] = fields["body"].encode()
         self.world.faults[endpoint].append(Fault(kind, **fields))
 
     def expire_token(self) -> None:
@@ -101,7 +107,7 @@ class Simulator:
         self, name: str, handle: Callable[[Request, Json], Awaitable[Json]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def serve_one(request: Request) -> Response:
-            body = await request.json()
+            body = _object_of(await request.body())
             self.world.record(name, dict(request.headers), body)
             fault = self.world.next_fault(name)
             if fault is None:
@@ -113,6 +119,8 @@ class Simulator:
     async def _checked(
         self, request: Request, body: Json, handle: Callable[[Request, Json], Awaitable[Json]]
     ) -> Json:
+        if not isinstance(body, dict):
+            return INVALID
         headers = request.headers
         is_known = headers.get("authorization") == f"Bearer {self.world.token}"
         is_ours = headers.get("authorizationtype") == "ilink_bot_token" and all(
@@ -197,12 +205,30 @@ class Simulator:
         return {"ret": 0}
 
     def reply(self, body: Json) -> Response:
-        """A JSON answer with the Date of the world's clock."""
+        """A JSON answer."""
         return self._raw(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
     def _raw(self, body: bytes, status: int = 200) -> Response:
-        date = formatdate(self.world.now(), usegmt=True)
-        return Response(body, status, {"date": date}, media_type="application/json")
+        return Response(body, status, media_type="application/json")
+
+    def _dated(self, app: ASGIApp) -> ASGIApp:
+        """Give each reply the Date of the world's clock, each request a way to be cut."""
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            cycle = getattr(send, "__self__", None)  # uvicorn's, which knows the transport
+            transport = getattr(cycle, "transport", None)
+            scope["cut"] = transport.abort if transport else lambda: None
+
+            async def dated(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    date = formatdate(self.world.now(), usegmt=True).encode()
+                    message["headers"] = [*message["headers"], (b"date", date)]
+                await send(message)
+
+            with contextlib.suppress(ConnectionCut, ClientDisconnect):
+                await app(scope, receive, dated)
+
+        return wrapped
 
 
 class ConnectionCut(Exception):
@@ -291,17 +317,13 @@ class _Slow(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
-def _with_cut(app: ASGIApp) -> ASGIApp:
-    """Give each request a way to reset its connection, and silence after that."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        cycle = getattr(send, "__self__", None)  # uvicorn's, which knows the transport
-        transport = getattr(cycle, "transport", None)
-        scope["cut"] = transport.abort if transport else lambda: None
-        with contextlib.suppress(ConnectionCut, ClientDisconnect):
-            await app(scope, receive, send)
-
-    return wrapped
+def _object_of(body: bytes) -> Json:
+    """The JSON object that was posted; None for anything else."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def _until_gone(request: Request, scope: anyio.CancelScope) -> None:

@@ -5,6 +5,7 @@
 :quote N TEXT       TEXT quotes the bot's N-th message from the end, by its id alone
 :as USER TEXT       somebody else writes
 :group ID TEXT      the owner writes in a group
+:again N            the N-th message from the end comes once more, under another token
 :clock +25h         the server's clock goes on: s, m, h or d
 """
 
@@ -16,13 +17,13 @@ from pathlib import Path
 
 from bridge.wire.filetype import HEAD_BYTES, type_of
 from channel_worker.simulator import cdn
+from channel_worker.simulator.scenarios import SILK
 from channel_worker.simulator.server import Simulator
 
-SILK = b"\x02#!SILK_V3"  # how a voice message of WeChat begins
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 HELP = (
     "lines of their own: :file PATH  :voice TEXT  :quote N TEXT  :as USER TEXT  "
-    ":group ID TEXT  :clock +25h"
+    ":group ID TEXT  :again N  :clock +25h"
 )
 
 
@@ -75,6 +76,10 @@ def _group(simulator: Simulator, rest: str) -> None:
     simulator.world.say(text, group_id=group)
 
 
+def _again(simulator: Simulator, rest: str) -> None:
+    simulator.world.repeat(int(rest or "1"))
+
+
 def _clock(simulator: Simulator, rest: str) -> None:
     found = re.fullmatch(r"([+-]?\d{1,9})([smhd])", rest)
     if found is None:
@@ -89,5 +94,6 @@ _VERBS: dict[str, Callable[[Simulator, str], None]] = {
     "quote": _quote,
     "as": _as,
     "group": _group,
+    "again": _again,
     "clock": _clock,
 }

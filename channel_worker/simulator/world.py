@@ -21,6 +21,11 @@ FIRST_MESSAGE_ID = 7497484083968569736  # above 2**53, as on the wire
 TRANSCRIPT_LENGTH = 20_000
 WINDOW_S = 24 * 3600  # replies are taken for a day after a person's message
 TEXT_LIMIT_CHARS = 7000  # 5,000 passed and 7,337 failed in the reports
+SEND_LIMIT = 10  # bot messages after each message of a person, `ilink-protocol` 6.4
+SETTABLE = (
+    "hold_s", "gives_again", "drops_copies", "send_limit", "least_pause_s", "batch_size",
+    "clock_skew_s", "digits", "redirect_host", "bot_id", "owner_id", "gives_upload_param",
+)  # fmt: skip
 
 Json = Any  # Any: the body of a made-up message, written as it goes over the wire
 FaultKind = Literal[
@@ -83,6 +88,10 @@ def _first_id() -> int:
     return FIRST_MESSAGE_ID + time.time_ns() // 1_000_000
 
 
+def _new_context_token() -> str:
+    return f"ctx-{secrets.token_hex(24)}"
+
+
 @dataclass(slots=True)
 class World:
     """The state of the simulated service."""
@@ -110,7 +119,8 @@ class World:
     login_script: deque[str] = field(default_factory=deque)
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _handed: int = 0
-    _context: dict[str, tuple[str, float]] = field(default_factory=dict)  # token, since when
+    _wrote: dict[str, float] = field(default_factory=dict)  # when each person wrote last
+    _given: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # tokens
     _sent_since: dict[str, int] = field(default_factory=dict)
     _by_client_id: dict[str, str] = field(default_factory=dict)
     _next_id: int = field(default_factory=_first_id)
@@ -122,6 +132,18 @@ class World:
     def now(self) -> float:
         """The service's clock: epoch seconds."""
         return time.time() + self.clock_skew_s
+
+    def change(self, values: Json) -> None:
+        """Set attributes by name; raises ValueError for one that is not for others."""
+        for name, value in values.items():
+            if name not in SETTABLE:
+                raise ValueError(f"cannot set {name}")
+            before = getattr(self, name)
+            if not isinstance(value, (int, float) if type(before) is float else type(before)):
+                raise ValueError(f"{name} must be like {before!r}")
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.wake()
 
     def new_token(self) -> str:
         """A new login: every older token is stale from now on."""
@@ -136,8 +158,7 @@ class World:
         """The same with any items."""
         sender = from_user_id or self.owner_id
         now = self.now()
-        token = f"ctx-{secrets.token_hex(24)}"
-        self._context[sender] = (token, now)
+        self._wrote[sender] = now
         self._sent_since[sender] = 0
         message = {
             "seq": len(self.messages) + 1,
@@ -148,7 +169,7 @@ class World:
             "message_type": 1,
             "message_state": 2,
             "item_list": items,
-            "context_token": token,
+            "context_token": _new_context_token(),
         }
         self.put(message | fields)
         return str(message["message_id"])
@@ -156,7 +177,18 @@ class World:
     def put(self, message: Json) -> None:
         """Any message at all, malformed ones included."""
         self.messages.append(message)
+        if isinstance(message, dict):
+            given = self._given[str(message.get("from_user_id"))]
+            given.add(str(message.get("context_token", "")))
         self.wake()
+
+    def repeat(self, number: int = 1) -> None:
+        """The `number`-th message from the end comes again, with another context token.
+
+        It opens no window and grants no sends: the person has not written again.
+        """
+        again = dict(self.messages[-number])
+        self.put(again | {"context_token": _new_context_token()})
 
     def take(self, cursor: str) -> tuple[list[Json], str]:
         """The messages behind this cursor, and the cursor behind them."""
@@ -172,8 +204,8 @@ class World:
         items = message.get("item_list") or []
         if len(items) != 1 or not client_id or message.get("message_type") != 2:
             return -1, "invalid arguments"
-        token, since = self._context.get(to, ("", 0.0))
-        if not token or not message.get("context_token"):
+        since, token = self._wrote.get(to), message.get("context_token")
+        if since is None or not token or token not in self._given[to]:
             return -2, ""
         if self.now() - since > WINDOW_S:
             return -2, "unknown error"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from channel_worker.simulator.phone import run_phone
-from channel_worker.simulator.scenarios import SCENARIOS, small_png
+from channel_worker.simulator.scenarios import NoScenario, names, play, small_png
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.typed import HELP, enter
+
+DOCUMENT = Path("docs/simulator.md").read_text()
 
 
 @pytest.fixture
@@ -27,12 +32,13 @@ def last(simulator: Simulator) -> Any:  # Any: JSON as on the wire
 
 
 def send(simulator: Simulator, text: str = "hi", **fields: object) -> tuple[int, str]:
+    tokens = [message["context_token"] for message in simulator.world.messages]
     message = {
         "to_user_id": simulator.world.owner_id,
         "client_id": f"c{len(simulator.world.sent)}{text[:5]}",
         "message_type": 2,
         "item_list": [{"type": 1, "text_item": {"text": text}}],
-        "context_token": "ctx",
+        "context_token": tokens[-1] if tokens else "made-up",
     }
     return simulator.world.accept(message | fields)
 
@@ -75,6 +81,7 @@ async def test_five_kinds_of_minus_two(simulator: Simulator) -> None:
     assert send(simulator) == (-2, "")
     enter(simulator, "hello")
     assert send(simulator, context_token="") == (-2, "")
+    assert send(simulator, context_token="made-up") == (-2, "")
     assert send(simulator, "x" * 7_001) == (-2, "prepare failed")
     simulator.world.send_limit = 1
     assert send(simulator)[0] == 0
@@ -87,10 +94,85 @@ async def test_five_kinds_of_minus_two(simulator: Simulator) -> None:
 
 async def test_friendly_has_one_text_and_one_picture_waiting(simulator: Simulator) -> None:
     """issue 3, item 10: the default scenario."""
-    SCENARIOS["friendly"](simulator)
+    play(simulator, "friendly")
     kinds = [message["item_list"][0]["type"] for message in simulator.world.messages]
     assert kinds == [1, 2]
     assert simulator.world.standard_login[-1] == "confirmed"
+    assert simulator.world.send_limit == 10
+
+
+@pytest.mark.parametrize("name", names())
+async def test_each_scenario_that_comes_along_can_be_played(
+    simulator: Simulator, name: str
+) -> None:
+    """issue 3, item 10: scenarios are small files."""
+    play(simulator, name)
+    assert simulator.world.standard_login[-1] == "confirmed"
+    assert f"| `{name}`" in DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("login = ", "cannot be played"),
+        ("[set]\nno_such_thing = 1", "cannot set no_such_thing"),
+        ("[set]\nsend_limit = 'ten'", "send_limit must be like"),
+        ("[[message]]\nagain = 1", "cannot be played"),
+        ("[[message]]\nmood = 'good'", "what is the message"),
+        ("[[fail]]\nendpoint = 'x'", "cannot be played"),
+        ("[[fail]]\nendpoint = 'x'\nkind = 'bad'", "'bad' is not one of ret"),
+        ("[logins]", "'logins' is not one of login, set, message, fail"),
+        (None, "No such file"),
+    ],
+)
+async def test_scenario_that_cannot_be_played_is_one_sentence(
+    simulator: Simulator, tmp_path: Path, text: str | None, said: str
+) -> None:
+    """Ours: with what is wrong in it."""
+    path = tmp_path / "mine.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(NoScenario, match=said):
+        play(simulator, str(path))
+    with pytest.raises(NoScenario, match="there are friendly, shaky"):
+        play(simulator, "frendly")
+
+
+async def test_message_comes_again_under_another_token(simulator: Simulator) -> None:
+    """ilink-protocol 5.2: redelivery; it is no new message, so it grants no sends."""
+    enter(simulator, "one")
+    enter(simulator, "two")
+    simulator.world.send_limit = 1
+    assert send(simulator)[0] == 0
+    assert enter(simulator, ":again 2") == ""
+    one, _two, again = simulator.world.messages
+    assert again["message_id"] == one["message_id"]
+    assert again["context_token"] != one["context_token"]
+    assert send(simulator, "more") == (-2, "freq limit")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/ilink/bot/get_bot_qrcode?bot_type=3"),
+        ("POST", "/ilink/bot/getupdates"),
+        ("POST", "/ilink/bot/getconfig"),
+        ("POST", "/c2c/upload"),
+        ("GET", "/c2c/download?encrypted_query_param=none"),
+        ("PUT", "/c2c/upload"),
+    ],
+)
+async def test_every_reply_bears_the_servers_own_time(
+    simulator: Simulator, method: str, path: str
+) -> None:
+    """issue 3, item 10; a body that is no JSON is an answer too, not a fault."""
+    enter(simulator, ":clock +25h")
+    async with httpx.AsyncClient(base_url=simulator.base_url, trust_env=False) as client:
+        content = b"{no json" if method == "POST" else None
+        reply = await client.request(method, path, content=content)
+    ahead_s = parsedate_to_datetime(reply.headers["date"]).timestamp() - time.time()
+    assert 24.9 < ahead_s / 3600 < 25.1
+    assert reply.status_code < 500
 
 
 @pytest.mark.parametrize(("lang", "words"), [("zh", "正在输入"), ("en", "is typing")])
