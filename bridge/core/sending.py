@@ -43,6 +43,7 @@ PROBE_MS = (60_000, 300_000, 900_000, 3_600_000)  # delivery-semantics 5: 1, 5, 
 NOTE_LIFE_MS = 3_600_000  # delivery-semantics 5: an older note is not worth a send
 QUESTION_LIFE_MS = 43_200_000  # 12 hours, as long as a turn waits for an answer (R29)
 UNCONFIRMED_ALERT = 3  # delivery-semantics 5
+REST_GROUP = "rest"  # of the bubble that asks the owner to write for the rest
 REPEAT_MARK = "[可能重复] "  # delivery-semantics 7: in either language
 HOUR_MS = 3_600_000
 
@@ -166,7 +167,7 @@ def choose(
         return NeedOwner(announce=False)
     credits = credits_left(window, limits)
     if credits is not None and credits <= 1:
-        return NeedOwner(announce=credits == 1 and not window.is_announced)
+        return _with_last_credit(heads, credits, window, account, limits, now_ms)
     due = [row for row in heads if row.not_before_ms <= now_ms]
     if credits == 2:
         due = [row for row in due if row.send_class <= SendClass.ANSWER]
@@ -191,8 +192,13 @@ def closes_ms(window: Window, limits: Limits) -> int | None:
     return window.opened_ms + limits.window_hours * HOUR_MS
 
 
-def is_worthless(row: OutRow, now_ms: int) -> bool:
-    """A note that nobody needs any more, or a question that nobody waits for."""
+def is_worthless(row: OutRow, opened_ms: int, now_ms: int) -> bool:
+    """A note that nobody needs any more, or a question that nobody waits for.
+
+    `opened_ms` is when the owner last wrote.
+    """
+    if row.group == REST_GROUP:
+        return row.created_ms < opened_ms
     life_ms = NOTE_LIFE_MS if row.send_class >= SendClass.NOTE else QUESTION_LIFE_MS
     return row.send_class >= SendClass.QUESTION and now_ms - row.created_ms > life_ms
 
@@ -268,6 +274,24 @@ def _heads(rows: Sequence[OutRow]) -> list[OutRow]:
     for row in rows:
         first[row.group] = min(first.get(row.group, row.part), row.part)
     return [row for row in rows if row.part == first[row.group]]
+
+
+def _with_last_credit(
+    heads: Sequence[OutRow],
+    credits: int,
+    window: Window,
+    account: Account,
+    limits: Limits,
+    now_ms: int,
+) -> Choice:
+    """Ask for a word, once; again only if that bubble itself did not leave."""
+    asking = next((row for row in heads if row.group == REST_GROUP), None)
+    if credits < 1 or (window.is_announced and asking is None):
+        return NeedOwner(announce=False)
+    start_ms = max(_earliest_ms(window, account, limits), asking.not_before_ms if asking else 0)
+    if start_ms > now_ms:
+        return SleepUntil(start_ms)
+    return Send(asking.id) if asking else NeedOwner(announce=True)
 
 
 def _is_closed(window: Window, limits: Limits, now_ms: int) -> bool:

@@ -42,6 +42,7 @@ from bridge.store.tables import (
 )
 
 # Files without words, and messages whose files are not here, are waited for, not due.
+GRAIN_MS = 60_000  # a younger message counts as written now: `Date` has whole seconds
 DUE = """state = 'new' AND NOT is_files_alone
     AND id NOT IN (SELECT inbox FROM attachment WHERE outcome = '')"""
 _TWIN = "SELECT id FROM inbox WHERE peer = ? AND create_time_ms = ? AND body_hash = ?"
@@ -228,14 +229,18 @@ def _insert(message: Stored, now_ms: int) -> bool:
 
 
 def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> None:
-    """Keep the newest token of this generation; a new message opens the send window."""
+    """Keep the newest token of this generation; a new message opens the send window.
+
+    WeChat's day began when it was written, not when it came here after a downtime.
+    """
     arrival = message.arrival
     if arrival.is_echo or arrival.malformed:
         return
     row = record(PeerRow, "peer = ?", arrival.sender)
     columns: dict[str, object] = {}
-    if is_new:
-        columns |= {"wrote_ms": now_ms, "is_announced": False}
+    opened_ms = now_ms - message.age_ms if message.age_ms > GRAIN_MS else now_ms
+    if is_new and (row is None or opened_ms >= row.wrote_ms or row.wrote_ms > now_ms):
+        columns |= {"wrote_ms": opened_ms, "is_announced": False}
     if arrival.context_token and (
         row is None
         or row.token_generation < account.generation

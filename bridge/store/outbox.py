@@ -22,6 +22,7 @@ from bridge.core.phrases import notice
 from bridge.core.sending import (
     NOT_SENT_LAST_MS,
     PROBE_MS,
+    REST_GROUP,
     Limits,
     NeedOwner,
     Nothing,
@@ -91,10 +92,11 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     account = accounts.get()
     wake: list[int] = []
     for peer, _ in waiting:
-        ready = _ready(peer, now_ms)
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
-        choice = choose(ready, window(row, account), account, sender.limits, now_ms)
+        seen = window(row, account)
+        ready = _ready(peer, seen.opened_ms, now_ms)
+        choice = choose(ready, seen, account, sender.limits, now_ms)
         match choice:
             case Send(chosen):
                 picked = next(item for item in ready if item.id == chosen)
@@ -215,10 +217,10 @@ def waiting(peer: str) -> int:
     return int(value("SELECT count(*) FROM outbox WHERE peer = ? AND state != 'done'", peer))
 
 
-def _ready(peer: str, now_ms: int) -> list[OutRow]:
+def _ready(peer: str, opened_ms: int, now_ms: int) -> list[OutRow]:
     where = "peer = ? AND state = 'ready' ORDER BY send_class, id LIMIT ?"
     ready = [rows.out(row) for row in records(OutboxTable, where, peer, LOOKED_AT)]
-    worthless = [row.id for row in ready if is_worthless(row, now_ms)]
+    worthless = [row.id for row in ready if is_worthless(row, opened_ms, now_ms)]
     for row_id in worthless:
         _cancel("id = ?", (row_id,), now_ms)
     return [row for row in ready if row.id not in worthless]
@@ -242,7 +244,8 @@ def _announce(peer: str, token: str, sender: Sender, now_ms: int) -> Attempt:
     """Spend the last credit on saying that more waits; once per window."""
     change(PeerRow, "peer = ?", (peer,), is_announced=True)
     told = notice("rest_waits", "zh" if sender.lang == "zh" else "en")
-    row = _add(peer, NewRow(SendClass.NOTE, told, f"ctb:rest-{uuid.uuid4().hex}", "rest"), now_ms)
+    client_id = f"ctb:rest-{uuid.uuid4().hex}"
+    row = _add(peer, NewRow(SendClass.NOTE, told, client_id, REST_GROUP), now_ms)
     return _write_attempt(row, token, sender, now_ms)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.core.decision import Ids
-from bridge.core.model import Outcome, Peer, PeerId, RunId, ThreadId, TurnState
-from bridge.core.sending import Limits, OutEvent, OutStep
+from bridge.core.model import Attempt, Outcome, Part, Peer, PeerId, RunId, ThreadId, TurnState
+from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
 from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
-from bridge.store import outbox, turns
+from bridge.store import accounts, inbox, outbox, turns
 from bridge.store.db import Database
 from bridge.store.statements import records
 from bridge.store.tables import OutboxTable
@@ -100,3 +102,74 @@ def test_echo_of_a_bubble_settles_what_was_not_known_of_it(
     db.run_now(lambda: outbox.echoed("ctb:of-somebody-else", "78"))
     (row,) = db.run_now(lambda: records(OutboxTable, "1"))
     assert (row.outcome, row.server_id) == (now, "77" if now == "sent" else "")
+
+
+TIGHT = outbox.Sender("worker", Limits(budget=2, spacing_ms=0), "en")
+HOUR_MS = 3_600_000
+
+
+def attempt_now(db: Database, now_ms: int = NOW_MS) -> Attempt:
+    found = db.run_now(lambda: outbox.begin(TIGHT, now_ms))
+    assert found is not None
+    return found
+
+
+def fails(db: Database, attempt: Attempt, outcome: Outcome, now_ms: int = NOW_MS) -> None:
+    def unit() -> None:
+        step = after_delivery(attempt.row, outcome, accounts.get(), TIGHT.limits, now_ms)
+        outbox.finish(attempt, outcome, step, "", "", None, now_ms)
+
+    db.run_now(unit)
+
+
+def test_word_for_the_rest_that_did_not_leave_is_said_again(db: Database) -> None:
+    """issue 3, item 3: the last credit is for it, whatever becomes of its first attempt."""
+    answer(db, 1)
+    fails(db, attempt_now(db), Outcome.SENT)
+    asking = attempt_now(db)
+    assert "Send me anything" in asking.row.text
+    fails(db, asking, Outcome.NOT_SENT)
+    assert db.run_now(lambda: outbox.look(TIGHT, NOW_MS)) == outbox.Rest(NOW_MS + 2_000)
+    again = attempt_now(db, NOW_MS + 2_000)
+    assert again.row.client_id == asking.row.client_id
+    fails(db, again, Outcome.SENT)
+    assert db.run_now(lambda: outbox.look(TIGHT, NOW_MS + HOUR_MS)) == outbox.Rest(None)
+
+
+def test_word_for_the_rest_is_void_once_the_owner_wrote(db: Database) -> None:
+    """Ours: who has written need not be asked to."""
+    answer(db, 1)
+    fails(db, attempt_now(db), Outcome.SENT)
+    fails(db, attempt_now(db), Outcome.NOT_SENT)
+    later_ms = NOW_MS + 5_000
+    account = db.run_now(accounts.get)
+    wrote = stored(2, parts=(Part("text", "go on"),))
+    db.run_now(lambda: inbox.accept([wrote], account, "", "c2", True, later_ms))
+    assert attempt_now(db, later_ms).row.part == 2
+    (row,) = db.run_now(lambda: records(OutboxTable, "grp = 'rest'"))
+    assert (row.state, row.outcome) == ("done", "cancelled")
+
+
+def test_word_for_the_rest_waits_for_the_breaker(db: Database) -> None:
+    """F36: an open breaker stops all sending."""
+    answer(db, 1)
+    fails(db, attempt_now(db), Outcome.SENT)
+    fails(db, attempt_now(db), Outcome.THROTTLED)
+    assert db.run_now(lambda: outbox.look(TIGHT, NOW_MS + 1)) == outbox.Rest(NOW_MS + 60_000)
+
+
+def test_day_of_replies_begins_when_the_owner_wrote(db: Database) -> None:
+    """ilink-protocol 6.4: a message that waited out a downtime opens no whole day."""
+    opened = Limits(budget=8)
+
+    def left_ms() -> int:
+        _credits, closes_ms = db.run_now(lambda: outbox.standing(OWNER, opened))
+        assert closes_ms is not None
+        return closes_ms - NOW_MS
+
+    accept(db, replace(stored(1), age_ms=20 * HOUR_MS))
+    assert left_ms() == 3 * HOUR_MS
+    accept(db, replace(stored(2), age_ms=1_000), prev="c1", to="c2")
+    assert left_ms() == 23 * HOUR_MS
+    accept(db, replace(stored(3), age_ms=10 * HOUR_MS), prev="c2", to="c3")
+    assert left_ms() == 23 * HOUR_MS  # an older one, delivered late, closes nothing

@@ -20,6 +20,7 @@ from bridge.core.model import (
     SendClass,
 )
 from bridge.core.sending import (
+    REST_GROUP,
     AccountEvent,
     Limits,
     NeedOwner,
@@ -31,6 +32,7 @@ from bridge.core.sending import (
     Window,
     after_delivery,
     choose,
+    is_worthless,
 )
 
 NOW_MS = 1_800_000_000_000
@@ -100,6 +102,18 @@ def test_last_credit_is_kept_to_ask_for_a_word() -> None:
     assert pick(row(1), window=spent) == NeedOwner(announce=True)
     assert pick(row(1), window=replace(spent, is_announced=True)) == NeedOwner(announce=False)
     assert pick(row(1), window=replace(spent, used=99)) == NeedOwner(announce=False)
+    broken = replace(ON, breaker_until_ms=NOW_MS + 60_000)
+    assert pick(row(1), window=spent, account=broken) == SleepUntil(NOW_MS + 60_000)
+
+
+def test_last_credit_still_carries_the_asking_that_did_not_leave() -> None:
+    """delivery-semantics 5: it waits for its back-off, and for nobody else."""
+    told = replace(OPEN, used=LIMITS.budget - 1, is_announced=True)
+    asking = row(9, SendClass.NOTE, group=REST_GROUP, not_before_ms=NOW_MS + 2_000)
+    assert pick(row(1), asking, window=told) == SleepUntil(NOW_MS + 2_000)
+    assert pick(row(1), replace(asking, not_before_ms=0), window=told) == Send(OutId(9))
+    assert not is_worthless(asking, NOW_MS - 1, NOW_MS + 7_200_000)
+    assert is_worthless(asking, NOW_MS + 1, NOW_MS + 2)
 
 
 @pytest.mark.parametrize("send_class", list(SendClass))
