@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes  # noqa: F401  # loads _ctypes, a library that is linked to no OpenSSL
+import importlib
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +36,52 @@ def test_both_libraries_give_the_same_however_it_is_chopped(
         ours = aes.OpensslBlocks(library, key, is_encrypting)
         theirs = aes.packaged_blocks(key, is_encrypting)
         assert [ours.update(piece) for piece in pieces] == [theirs.update(p) for p in pieces]
+
+
+class _Wrong:
+    """A library that has every function, and gives back what it was given."""
+
+    def __init__(self, _path: str) -> None:
+        self.EVP_CIPHER_CTX_new = lambda: 1
+        for name in ("EVP_aes_128_ecb", "EVP_CIPHER_CTX_free", "EVP_CIPHER_CTX_set_padding"):
+            setattr(self, name, lambda *_: 1)
+        self.EVP_CipherInit_ex = lambda *_: 1
+        self.EVP_CipherUpdate = lambda *_: 1
+
+
+def _refusing(_path: str) -> None:
+    raise OSError("image not found")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        ("_ssl", "__file__", None),  # built into the interpreter
+        ("_ssl", "__file__", "/nowhere/_ssl.so"),
+        ("_ssl", "__file__", sys.modules["_ctypes"].__file__),  # linked to no OpenSSL
+        ("ctypes", "CDLL", None),
+        ("ctypes", "CDLL", _refusing),
+        ("ctypes", "CDLL", _Wrong),
+    ],
+    ids=["built in", "gone", "no functions", "no ctypes", "not loaded", "wrong result"],
+)
+def test_package_serves_where_the_loaded_library_cannot(
+    monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: object
+) -> None:
+    """Ours: macOS with LibreSSL, static interpreters, hardened ones."""
+    module = importlib.import_module(where)
+    if value is None:
+        monkeypatch.delattr(module, name, raising=False)
+    else:
+        monkeypatch.setattr(module, name, value, raising=False)
+    aes.loaded_openssl.cache_clear()
+    try:
+        assert aes.loaded_openssl() is None
+        assert aes.encryptor(KEY).update(PLAIN) == CIPHER
+        assert aes.decryptor(KEY).update(CIPHER) == PLAIN
+    finally:
+        monkeypatch.undo()
+        aes.loaded_openssl.cache_clear()
 
 
 @pytest.mark.parametrize("size_bytes", [0, 15, 17, 32])
