@@ -95,6 +95,10 @@ class FakeBridge:
     def commits(self) -> list[InboundCommit]:
         return [seen for seen in self.seen if isinstance(seen, InboundCommit)]
 
+    @property
+    def hellos(self) -> list[ChannelHello]:
+        return [seen for seen in self.seen if isinstance(seen, ChannelHello)]
+
     def texts(self) -> list[str]:
         return [part.text for row in self.rows.values() for part in row.parts]
 
