@@ -110,6 +110,7 @@ class _Bridge:
         from bridge.tasks.guests import Guests
         from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
+        from bridge.tasks.tidy import keep_tidy
         from bridge.tasks.turns import Threads
 
         settings = self._settings
@@ -139,7 +140,8 @@ class _Bridge:
         channel = Channel(shared, worker)
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
         dispatcher = Dispatcher(shared, controller, channel, threads)
-        fetches = Fetches(shared, worker, settings.data_dir / "attachments")
+        attachments = settings.data_dir / "attachments"
+        fetches = Fetches(shared, worker, attachments)
         door = Door(shared, worker, fetches, settings.data_dir)
         desk = Desk(shared, door, worker, controller, threads)
         guests = Guests(shared, channel, controller, settings.data_dir)
@@ -164,6 +166,7 @@ class _Bridge:
                 working.start_soon(dispatcher.keep_deciding)
                 working.start_soon(door.keep_room)
                 working.start_soon(fetches.keep_fetching)
+                working.start_soon(keep_tidy, shared, attachments)
                 working.start_soon(_keep_beside, controller, worker)
                 working.start_soon(Offers(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)

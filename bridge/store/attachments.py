@@ -9,7 +9,7 @@ from bridge.core.attached import Attachment, FileId
 from bridge.core.fetching import RETRY_MS, FetchStep, FileKind, Wanted
 from bridge.core.model import InboxId, Part
 from bridge.store import rows
-from bridge.store.statements import Record, change, least, records
+from bridge.store.statements import Record, change, least, pairs, records
 from bridge.store.statements import add as insert
 from bridge.store.tables import AttachmentTable
 
@@ -18,6 +18,17 @@ _KINDS: Mapping[str, FileKind] = {
 }  # fmt: skip
 _OPEN = """outcome = '' AND EXISTS (
     SELECT 1 FROM inbox WHERE inbox.id = attachment.inbox AND state != 'done')"""
+
+# A message is done with its turn; a turn names files of messages before it (`/retry`).
+_NEEDED = """SELECT path,
+    CASE WHEN inbox.state = 'done' AND coalesce(turn.state, 'done') = 'done'
+        THEN max(inbox.done_ms, coalesce(turn.ended_ms, 0)) END
+    FROM attachment JOIN inbox ON inbox.id = attachment.inbox
+    LEFT JOIN turn ON turn.id = inbox.turn
+    WHERE path != ''
+    UNION ALL SELECT json_extract(file.value, '$[0]'),
+        CASE WHEN turn.state = 'done' THEN turn.ended_ms END
+    FROM turn, json_each(turn.files) AS file WHERE turn.files != '[]'"""
 
 
 def files_of(parts: Sequence[Part]) -> tuple[int, ...]:
@@ -80,6 +91,25 @@ def fetched(file: FileId, step: FetchStep, path: str, content_type: str, code: s
     if step.outcome:
         columns["media"] = ""
     change(AttachmentTable, "id = ?", (file,), **columns)
+
+
+def needed(folder: str) -> tuple[dict[str, int], frozenset[str]]:
+    """By place below `folder`: when each file's last message was done, and what is not."""
+    done_ms: dict[str, int] = {}
+    unfinished: set[str] = set()
+    for path, ended_ms in pairs(_NEEDED):
+        at = path.removeprefix(folder)
+        if ended_ms is None:
+            unfinished.add(at)
+        else:
+            done_ms[at] = max(ended_ms, done_ms.get(at, 0))
+    return done_ms, frozenset(unfinished)
+
+
+def let_go(paths: Sequence[str]) -> None:
+    """These files are about to be removed: whoever asks for them is told that they are gone."""
+    for path in paths:
+        change(AttachmentTable, "path = ?", (path,), outcome="gone", path="", code="outlived")
 
 
 def _wanted(row: Record) -> Wanted:

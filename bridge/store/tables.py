@@ -96,7 +96,8 @@ class InboxTable(_Row):
 class AttachmentTable(_Row):
     """Files that came with messages. Made by `inbox.accept` with its row, moved by
     `attachments.fetched`; read by `views` and the fetching task; goes with its row. The
-    reference holds a key of the channel, a secret in every export (R21)."""
+    reference holds a key of the channel, a secret in every export (R21). The file itself
+    goes thirty days after its last message and turn were done (`core/retention.py`)."""
 
     id = IntegerField(primary_key=True)
     inbox = IntegerField()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bridge.core.intake import FILES_WAIT_MS
 from channel_worker.simulator import cdn
 from channel_worker.simulator.scenarios import small_png
-from tests.e2e.rig import House
+from tests.e2e.rig import PATIENCE_S, House
 
 
 @pytest.fixture
@@ -60,6 +62,19 @@ async def test_commands_go_on_while_a_file_is_on_its_way(chat: House) -> None:
     await chat.phone.asks("/list", "Your names for threads")
     assert not chat.phone.count("echo:")
     await chat.phone.reads("echo: [image: image]\nwhat is it?")
+
+
+async def test_files_alone_are_asked_about_once_and_go_with_the_words(chat: House) -> None:
+    """delivery-semantics 4: one line after 30 s, no turn, and then they wait."""
+    chat.world.post([cdn.picture_item(chat.simulator, small_png())])
+    chat.world.post([cdn.file_item(chat.simulator, "notes.txt", b"words")])
+    sent_s = time.monotonic()
+    await chat.phone.reads("Got 2 of your files.", FILES_WAIT_MS / 1000 + PATIENCE_S)
+    assert time.monotonic() - sent_s >= FILES_WAIT_MS / 1000
+    await chat.phone.asks("/status", "2 of your files wait for your words")
+    answer = await chat.phone.asks("compare them", "compare them")
+    assert answer.endswith("[image: image]\n[file notes.txt: notes.txt]\ncompare them")
+    assert chat.phone.count("Got 2") == chat.phone.count("echo:") == 1
 
 
 async def test_transcript_runs_and_a_voice_without_one_is_a_file(chat: House) -> None:

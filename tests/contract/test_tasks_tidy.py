@@ -1,0 +1,83 @@
+"""The daily look at the owner's files, over a real database and a real folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import anyio
+
+from bridge.core.attached import FileId
+from bridge.core.decision import Policy
+from bridge.core.fetching import FetchStep
+from bridge.core.model import Part
+from bridge.core.retention import DAY_MS, KEPT_MS
+from bridge.core.sending import Limits
+from bridge.store import attachments, rows
+from bridge.store.db import Database
+from bridge.store.statements import change, records
+from bridge.store.tables import AttachmentTable, InboxTable, TurnTable
+from bridge.tasks.state import Shared
+from bridge.tasks.tidy import keep_tidy
+from tests.contract.test_store_inbox import accept, apply, plan, stored
+from tests.contract.test_store_inbox import db as db  # the fixture
+
+PICTURE = Part("image", media={"download_param": "x", "full_url": "", "aes_key": "00" * 16})
+LIMIT_S = 10.0
+
+
+def file_in(folder: Path, name: str, age_ms: int, now_ms: int) -> Path:
+    path = folder / "2026-01-01" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    at_s = (now_ms - age_ms) / 1000
+    os.utime(path, (at_s, at_s))
+    return path
+
+
+def arrived(db: Database, number: int, path: Path, done_ms: int) -> None:
+    """A message of one file, which is here; done then, or not yet where it is 0."""
+    accept(db, stored(number, parts=(PICTURE,)), to="")
+    step = FetchStep("stored", 0)
+    db.run_now(lambda: attachments.fetched(FileId(number), step, str(path), "image/png", ""))
+    if done_ms:
+        db.run_now(lambda: change(InboxTable, "id = ?", (number,), state="done", done_ms=done_ms))
+
+
+async def test_only_what_nobody_needs_is_removed(db: Database, tmp_path: Path) -> None:
+    """design 6: an orphan of a crash goes too, and what a turn still names stays."""
+    shared = Shared(db, "i", "en", Policy(), Limits())
+    now_ms = shared.now_ms()
+    old_ms = now_ms - KEPT_MS - DAY_MS
+    folder = tmp_path / "attachments"
+    folder.mkdir()
+    outside = tmp_path / "notes.txt"
+    outside.write_text("mine")
+    names = ("old", "waiting", "recent", "named", "stray", "fresh-stray")
+    ages = {"fresh-stray": 0}
+    files = {n: file_in(folder, n, ages.get(n, KEPT_MS + DAY_MS), now_ms) for n in names}
+    (folder / "link").symlink_to(outside)
+    os.utime(folder / "link", (old_ms / 1000, old_ms / 1000), follow_symlinks=False)
+    arrived(db, 1, files["old"], old_ms)
+    arrived(db, 2, files["waiting"], 0)
+    arrived(db, 3, files["recent"], now_ms - DAY_MS)
+    arrived(db, 4, files["named"], old_ms)
+    accept(db, stored(5), to="")
+    apply(db, plan(5))  # a turn of another message, as /retry makes one
+    named = rows.dump([[str(files["named"]), "cat.png", True]])
+    db.run_now(lambda: change(TurnTable, "1", (), files=named))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_tidy, shared, folder, 0)
+        with anyio.fail_after(LIMIT_S):
+            while True:
+                if not (files["stray"].exists() or (folder / "link").is_symlink()):
+                    break
+                await anyio.sleep(0.01)  # a file tells nobody that it goes
+        tasks.cancel_scope.cancel()
+    left = {name for name, path in files.items() if path.exists()}
+    assert left == {"waiting", "recent", "named", "fresh-stray"}
+    assert outside.read_text() == "mine"
+    found = db.run_now(lambda: records(AttachmentTable, "1 ORDER BY id"))
+    assert [(row.outcome, bool(row.path)) for row in found] == [
+        ("gone", False), ("stored", True), ("stored", True), ("stored", True)
+    ]  # fmt: skip
