@@ -7,7 +7,8 @@ here blocks or fails anything else (`ilink-protocol` 8).
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -32,9 +33,15 @@ class _Person:
     good_until: float = 0.0  # monotonic
     not_before: float = 0.0
     retry_s: float = FIRST_RETRY_S
-    is_wanted: bool = False
+    context_token: str = ""
+    is_asked_for: bool = False  # by the bridge
+    uploads: int = 0
     is_running: bool = False
     changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.is_asked_for or self.uploads > 0
 
 
 class TypingSigns:
@@ -58,16 +65,29 @@ class TypingSigns:
             if not wish.is_on or len(self._people) >= MAX_PEOPLE:
                 return
             person = self._people[wish.to_user_id] = _Person()
-        person.is_wanted = wish.is_on
-        person.changed.set()
-        if wish.is_on and not person.is_running:
-            person.is_running = True
-            self._tasks.start_soon(self._show, wish, person)
+        person.context_token = wish.context_token or person.context_token
+        person.is_asked_for = wish.is_on
+        self._look_again(wish.to_user_id, person)
+
+    @contextmanager
+    def while_uploading(self, to_user_id: str) -> Iterator[None]:
+        """Show the sign for the length of an upload, to whom it was shown before."""
+        person = self._people.get(to_user_id)
+        if person is None:  # nothing is known that a ticket could be asked for with
+            yield
+            return
+        person.uploads += 1
+        self._look_again(to_user_id, person)
+        try:
+            yield
+        finally:
+            person.uploads = max(0, person.uploads - 1)
+            person.changed.set()
 
     def end_all(self) -> None:
         """Nobody is left who would end them."""
         for person in self._people.values():
-            person.is_wanted = False
+            person.is_asked_for, person.uploads = False, 0
             person.changed.set()
 
     def forget(self) -> None:
@@ -75,14 +95,20 @@ class TypingSigns:
         self.end_all()
         self._people.clear()
 
-    async def _show(self, wish: TypingSet, person: _Person) -> None:
+    def _look_again(self, user_id: str, person: _Person) -> None:
+        person.changed.set()
+        if person.is_wanted and not person.is_running:
+            person.is_running = True
+            self._tasks.start_soon(self._show, user_id, person)
+
+    async def _show(self, user_id: str, person: _Person) -> None:
         """Until it is no longer wanted; a call that is out is never cut, so its end is known."""
         is_shown = False
         try:
             while person.is_wanted or is_shown:
                 person.changed = anyio.Event()
                 wanted = person.is_wanted
-                went_well = await self._show_once(wish, person, wanted)
+                went_well = await self._show_once(user_id, person, wanted)
                 is_shown = wanted and (went_well or is_shown)
                 with anyio.move_on_after(KEEP_ALIVE_S if wanted else 0):
                     await person.changed.wait()
@@ -91,22 +117,22 @@ class TypingSigns:
         finally:
             person.is_running = False
 
-    async def _show_once(self, wish: TypingSet, person: _Person, is_on: bool) -> bool:
+    async def _show_once(self, user_id: str, person: _Person, is_on: bool) -> bool:
         ilink = await self._account()
-        if ilink is None or not await self._has_ticket(ilink, wish, person):
+        if ilink is None or not await self._has_ticket(ilink, user_id, person):
             return False
-        code = await ilink.show_typing(wish.to_user_id, person.ticket, is_on)
+        code = await ilink.show_typing(user_id, person.ticket, is_on)
         if code == EXPIRED:
             self._doubt(ilink, "expired", code)
         return not code
 
-    async def _has_ticket(self, ilink: Ilink, wish: TypingSet, person: _Person) -> bool:
+    async def _has_ticket(self, ilink: Ilink, user_id: str, person: _Person) -> bool:
         now = anyio.current_time()
         if person.ticket and now < person.good_until:
             return True
         if now < person.not_before:
             return bool(person.ticket)  # an old one is better than none
-        ticket, code = await ilink.typing_ticket(wish.to_user_id, wish.context_token)
+        ticket, code = await ilink.typing_ticket(user_id, person.context_token)
         if ticket:
             log.remember_secret(ticket)
             person.ticket = ticket

@@ -262,7 +262,8 @@ class Worker:
         ilink = await self._ilink()
         if ilink is None:
             return UploadReply("not_sent", code="no credentials")
-        reply = await self._files.upload(ilink, order)
+        with self._typing.while_uploading(order.to_user_id):
+            reply = await self._files.upload(ilink, order)
         if reply.outcome in ("expired", "unknown_code"):
             self._poller.doubt(ilink, reply.outcome, reply.code)
         return reply

@@ -87,7 +87,9 @@ class _Place:
     async def upload(self, request: Request) -> Response:
         self._world.record("cdn_upload", dict(request.headers), dict(request.query_params))
         fault = self._world.next_fault("cdn_upload")
-        if fault:
+        if fault and fault.kind == "delay":
+            await anyio.sleep(fault.seconds)
+        elif fault:
             return Response(status_code=fault.code, headers={"x-error-message": fault.message})
         promised = self._world.uploads.get(request.query_params.get("encrypted_query_param", ""))
         content = await request.body()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
-from bridge.wire.messages import TypingSet
+from bridge.wire.messages import MediaUpload, TypingSet
 from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
@@ -28,6 +29,25 @@ async def test_sign_is_shown_and_ended_with_one_ticket(rig: Rig) -> None:
     assert len(rig.world.calls("getconfig")) == 1
     assert rig.world.calls("getconfig")[0].body["ilink_user_id"] == owner
     assert [call.body["status"] for call in rig.world.calls("sendtyping")] == [1, 2, 1, 2]
+
+
+async def test_sign_is_shown_while_a_file_goes_up(rig: Rig) -> None:
+    """issue 3, Bench: kept by an upload that outlasts the wish of its turn, ended with it."""
+    owner = rig.world.owner_id
+    rig.simulator.fail("cdn_upload", "delay", seconds=1.0)
+    async with rig.bridge.listening(), rig.working(), anyio.create_task_group() as tasks:
+        await rig.bridge.until_up()
+        await rig.bridge.ask(TypingSet(owner, "ctx", True))
+        await rig.until(lambda: rig.world.typing.get(owner) is True)
+        await rig.bridge.ask(TypingSet(owner, "ctx", False))
+        await rig.until(lambda: rig.world.typing.get(owner) is False)
+        (rig.folder / "data/staging/blob").write_bytes(b"x" * 100)
+        tasks.start_soon(rig.bridge.ask, MediaUpload("blob", "file", owner, "x.bin"))
+        await rig.until(lambda: rig.world.typing.get(owner) is True)
+        assert not rig.world.files  # it is still on its way
+        await rig.until(lambda: rig.world.typing.get(owner) is False)
+        assert rig.world.files
+    assert len(rig.world.calls("getconfig")) == 1
 
 
 async def test_no_ticket_means_no_sign_and_no_fault(rig: Rig) -> None:
