@@ -25,7 +25,7 @@ from channel_worker.ilink import speech
 from channel_worker.ilink.hosts import ForeignHost
 from channel_worker.ilink.http import LIGHT_DEADLINE_S, QR_DEADLINE_S, Answer, Http, HttpFault
 from channel_worker.ilink.speech import Unreadable
-from channel_worker.settings import Settings
+from channel_worker.settings import Settings, short_id
 
 BOT_TYPE = "3"  # this product line, iLink login-qr.ts
 LOGIN_DEADLINE_S = 480.0  # iLink login-qr.ts: all of it, typing included
@@ -230,16 +230,16 @@ class _Attempt:
         is_same_owner = before is not None and before.owner_user_id == found.owner_user_id
         if before and not is_same_owner and not self._wishes.change_owner:
             raise LoginFailed(
-                f"refused: {_short(found.owner_user_id)} scanned, but the owner is "
-                f"{_short(before.owner_user_id)}. Nothing was changed. To hand this computer over: "
-                "ctb-channel login --change-owner"
+                f"refused: {short_id(found.owner_user_id)} scanned, but the owner is "
+                f"{short_id(before.owner_user_id)}. Nothing was changed. "
+                "To hand this computer over: ctb-channel login --change-owner"
             )
         if not is_same_owner and not await self._is_accepted(found.owner_user_id):
             raise LoginFailed("not accepted: nothing was changed")
         saved = self._numbered(found, is_same_owner)
         self._save(saved)
         _log.info("login.done", generation=saved.generation, owner_epoch=saved.owner_epoch)
-        return f"Logged in. The owner is {_short(found.owner_user_id)}."
+        return f"Logged in. The owner is {short_id(found.owner_user_id)}."
 
     def _read(self, reply: dict[str, Json]) -> Credentials:
         token, bot, user = (
@@ -261,7 +261,7 @@ class _Attempt:
         if self._wishes.yes:
             return True
         given = await self._terminal.ask(
-            f"{_short(user_id)} confirmed on the phone and will command this computer. "
+            f"{short_id(user_id)} confirmed on the phone and will command this computer. "
             "Is this you? [y/N] "
         )
         return (given or "").strip().lower() in ("y", "yes")
@@ -306,8 +306,3 @@ def _object(answer: Answer) -> dict[str, Json]:
 
 def _word(value: Json) -> str:
     return value.strip() if isinstance(value, str) else ""
-
-
-def _short(user_id: str) -> str:
-    """A person id as a terminal may show it: its last four characters."""
-    return f"…{user_id.partition('@')[0][-4:]}"

@@ -87,8 +87,12 @@ def read(env: Env) -> Settings:
 
 
 def shown(settings: Settings, owner_user_id: str) -> list[str]:
-    """The settings as lines of a `.env`, without a secret; `owner_user_id` is put in."""
-    owners = owner_user_id or ",".join(settings.owner_user_ids)
+    """The settings as lines of a `.env`, without a secret; `owner_user_id` is put in.
+
+    Owners that are set already are named by their last characters alone (R18).
+    """
+    known = ", ".join(short_id(user_id) for user_id in settings.owner_user_ids)
+    owners = f"# ILINK_OWNER_USER_IDS is set ({known})" if known else "# ILINK_OWNER_USER_IDS="
     token = "# ILINK_BOT_TOKEN is set (not shown)" if settings.direct else "# ILINK_BOT_TOKEN="
     return [
         f"CTB_DATA_DIR={settings.data_dir}",
@@ -99,13 +103,18 @@ def shown(settings: Settings, owner_user_id: str) -> list[str]:
         f"ILINK_HOST_SUFFIXES={','.join(settings.hosts.suffixes)}",
         f"ILINK_CLIENT_VERSION={settings.product.client_version}",
         f"ILINK_BOT_AGENT={settings.product.bot_agent}",
-        f"ILINK_OWNER_USER_IDS={owners}",
+        f"ILINK_OWNER_USER_IDS={owner_user_id}" if owner_user_id else owners,
         f"ILINK_POLL_TIMEOUT_SECONDS={settings.poll_hold_s:g}",
         f"ILINK_REQUEST_TIMEOUT_SECONDS={settings.request_deadline_s:g}",
         f"CTB_LOG_LEVEL={settings.log_level}",
         "# ILINK_PROXY is set (not shown)" if settings.proxy else "# ILINK_PROXY=",
         token,
     ]
+
+
+def short_id(user_id: str) -> str:
+    """A person id as a terminal may show it: its last four characters."""
+    return f"…{user_id.partition('@')[0][-4:]}"
 
 
 def _checked(name: str, url: str, example: str, allowed: Hosts) -> str:

@@ -121,6 +121,24 @@ def test_wrong_setting_names_itself_and_an_example(tmp_path: Path, name: str, va
         of(tmp_path, **{name: value})
 
 
+def test_settings_are_shown_without_a_secret_or_a_whole_person(tmp_path: Path) -> None:
+    """issue 3, item 11: `probe-updates` is the one place that prints whole person ids."""
+    secrets = {
+        "ILINK_BOT_TOKEN": "b@im.bot:s3cret",
+        "ILINK_OWNER_USER_IDS": "oOwner0123456789@im.wechat,oOther0000004321@im.wechat",
+        "ILINK_PROXY": "http://user:pass-word@127.0.0.1:7890",
+    }
+    found = of(tmp_path, **secrets, ILINK_BOT_AGENT="Mine/1.0")
+    shown = "\n".join(settings.shown(found, ""))
+    assert "ILINK_BOT_AGENT=Mine/1.0" in shown and "(…6789, …4321)" in shown
+    for word in ("s3cret", "oOwner", "oOther", "pass-word"):
+        assert word not in shown
+    named = settings.shown(found, "oMe@im.wechat")
+    assert "ILINK_OWNER_USER_IDS=oMe@im.wechat" in named
+    again = env.read({line.partition("=")[0]: line.partition("=")[2] for line in named})
+    assert settings.read(again).owner_user_ids == ("oMe@im.wechat",)
+
+
 def test_direct_token_needs_an_owner(tmp_path: Path) -> None:
     """design 8: ILINK_BOT_TOKEN; a new token is another generation."""
     with pytest.raises(WrongSetting, match="ILINK_OWNER_USER_IDS"):
