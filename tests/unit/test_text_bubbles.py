@@ -33,6 +33,9 @@ _TEXTS = st.lists(
 ).map("".join)
 
 
+WHOLE_CHARS = 1_500  # what a bubble holds for sure, beside header, mark and a closing line
+
+
 def _bubbles(text: str) -> list[str]:
     cuts = borders(text)
     return [bubble(text, cuts, index) for index in range(len(cuts))]
@@ -124,6 +127,28 @@ def test_tables_and_lists_stay_whole_where_they_fit(whole: str) -> None:
     """Card 3, item 4."""
     text = "Some words of introduction.\n" * 40 + whole
     assert any(whole.strip() in part for part in _bubbles(text))
+
+
+_LENGTHS = st.lists(st.integers(1, 60), min_size=2, max_size=24)
+_WHOLE = st.one_of(
+    _LENGTHS.map(lambda found: "\n".join(f"| {'c' * length} | 二 |" for length in found)),
+    _LENGTHS.map(lambda found: "\n".join(f"- {'i' * length}" for length in found)),
+    _LENGTHS.map(lambda found: "\n".join(["```py", *("k" * n for n in found), "```"])),
+)
+_PROSE = st.lists(
+    st.text("ab 一。.", max_size=60).map(lambda words: f"x{words.strip()}"), max_size=80
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_PROSE, _WHOLE, _PROSE)
+def test_what_one_bubble_holds_is_never_divided(
+    before: list[str], whole: str, after: list[str]
+) -> None:
+    """Card 3, item 4: a table, a list or a fence, wherever it stands."""
+    text = "\n".join([*before, "", whole, "", *after])
+    if len(whole) <= WHOLE_CHARS:
+        assert any(whole in part for part in _bubbles(text))
 
 
 def test_long_code_is_closed_and_reopened_with_its_language() -> None:
