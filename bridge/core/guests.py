@@ -155,7 +155,7 @@ def receipt(
         return _ENDS.get(outcome, "unknown")
     if state is OutState.SENDING:
         return "sending"
-    if is_worthless(row, now_ms):
+    if is_worthless(row, window.opened_ms, now_ms):
         return "dropped"
     match choose([replace(row, not_before_ms=0)], window, account, limits, now_ms):
         case Nothing():

@@ -228,8 +228,8 @@ def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
     found = ask("go on?")
     assert not isinstance(found, No)
     row = stored(found[0])
-    assert not is_worthless(row, NOW_MS + QUESTION_LIFE_MS)
-    assert is_worthless(row, NOW_MS + QUESTION_LIFE_MS + 1)
+    assert not is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS)
+    assert is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS + 1)
     assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS) == "waiting"
     assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
 
