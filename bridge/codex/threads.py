@@ -66,8 +66,9 @@ class Threads:
             if joined is not None:
                 return joined
         pid = writers.now().of(self._home, thread)
-        holder = writers.name_of(pid) if pid else "another program"
-        raise Refused(Code.ELSEWHERE, f"this thread is open in {holder}", holder=holder)
+        holder = writers.name_of(pid) if pid else ""
+        said = f"this thread is open in {holder or 'another program'}"
+        raise Refused(Code.ELSEWHERE, said, holder=holder)
 
     async def resume(
         self, link: AppServer, thread: ThreadId, with_items: bool = False

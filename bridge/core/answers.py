@@ -24,13 +24,12 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import age, notice, say, usage
 from bridge.core.prompts import without_paths
-from bridge.core.text import clean, preview
+from bridge.core.text import clean, named, preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
 TITLE_CHARS = 40
 _TROUBLES = ("stalled", "network_waiting", "retrying", "interrupt_unanswered")
 PROMPT_CHARS = 30
-HOLDER_CHARS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +95,11 @@ def _thread_line(number: int, session: Session, view: View, now_ms: int) -> str:
     details = [folder] if folder else []
     details.append(age(now_ms - session.updated_at_ms, lang))
     said = say(f"state_{state}", lang)
-    holder = preview(clean(session.holder), HOLDER_CHARS) if state == "elsewhere" else ""
+    holder = named(session.holder) if state == "elsewhere" else ""
     details.append(f"{said}: {holder}" if holder else said)
     names = [a.name for a in view.aliases.values() if a.thread == session.thread]
-    named = f" = {names[0]}" if names else ""
-    return f"{number}. {title}{named}\n   {' · '.join(details)}"
+    alias = f" = {names[0]}" if names else ""
+    return f"{number}. {title}{alias}\n   {' · '.join(details)}"
 
 
 def _aliases(view: View) -> str:
@@ -177,7 +176,7 @@ def _trouble_of(thread: ThreadId, view: View, facts: Facts) -> list[str]:
 
 
 def _elsewhere(status: ThreadStatus, lang: Lang) -> str:
-    holder = preview(clean(status.holder), HOLDER_CHARS) or say("another_program", lang)
+    holder = named(status.holder) or say("another_program", lang)
     return say("status_elsewhere", lang, holder=holder)
 
 
@@ -188,8 +187,8 @@ def _servers(facts: Facts, lang: Lang) -> list[str]:
         say(
             "status_server",
             lang,
-            name=preview(clean(server.name), HOLDER_CHARS),
-            version=preview(clean(server.version), HOLDER_CHARS),
+            name=named(server.name),
+            version=named(server.version),
             memory=server.memory_bytes // 1_048_576,
         )
         for server in servers

@@ -28,10 +28,10 @@ from bridge.core.model import (
 from bridge.core.naming import CONFIRM_MS, free_name, refused_name, refused_word
 from bridge.core.phrases import notice, say
 from bridge.core.room import Room, active_thread, alias_named
-from bridge.core.text import borders, bubble, clean, preview
+from bridge.core.text import borders, bubble, clean, named, preview
 from bridge.core.turns import turn_key
 
-OWNER_CHARS = 40
+FOLDER_CHARS = 40
 
 
 def alias_meant(view: View, name: str) -> Alias | None:
@@ -134,7 +134,7 @@ def new(room: Room, name: AliasName, asked: str) -> Decision:
         return room.tell("folder_too_wide", alias=name)
     alias = Alias(name, unmade_thread(room.ids.seed), cwd=folder)
     room.peer = replace(room.peer, active=name)
-    shown = preview(clean(folder.rstrip("/").rpartition("/")[2]), OWNER_CHARS)
+    shown = preview(clean(folder.rstrip("/").rpartition("/")[2]), FOLDER_CHARS)
     told = notice("made", room.lang, alias=name, folder=shown)
     audit = Audit("thread.new", "owner", "named", name)
     return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), aliases=(alias,))
@@ -200,7 +200,7 @@ def recover(room: Room, name: str) -> Decision:
         return room.tell("recover_free", alias=alias.name)
     asked = Confirmation("recover", alias.name, room.now_ms + CONFIRM_MS)
     room.peer = replace(room.peer, confirmation=asked)
-    owner = preview(clean(status.owner), OWNER_CHARS) or "?"
+    owner = named(status.owner) or "?"
     return room.tell("recover_ask", alias=alias.name, owner=owner)
 
 

@@ -92,10 +92,22 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Send /retry to run it all the same, or /cancel {id}.",
     ),
     "parked_elsewhere": (
-        "{alias} 正被电脑上的另一个程序占用，#{id} 会在它空出来后发送。"
+        "{alias} 正在电脑上的{holder}里打开着，#{id} 会在它空出来后发送。"
         "不想等：/fork {alias} 在分支里继续，或 /cancel {id}",
-        "{alias} is open in another program at the desk. #{id} is sent when it is free; "
+        "{alias} is open at the desk, in {holder}. #{id} is sent when it is free; "
         "/fork {alias} to go on in a branch, /cancel {id} to drop it.",
+    ),
+    "parked_busy": (
+        "{alias} 正在执行别处发起的一轮，#{id} 会在它结束后发送。"
+        "不想等：/fork {alias} 在分支里继续，或 /cancel {id}",
+        "A turn that was begun elsewhere is running in {alias}. #{id} is sent when it is over; "
+        "/fork {alias} to go on in a branch, /cancel {id} to drop it.",
+    ),
+    "parked_locked": (
+        "{alias} 被{owner}锁着，#{id} 会在解锁后发送。"
+        "锁是忘了放的：/recover {alias}；不想等：/cancel {id}",
+        "{alias} is locked by {owner}. #{id} is sent when it is free. If that lock was left over: "
+        "/recover {alias}; to drop the message: /cancel {id}",
     ),
     "parked_controller": (
         "Codex 现在连不上，#{id} 会在恢复后发送。不想等：/cancel {id}",

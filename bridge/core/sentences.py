@@ -119,6 +119,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # /status
     "status_elsewhere": ("线程在 {holder} 里打开着", "The thread is open in {holder}"),
     "another_program": ("另一个程序", "another program"),
+    "another_owner": ("另一方", "somebody else"),
     "status_stalled": (
         "#{id} 已有一段时间没有动静，可能卡住了：/stop 后 /retry",
         "#{id} has shown no sign of life for a while; it may be stuck: /stop, then /retry",

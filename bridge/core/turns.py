@@ -45,7 +45,7 @@ from bridge.core.model import (
     TurnState,
     next_of,
 )
-from bridge.core.phrases import notice, unmarked
+from bridge.core.phrases import notice, say, unmarked
 from bridge.core.prompts import without_paths
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9
@@ -150,7 +150,17 @@ class HeadMoved:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
+    """Another program has the thread open; `holder` where the system tells which."""
+
     holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A turn that is not ours runs in the thread, or an owner's lock is on it."""
+
+    owner: str
+    is_locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +181,7 @@ class EngineDown:
     """The controller answers, what it drives does not: nothing was started."""
 
 
-StartReply: TypeAlias = Accepted | HeadMoved | Elsewhere | Invalid | Uncertain | EngineDown
+StartReply: TypeAlias = Accepted | HeadMoved | Elsewhere | Busy | Invalid | Uncertain | EngineDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +234,18 @@ def after_start(
         case HeadMoved():
             rows = (_note(turn, peer, "head_moved", ids),)
             return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, rows)
-        case Elsewhere():
-            return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, peer, now_ms, ids)
+        case Elsewhere(holder):
+            who = text.named(holder) or say("another_program", peer.lang)
+            told = _note(turn, peer, "parked_elsewhere", ids, holder=who)
+            return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
+        case Busy(owner, is_locked):
+            phrase = "parked_locked" if is_locked else "parked_busy"
+            who = text.named(owner) or say("another_owner", peer.lang)
+            told = _note(turn, peer, phrase, ids, owner=who)
+            return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
         case EngineDown():
-            return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+            told = _note(turn, peer, "parked_controller", ids)
+            return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, now_ms, told)
         case Uncertain():
             return ended(turn, TurnEvent.GATE_BLOCKED, "uncertain", peer, ids)
         case Invalid(code, detail):
@@ -238,7 +256,8 @@ def parked_for_controller(
     turn: Turn, reason: Refusal | None, peer: Peer, now_ms: int, ids: Ids
 ) -> ParkStep:
     """There was no call: the turn waits for a link, or for a controller that can start it."""
-    step = _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, peer, now_ms, ids)
+    told = _note(turn, peer, "parked_controller", ids)
+    step = _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, now_ms, told)
     return step if reason is Refusal.CONTROLLER_LACKS else replace(step, retry_at_ms=now_ms)
 
 
@@ -391,15 +410,13 @@ def _answered(
     return Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
 
 
-def _park(
-    turn: Turn, event: TurnEvent, reason: Parked, peer: Peer, now_ms: int, ids: Ids
-) -> ParkStep:
-    told = () if turn.tries else (_note(turn, peer, f"parked_{reason}", ids),)
-    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), told)
+def _park(turn: Turn, event: TurnEvent, reason: Parked, now_ms: int, told: NewRow) -> ParkStep:
+    rows = () if turn.tries else (told,)
+    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), rows)
 
 
-def _note(turn: Turn, peer: Peer, phrase: str, ids: Ids) -> NewRow:
-    told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias)
+def _note(turn: Turn, peer: Peer, phrase: str, ids: Ids, **values: str) -> NewRow:
+    told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias, **values)
     return _row(turn, told, f"{phrase}-{turn.id}", ids)
 
 

@@ -27,6 +27,7 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.turns import (
+    Busy,
     Elsewhere,
     EngineDown,
     HeadMoved,
@@ -330,8 +331,10 @@ def _is_gone(refused: ToolError) -> bool:
 def _refusal(refused: ToolError) -> StartReply:
     """What a refused start means. Other controllers are read by their sentence."""
     text = refused.message.lower()
-    if refused.code in ("elsewhere", "busy") or "active writer" in text:
-        return Elsewhere("")
+    if refused.code == "elsewhere" or "active writer" in text:
+        return Elsewhere(refused.facts.get("holder", ""))
+    if refused.code == "busy":
+        return Busy(refused.facts.get("owner", ""), is_locked="lock" in text)
     if refused.code == "head_conflict" or ("head" in text and "expected" in text):
         return HeadMoved()
     if refused.code == "reconcile_required":

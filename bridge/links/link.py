@@ -41,12 +41,18 @@ _log = log.get("controller")
 
 
 class ToolError(Exception):
-    """The controller answered with an error; `code` is one of the contract's words, or ""."""
+    """The controller answered with an error; `code` is one of the contract's words, or "".
 
-    def __init__(self, tool: str, code: str, message: str) -> None:
+    `facts`: what else the error says, by name; who holds a thread, for example.
+    """
+
+    def __init__(
+        self, tool: str, code: str, message: str, facts: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{tool}: {code or 'error'}")
         self.code = code
         self.message = message
+        self.facts = facts or {}
 
 
 @dataclass
@@ -314,7 +320,8 @@ def _body(tool: str, reply: Reply) -> dict[str, Any]:  # Any: JSON
         error = body.get("error") if isinstance(body, dict) else None
         told = error if isinstance(error, dict) else {"message": text}
         said = str(told.get("message", ""))[:SAID_CHARS]
-        raise ToolError(tool, str(told.get("code", "")), said)
+        facts = {k: v[:SAID_CHARS] for k, v in told.items() if isinstance(v, str)}
+        raise ToolError(tool, str(told.get("code", "")), said, facts)
     if not isinstance(body, dict):
         raise PeerFault(f"{tool}: the result is no JSON object")
     return body

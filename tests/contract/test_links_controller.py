@@ -30,9 +30,10 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.turns import Accepted, HeadMoved
+from bridge.core.turns import Accepted, Busy, HeadMoved
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import Link, ToolError
+from tests.contract.controller.rig import SAMPLE
 from tests.fakes.controller import transcript
 from tests.faults.recorder import THREAD
 
@@ -269,6 +270,26 @@ async def test_decision_that_cannot_be_taken_now_is_not_called_gone(
     async with linked(tmp_path, f"refuses:answer:{code}") as controller:
         with pytest.raises(ToolError):
             await controller.answer(APPROVAL)
+
+
+async def test_lock_of_another_owner_is_told_with_its_owner(tmp_path: Path) -> None:
+    """issue 4, item 3: who has the thread is among the facts of the refusal."""
+    words = ["-c", "from bridge.codex.cli import main; main()", "--engine", "echo"]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "CODEX_HOME": str(tmp_path)}
+    controller = Controller(
+        [sys.executable, *words], env, tmp_path / "stderr.log", "ctb-private", NO_READER
+    )
+    mine = replace(TURN, thread=ThreadId(SAMPLE), cwd="", expected_head=None)
+    theirs = replace(mine, key=Key("ctb1:q"), peer=PeerId("q"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await until_up(controller)
+        with anyio.fail_after(LIMIT_S):
+            accepted = await controller.start(theirs)
+            assert isinstance(accepted, Accepted)
+            await controller.wait(accepted.run, None)
+            assert await controller.start(mine) == Busy("ctb-private:q", is_locked=True)
+        tasks.cancel_scope.cancel()
 
 
 async def test_serial_controller_is_asked_in_slices_of_a_second(tmp_path: Path) -> None:

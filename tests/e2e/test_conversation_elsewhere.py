@@ -33,7 +33,7 @@ async def test_message_waits_for_a_thread_elsewhere_and_is_sent_when_it_is_free(
     await desk.phone.asks(f"/bind {thread}", "Now using default")
     requests = desk.model.seen.requests
     with codex_home.foreign_server(desk.home, thread):
-        await desk.phone.asks("hello from afar", "default is open in another program at the desk")
+        await desk.phone.asks("hello from afar", "default is open at the desk, in codex")
         assert "open elsewhere: codex" in await desk.phone.asks("/threads", "Recent threads")
         assert "The thread is open in codex" in await desk.phone.asks("/status", "waits for")
         found = rig.processes(desk.house.folder)
@@ -44,7 +44,7 @@ async def test_message_waits_for_a_thread_elsewhere_and_is_sent_when_it_is_free(
         await desk.phone.asks("/queue", "waits for the thread")
         assert desk.model.seen.requests == requests
     await desk.phone.reads("echo: hello from afar", FREED_S)
-    assert desk.phone.count("is open in another program") == 1
+    assert desk.phone.count("is open at the desk") == 1
     assert desk.turns(thread) == 2
 
 
@@ -54,7 +54,7 @@ async def test_fork_takes_along_what_waits_for_a_thread_elsewhere(desk: Desk) ->
     await desk.phone.asks(f"/add pier {thread}", "pier is")
     await desk.phone.asks("/use pier", "Now using pier")
     with codex_home.foreign_server(desk.home, thread):
-        await desk.phone.asks("one", "pier is open in another program")
+        await desk.phone.asks("one", "pier is open at the desk, in codex")
         desk.phone.says("two")
         await desk.phone.asks("/recover pier", "no lock is left over")
         await desk.phone.asks("/fork pier", "Messages that waited go there: 2")

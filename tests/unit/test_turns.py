@@ -29,7 +29,16 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.phrases import MARK, notice
-from bridge.core.turns import Accepted, Elsewhere, EngineDown, HeadMoved, Invalid, Run, TurnEvent
+from bridge.core.turns import (
+    Accepted,
+    Busy,
+    Elsewhere,
+    EngineDown,
+    HeadMoved,
+    Invalid,
+    Run,
+    TurnEvent,
+)
 
 NOW_MS = 1_800_000_000_000
 IDS = Ids("install", "seed")
@@ -98,6 +107,7 @@ def test_accepted_start_goes_on() -> None:
     [
         (HeadMoved(), Parked.HEAD, TurnEvent.HEAD_MOVED),
         (Elsewhere("codex"), Parked.ELSEWHERE, TurnEvent.ELSEWHERE),
+        (Busy("", is_locked=False), Parked.ELSEWHERE, TurnEvent.ELSEWHERE),
         (EngineDown(), Parked.CONTROLLER, TurnEvent.LINK_DOWN),
     ],
 )
@@ -111,6 +121,29 @@ def test_start_that_did_not_happen_parks_the_turn_and_tells_once(
     again = turns.after_start(replace(TURN, tries=3), reply, PEER, NOW_MS, IDS)
     assert isinstance(again, turns.ParkStep)
     assert len(again.rows) == (1 if reason is Parked.HEAD else 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Elsewhere("codex (process 7)"), "is open at the desk, in codex (process 7)."),
+        (Elsewhere(""), "is open at the desk, in another program."),
+        (Busy("", is_locked=False), "A turn that was begun elsewhere is running"),
+        (Busy("night\u202e-shift", is_locked=True), "is locked by night-shift. "),
+        (Busy("", is_locked=True), "is locked by somebody else. "),
+    ],
+)
+def test_owner_is_told_who_has_the_thread(reply: turns.StartReply, said: str) -> None:
+    """issue 4, item 3: the holder by name; a lock that was left over can be taken back."""
+    shown = []
+    for peer in (replace(PEER, lang="zh"), PEER):
+        step = turns.after_start(TURN, reply, peer, NOW_MS, IDS)
+        assert isinstance(step, turns.ParkStep)
+        shown.append(step.rows[0].text)
+    is_locked = isinstance(reply, Busy) and reply.is_locked
+    assert ["/recover " in text for text in shown] == [is_locked, is_locked]
+    assert all("/cancel " in text for text in shown)
+    assert said in shown[1]
 
 
 def test_turn_without_a_link_starts_as_soon_as_there_is_one() -> None:
