@@ -235,7 +235,7 @@ class Controller(Link):
         try:
             return await self.call("cross_thread_wait_any", arguments, slice_s + SLICE_SLACK_S)
         except ToolError as refused:
-            if refused.code == "not_found" or "unknown run" in refused.message.lower():
+            if _knows_no_run(refused):
                 raise UnknownRun(run, is_denied=True) from refused
             raise PeerFault(f"cross_thread_wait_any {refused.code}") from refused
         finally:
@@ -276,11 +276,20 @@ class Controller(Link):
         return True
 
     async def acknowledge(self, run: RunId) -> None:
-        """Our durable copy of the answer exists. Repeatable; raises ToolError."""
-        await self.call("cross_thread_delivery_ack", {"run_id": run})
+        """Our durable copy of the answer exists. Repeatable; raises ToolError, UnknownRun."""
+        await self._of_known("cross_thread_delivery_ack", run)
 
     async def close_run(self, run: RunId) -> None:
-        await self.call("cross_thread_close", {"run_id": run})
+        """Nothing more will be asked of it. Repeatable; raises ToolError, UnknownRun."""
+        await self._of_known("cross_thread_close", run)
+
+    async def _of_known(self, tool: str, run: RunId) -> None:
+        try:
+            await self.call(tool, {"run_id": run})
+        except ToolError as refused:
+            if _knows_no_run(refused):
+                raise UnknownRun(run, is_denied=True) from refused
+            raise
 
     async def release(self, thread: ThreadId, lock: LockToken) -> None:
         await self.call("cross_thread_release", {"session_id": thread, "lock_token": lock})
@@ -318,6 +327,10 @@ class Controller(Link):
 
     def owner(self, turn: Turn) -> str:
         return f"{self._owner_prefix}:{turn.peer}"
+
+
+def _knows_no_run(refused: ToolError) -> bool:
+    return refused.code == "not_found" or "unknown run" in refused.message.lower()
 
 
 def _is_gone(refused: ToolError) -> bool:

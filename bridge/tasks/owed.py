@@ -11,7 +11,7 @@ import anyio
 from bridge.core import turns as core
 from bridge.core.decision import Audit
 from bridge.core.model import Attempt, LinkDown, LinkLost, Owed, PeerFault, Refusal, Turn
-from bridge.links.controller import Controller
+from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import inbox, views
 from bridge.store import turns as store
@@ -63,6 +63,9 @@ class Debts:
                 left.pop(0)
             else:
                 await link_or_news(self._controller, self._bell)
+        except UnknownRun:
+            _log.info("turn.owes", turn_id=turn.id, call=left[0], why="no such run")
+            left.pop(0)  # nobody is there to be owed
         except LinkLost as lost:
             _log.info("turn.again", turn_id=turn.id, why=str(lost))
         except (ToolError, PeerFault) as refused:

@@ -37,7 +37,7 @@ from bridge.core.model import (
 )
 from bridge.core.sending import Limits
 from bridge.core.turns import Accepted, Run, StartReply
-from bridge.links.controller import Controller
+from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import CALL_DEADLINE_S, Link
 from bridge.links.worker import WorkerLink
 from bridge.store import accounts, inbox, rows, views
@@ -77,6 +77,7 @@ class Scripted(Controller):
         self.known = ThreadStatus(Head("head-0"), "", False, "/")
         self.found: Run | None = None
         self.find_fails: Exception | None = None
+        self.is_forgetful = False  # of every run that is over
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
         self.pauses: dict[str, anyio.Event] = {}  # what a call waits for, once
@@ -153,9 +154,13 @@ class Scripted(Controller):
 
     async def acknowledge(self, run: RunId) -> None:
         self.asked.append("ack")
+        if self.is_forgetful:
+            raise UnknownRun(run, is_denied=True)
 
     async def close_run(self, run: RunId) -> None:
         self.asked.append("close")
+        if self.is_forgetful:
+            raise UnknownRun(run, is_denied=True)
 
     async def release(self, thread: ThreadId, lock: LockToken) -> None:
         self.asked.append("release")

@@ -272,6 +272,21 @@ async def test_decision_that_cannot_be_taken_now_is_not_called_gone(
             await controller.answer(APPROVAL)
 
 
+async def test_debts_of_a_run_that_is_not_known_are_told_apart(tmp_path: Path) -> None:
+    """issue 4, item 2: they are dropped, so that the thread is free at once."""
+    state = tmp_path / "state.json"
+    command = [sys.executable, "-m", "tests.fakes.controller", str(state)]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    controller = Controller(command, env, tmp_path / "stderr.log", "ctb-private", NO_READER)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await until_up(controller)
+        for call in (controller.acknowledge, controller.close_run):
+            with anyio.fail_after(LIMIT_S), pytest.raises(UnknownRun):
+                await call(RunId("run-of-yesterday"))
+        tasks.cancel_scope.cancel()
+
+
 async def test_lock_of_another_owner_is_told_with_its_owner(tmp_path: Path) -> None:
     """issue 4, item 3: who has the thread is among the facts of the refusal."""
     words = ["-c", "from bridge.codex.cli import main; main()", "--engine", "echo"]

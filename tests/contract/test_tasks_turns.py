@@ -31,11 +31,13 @@ async def test_run_that_the_controller_has_forgotten_ends_uncertain(
     busy: Room, is_denied: bool
 ) -> None:
     """delivery-semantics 6: unknown_run -> settling(uncertain), once its key is not there."""
+    busy.controller.is_forgetful = True
     busy.controller.fails(UnknownRun(RUN, is_denied=is_denied))
     await busy.reads("Nobody can say whether #1 ran")
     await busy.until_done()
     assert await busy.outcomes() == ["uncertain"]
     assert busy.controller.asked.count("find") == 1
+    assert busy.controller.asked[-3:] == ["ack", "close", "release"]
 
 
 async def test_run_that_is_forgotten_over_a_restart_ends_uncertain(busy: Room) -> None:
