@@ -24,7 +24,7 @@ BASE = (
     "cancel",
     "force_recover",
 )
-EXTRA = ("approvals", "answer")
+EXTRA = ("approvals", "answer", "steer", "fork")
 
 
 def news(before: frozenset[str] | None, lacks: frozenset[str], lang: Lang) -> tuple[str, ...]:

@@ -417,6 +417,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "tool_force_recover": ("取回丢失的锁", "taking back a lost lock"),
     "tool_approvals": ("在手机上答复请求 (/approve)", "answering requests with /approve"),
     "tool_answer": ("在手机上答复请求 (/approve)", "answering requests with /approve"),
+    "tool_steer": ("补充进行中的任务 (/steer)", "/steer"),
+    "tool_fork": ("从线程分支 (/fork)", "/fork"),
     "cannot_list": (
         "现在列不出线程：{why}。请稍后再试。",
         "Threads cannot be listed now: {why}. Try again in a moment.",

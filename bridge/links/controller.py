@@ -62,6 +62,8 @@ OTHERS = {  # and those that only one feature needs
     "cross_thread_force_recover": ("session_id", "owner"),
     "cross_thread_approvals": ("run_ids",),
     "cross_thread_answer": ("approval_id", "digest", "decision"),
+    "cross_thread_steer": ("run_id", "message", "idempotency_key"),
+    "cross_thread_fork": ("session_id",),
 }
 
 

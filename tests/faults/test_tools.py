@@ -49,11 +49,11 @@ async def test_tool_that_goes_is_told_once_and_the_rest_goes_on(launcher: Launch
         where = "FROM audit WHERE what = 'controller.tools' ORDER BY id"
         lines = [(row["outcome"], row["subject"]) for row in rig.rows(f"SELECT * {where}")]
         assert [subject for outcome, subject in lines if outcome == "lacks"] == [
-            "approvals",
-            "approvals,cancel",
-            "approvals,cancel",
-            "approvals",
-            "approvals",
+            "approvals,fork,steer",
+            "approvals,cancel,fork,steer",
+            "approvals,cancel,fork,steer",
+            "approvals,fork,steer",
+            "approvals,fork,steer",
         ]
         assert not [call for call in rig.calls() if call["tool"] == "cancel"]
 

@@ -1,0 +1,27 @@
+"""What the owner is told when the controller's tools come and go."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.core import offers
+from bridge.core.phrases import say
+from bridge.links import controller
+
+
+def test_every_tool_that_is_looked_for_has_its_words() -> None:
+    """R32: what is missing is named, whichever it is."""
+    looked_for = {*controller.NEEDED, *controller.OTHERS}
+    assert {f"cross_thread_{tool}" for tool in (*offers.BASE, *offers.EXTRA)} == looked_for
+    for tool in (*offers.BASE, *offers.EXTRA):
+        assert say(f"tool_{tool}", "zh") and say(f"tool_{tool}", "en")
+
+
+@pytest.mark.parametrize("tool", offers.EXTRA)
+def test_extension_is_missed_only_once_it_was_there(tool: str) -> None:
+    """issue 4, item 9: a controller with the base tools alone is no news."""
+    lacks = frozenset({tool})
+    assert offers.news(None, lacks, "en") == ()
+    (said,) = offers.news(frozenset(), lacks, "en")
+    assert said.startswith("The controller does not offer: ")
+    assert offers.news(lacks, lacks, "en") == ()
