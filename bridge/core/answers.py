@@ -23,6 +23,7 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.phrases import age, notice, say, usage
+from bridge.core.places import hidden
 from bridge.core.prompts import without_paths
 from bridge.core.text import clean, named, preview
 
@@ -80,7 +81,7 @@ def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
         return Reply(notice(phrase, lang, words=words))
     shown = facts.sessions[:MAX_LISTED]
     lines = [_thread_line(n, s, view, now_ms) for n, s in enumerate(shown, 1)]
-    listed = tuple(Listed(s.thread, preview(clean(s.title), 80), s.cwd) for s in shown)
+    listed = tuple(Listed(s.thread, preview(hidden(clean(s.title)), 80), s.cwd) for s in shown)
     return Reply(
         "\n".join([notice("threads_head", lang), *lines]),
         peer=replace(view.peer, listed=listed),
@@ -89,7 +90,7 @@ def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
 
 def _thread_line(number: int, session: Session, view: View, now_ms: int) -> str:
     lang = view.peer.lang
-    title = preview(clean(session.title), TITLE_CHARS) or say("untitled", lang)
+    title = preview(hidden(clean(session.title)), TITLE_CHARS) or say("untitled", lang)
     folder = preview(clean(session.cwd.rstrip("/").rpartition("/")[2]), 24)
     state = session.state if session.state in ("idle", "busy", "elsewhere") else "busy"
     details = [folder] if folder else []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bridge.core.decision import Item
 from bridge.core.model import Lang, TurnId
 from bridge.core.phrases import notice, say, unmarked
+from bridge.core.places import hidden
 from bridge.core.text import clean, for_chat, preview
 
 ENOUGH_CHARS = 1_400  # most of one bubble: what more there is comes with the next /refresh
@@ -30,7 +31,6 @@ _RUNNING = ("in_progress", "inProgress", "")
 _TESTS = re.compile(
     r"\b\d+ (?:passed|failed|passing|failing|errors?|tests?)\b|test result:|\bFAILED\b|^ok\b", re.I
 )
-_PLACE = re.compile(r"(?<![\w.:/~])~?/(?:[^\s/'\"]+/)+([^\s/'\"]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ def _turn(items: Sequence[Item], cwd: str, lang: Lang, final_chars: int) -> str:
     by_kind: dict[str, list[str]] = {}
     for item in items:
         by_kind.setdefault(item.kind, []).append(clean(item.text).strip())
-    lines = [f"> {preview(text, ASKED_CHARS)}" for text in by_kind.get("user", []) if text]
+    lines = [
+        f"> {preview(hidden(text, cwd), ASKED_CHARS)}" for text in by_kind.get("user", []) if text
+    ]
     lines += _commands([_command(text, cwd) for text in by_kind.get("command", [])], lang)
     lines += _files(by_kind.get("file", []), cwd, lang)
-    lines += [f"({preview(_near(text, cwd), ASKED_CHARS)})" for text in by_kind.get("note", [])]
+    lines += [f"({preview(hidden(text, cwd), ASKED_CHARS)})" for text in by_kind.get("note", [])]
     finals = [text for text in by_kind.get("assistant", []) if text]
     if finals:
         lines.append(_cut(for_chat(finals[-1]), final_chars))
@@ -107,28 +109,21 @@ def _command(text: str, cwd: str) -> _Command:
     told = [line for line in printed if _TESTS.search(line)]
     is_fine = word in _FINE
     sign = "✓" if is_fine else "…" if word in _RUNNING else "✗"
-    line = f"{sign} {preview(_near(command, cwd), COMMAND_CHARS)}"
+    line = f"{sign} {preview(hidden(command, cwd), COMMAND_CHARS)}"
     if sign == "✗":
         line += f" ({word})"
-    return _Command(line, is_fine, preview(_near(told[-1], cwd), COMMAND_CHARS) if told else "")
+    return _Command(line, is_fine, preview(hidden(told[-1], cwd), COMMAND_CHARS) if told else "")
 
 
 def _files(texts: list[str], cwd: str, lang: Lang) -> list[str]:
     """The files touched, each once, on one line."""
     lines = [line for text in texts for line in text.splitlines()]
-    paths = [_near(line.partition(" ")[2] or line, cwd) for line in lines]
+    paths = [hidden(line.partition(" ")[2] or line, cwd) for line in lines]
     names = list(dict.fromkeys(path.removesuffix(" (completed)") for path in paths))
     if not names:
         return []
     more = f" +{len(names) - MAX_FILES}" if len(names) > MAX_FILES else ""
     return [f"✎ {', '.join(names[:MAX_FILES])}{more}"]
-
-
-def _near(text: str, cwd: str) -> str:
-    """Paths of the thread's folder are relative to it, of others the name stays (R35)."""
-    if cwd.rstrip("/"):
-        text = text.replace(cwd.rstrip("/") + "/", "")
-    return _PLACE.sub(r"…/\1", text)
 
 
 def _cut(text: str, limit: int) -> str:

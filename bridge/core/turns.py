@@ -20,7 +20,6 @@ One turn of a thread is live (starting, running, settling) at a time. A turn tha
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -46,6 +45,7 @@ from bridge.core.model import (
     next_of,
 )
 from bridge.core.phrases import notice, say, unmarked
+from bridge.core.places import hidden
 from bridge.core.prompts import without_paths
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9
@@ -368,8 +368,6 @@ def backoff_ms(tries: int) -> int:
     return int(min(RETRY_FIRST_MS * 2 ** min(tries, 10), RETRY_LAST_MS))
 
 
-# A path in foreign words shows only its last part on a phone (threat-model R35).
-_PATH = re.compile(r"(?<![\w.:/])~?/(?:[^\s/'\"]+/)+([^\s/'\"]*)")
 # Ends that have a sentence of their own, by the controller's word for them.
 _CAUSES = {
     "failed": (
@@ -429,4 +427,4 @@ def _row(
 
 def _why(code: str, detail: str) -> str:
     words = text.clean(detail) or code.replace("_", " ")
-    return text.preview(_PATH.sub(r"…/\1", words), 200)
+    return text.preview(hidden(words), 200)

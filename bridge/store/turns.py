@@ -19,6 +19,7 @@ from bridge.core.model import (
     TurnState,
     is_unmade,
 )
+from bridge.core.places import hidden
 from bridge.core.text import clean, preview
 from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, shortened, turn_step
 from bridge.store import approvals, inbox, outbox, rows
@@ -98,7 +99,7 @@ def running(turn: Turn, handle: Accepted) -> None:
         attempts=0,
     )
     if is_unmade(turn.thread):
-        title = preview(clean(turn.prompt), TITLE_CHARS)
+        title = preview(hidden(clean(turn.prompt)), TITLE_CHARS)
         change(AliasRow, "thread = ?", (turn.thread,), thread=handle.thread, title=title)
         change(TurnTable, "thread = ?", (turn.thread,), thread=handle.thread)
 
