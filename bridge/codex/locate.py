@@ -6,6 +6,7 @@ or when it names a file that is gone, the session folders are searched. Read-onl
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -163,19 +164,32 @@ def _escaped(query: str) -> str:
 
 def _scanned(home: Path, query: str | None, cwd: str | None) -> Iterator[Listed]:
     """The same from bare files; a thread that was reverted has more than one."""
-    newest: dict[str, Path] = {}
-    for path in (home / "sessions").glob("*/*/*/rollout-*.jsonl"):
-        ids = _ID.findall(path.name)
-        if ids and path.name > getattr(newest.get(ids[0]), "name", ""):
-            newest[ids[0]] = path
+    newest: dict[str, os.DirEntry[str]] = {}
+    for entry in _rollouts(home / "sessions"):
+        ids = _ID.findall(entry.name)
+        if ids and entry.name > getattr(newest.get(ids[0]), "name", ""):
+            newest[ids[0]] = entry
         if len(newest) >= MAX_SCANNED:
             break
-    timed = [(path.stat().st_mtime_ns // 1_000_000, path) for path in newest.values()]
+    timed = [(each.stat().st_mtime_ns // 1_000_000, each.path) for each in newest.values()]
     for changed_ms, path in sorted(timed, reverse=True):
-        found = _from_first_lines(path, changed_ms)
+        found = _from_first_lines(Path(path), changed_ms)
         wanted = not query or query.casefold() in f"{found.title} {found.cwd}".casefold()
         if wanted and (cwd is None or found.cwd == cwd):
             yield found
+
+
+def _rollouts(folder: Path, depth: int = 3) -> Iterator[os.DirEntry[str]]:
+    """Every rollout below year, month and day, newest day first: a glob takes thrice as long."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+    except OSError:
+        return
+    for entry in entries:
+        if depth and entry.is_dir():
+            yield from _rollouts(Path(entry.path), depth - 1)
+        elif not depth and entry.name.startswith("rollout-") and entry.name.endswith(".jsonl"):
+            yield entry
 
 
 def _from_first_lines(path: Path, changed_ms: int) -> Listed:
