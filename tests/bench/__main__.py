@@ -65,6 +65,18 @@ GOALS = (
     Goal("upload of 20 MiB, ms", "upload_ms", 2, "bare_upload_ms"),
     Goal("resident worker during it, MiB", "upload_mib", 47),
     Goal("borders of 1 MiB of Markdown, ms", "borders_ms", 150),
+    # The controller: issue 4 and controller-contract 3.
+    Goal("turn through the controller over Codex's own, ms", "held_overhead_ms", 15),
+    Goal("the same, both joining the thread first, ms", "free_overhead_ms", 15),
+    Goal("resident controller over Codex, MiB", "controller_mib", 80),
+    Goal("status of a thread of 1 GiB, ms", "status_ms", 20),
+    Goal("10 KiB at the end of 1 GiB, ms", "history_ms", 20),
+    Goal("list of 50 of 2,000 threads, ms", "list_ms", 50),
+    Goal("the same without Codex's index, ms", "bare_list_ms", 50),
+    Goal("resident controller after these reads, MiB", "reads_mib", 80),
+    Goal("/refresh, 10 KiB new on 1 GiB, ms", "refresh_long_ms", 2, "refresh_short_ms"),
+    Goal("32 turns of 1 s at once, s", "crowd_s", 2),  # ours: twice the turn
+    Goal("resident echo controller after them, MiB", "crowd_mib", 80),
 )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from bridge.core import text
-from tests.bench import subjects, usage
+from tests.bench import subjects, threads, usage
 from tests.bench.subjects import BARE_CONTROLLER, BIN, THREAD, Phone, Subject
 from tests.bench.upload import upload
 
@@ -150,6 +150,10 @@ def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figure
         "help": help_pages,
         "borders": borders,
         "upload": upload,
+        "turns": threads.turns,
+        "reads": threads.reads,
+        "refresh": threads.refresh,
+        "crowd": threads.crowd,
     }
 
 

@@ -50,11 +50,11 @@ class Phone:
         self._last_number = 0
         self.base_url = f"http://127.0.0.1:{self._read()['port']}"
 
-    def say(self, text: str) -> None:
-        """One message, and the wait for whatever comes back."""
+    def say(self, text: str, mark: str = "") -> Exchange:
+        """One message, and the wait for whatever comes back, or what holds the mark."""
         self._ask(do="forget")
         self._ask(do="push", texts=[text])
-        self.answers(1, "")
+        return self.answers(1, mark)
 
     def ask(self, count: int = 1, mark: str = bare.ANSWER) -> Exchange:
         """So many plain messages in one poll reply, and the wait for their answers."""
@@ -181,15 +181,16 @@ def reference(phone: Phone, *flags: str) -> Iterator[Subject]:
 
 
 @contextmanager
-def gateway(phone: Phone, *controller: str) -> Iterator[Subject]:
+def gateway(phone: Phone, *controller: str, codex: Path | None = None) -> Iterator[Subject]:
     """Worker and bridge with limits off, polling, started as an outsider starts them."""
     with scratch() as folder:
-        subject = _prepared(phone, folder, controller or BARE_CONTROLLER)
+        home = codex or folder / "codex"
+        subject = _prepared(phone, folder, controller or BARE_CONTROLLER, home)
         with _running(subject, phone):
             yield subject
 
 
-def _prepared(phone: Phone, folder: Path, controller: tuple[str, ...]) -> Subject:
+def _prepared(phone: Phone, folder: Path, controller: tuple[str, ...], codex: Path) -> Subject:
     """A gateway with credentials and settings that has not been started."""
     credentials = folder / "data" / "local" / "ilink_credentials.json"
     credentials.parent.mkdir(parents=True, mode=0o700)
@@ -201,7 +202,7 @@ def _prepared(phone: Phone, folder: Path, controller: tuple[str, ...]) -> Subjec
         "CTB_DATA_DIR": str(folder / "data"),
         "CTB_CONTROLLER_COMMAND": json.dumps(controller),
         "CTB_LANG": "en",
-        "CODEX_HOME": str(folder / "codex"),
+        "CODEX_HOME": str(codex),
         "ILINK_BASE_URL": phone.base_url,
         "ILINK_CREDENTIALS_PATH": str(credentials),
     }
