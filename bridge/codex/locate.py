@@ -180,7 +180,7 @@ def _scanned(home: Path, query: str | None, cwd: str | None) -> Iterator[Listed]
 
 
 def _rollouts(folder: Path, depth: int = 3) -> Iterator[os.DirEntry[str]]:
-    """Every rollout below year, month and day, newest day first: a glob takes thrice as long."""
+    """Every rollout below year, month and day, newest day first; a glob takes twice as long."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
     except OSError:

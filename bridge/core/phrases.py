@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bridge.core.model import Lang
 from bridge.core.sentences import SENTENCES
+from bridge.core.usages import USAGES
 
 MARK = "▸"
 
@@ -26,7 +27,7 @@ def notice(phrase: str, lang: Lang, **values: object) -> str:
 
 def usage(verb: str, lang: Lang) -> str:
     """How a command is written and what it does, in one line."""
-    zh, en = _USAGE[verb]
+    zh, en = USAGES[verb]
     return zh if lang == "zh" else en
 
 
@@ -222,38 +223,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "这种消息收不了。请用文字说，或者发图片、文件、语音。",
         "That kind of message cannot be taken. Say it in words, or send a picture or a file.",
     ),
-    # files, voice and quotes
-    "files_alone": (
-        "收到 {count} 个文件，要用它们做什么？写一句就行；不要了就发 /drop-held。",
-        "Got {count} of your files. What shall I do with them? Say it, or /drop-held.",
-    ),
-    "files_lost": (
-        "有 {count} 个文件没能从微信取到，请再发一次。",
-        "{count} of your files could not be got from WeChat. Please send them again.",
-    ),
-    "files_gone": (
-        "有 {count} 个文件没取到，下面是没有它们的回答。",
-        "{count} of your files could not be got; this is the answer without them.",
-    ),
-    "heard": ("语音：{text}", "Heard: {text}"),
-    "quote_unknown": (
-        "找不到你引用的那条，只用了你写的话。",
-        "What you quoted is not known here; only your own words were used.",
-    ),
-    "prompt_voice": ("[语音] {text}", "[voice] {text}"),
-    "prompt_image_at": ("[{name}：{path}]", "[{name}: {path}]"),
-    "prompt_video_at": ("[{name}：{path}]", "[{name}: {path}]"),
-    "prompt_voice_at": ("[没有转成文字的语音：{path}]", "[voice without a transcript: {path}]"),
-    "prompt_file_at": ("[文件 {name}：{path}]", "[file {name}: {path}]"),
-    "prompt_gone": ("[{name}：没能取到]", "[{name}: could not be fetched]"),
-    "prompt_quote_unknown": (
-        "[引用了一条找不到的消息]",
-        "[quotes a message that is not available]",
-    ),
-    "kind_image": ("图片", "image"),
-    "kind_video": ("视频", "video"),
-    "kind_voice": ("语音", "voice"),
-    "kind_file": ("文件", "file"),
     "cut": (
         "这条消息太长（超过 512 KiB），没有执行。请分几条发。",
         "That message is longer than 512 KiB and was not run. Send it in pieces.",
@@ -432,38 +401,4 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "unknown_verb": ("没有这个命令。{usage}", "There is no such command. {usage}"),
     "usage": ("用法：{usage}", "Usage: {usage}"),
     **SENTENCES,
-}
-
-_USAGE: dict[str, tuple[str, str]] = {
-    "threads": ("/threads [词] 最近的线程", "/threads [words]: recent threads"),
-    "use": ("/use <名字或数字> 选用线程", "/use <name or number>: choose a thread"),
-    "add": ("/add <名字> <数字或编号> 给线程起名", "/add <name> <number or id>: name a thread"),
-    "bind": ("/bind <数字或编号> 命名为 default 并选用", "/bind <number or id>: use it as default"),
-    "list": ("/list 已有的名字", "/list: the names you gave"),
-    "remove": ("/remove <名字> 去掉名字（先确认）", "/remove <name>: take a name away (asks)"),
-    "status": ("/status [名字] 线程、排队、微信", "/status [name]: thread, queue, channel"),
-    "refresh": ("/refresh [名字] 上次看过之后发生了什么", "/refresh [name]: what is new in it"),
-    "send": ("/send <名字> <文字> 发一次，不切换", "/send <name> <text>: once, no switching"),
-    "steer": ("/steer <文字> 补充给正在进行的", "/steer <text>: add to the running turn"),
-    "stop": ("/stop [名字] 停下正在进行的", "/stop [name]: end what is running"),
-    "approve": ("/approve <代码> 同意一个请求", "/approve <code>: allow one request"),
-    "deny": ("/deny <代码> 拒绝一个请求", "/deny <code>: refuse one request"),
-    "answer": (
-        "/answer <代码> <数字或文字> 回答问题",
-        "/answer <code> <words>: a question",
-    ),
-    "queue": ("/queue 排队的消息", "/queue: what is waiting"),
-    "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),
-    "retry": ("/retry 把上一条再来一次", "/retry: the last message again"),
-    "new": ("/new <名字> [文件夹] 开一个新线程", "/new <name> [folder]: a fresh thread"),
-    "fork": ("/fork <名字> [新名字] 从线程分支", "/fork <name> [new name]: branch a thread"),
-    "more": ("/more 长回答的后面几段", "/more: the next part of a long answer"),
-    "result": ("/result <编号> 重看一个回答", "/result <number>: read an answer again"),
-    "run-held": ("/run-held 执行留着的消息", "/run-held: run the held messages"),
-    "drop-held": ("/drop-held 丢弃留着的消息", "/drop-held: drop the held messages"),
-    "recover": ("/recover <名字> 收回没放的锁（先确认）", "/recover <name>: free its lock (asks)"),
-    "yes": ("/yes 确认", "/yes: confirm"),
-    "no": ("/no 不确认", "/no: do not"),
-    "lang": ("/lang zh|en 换语言", "/lang zh|en: change the language"),
-    "help": ("/help [命令] 这张表", "/help [command]: this list"),
 }

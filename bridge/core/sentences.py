@@ -1,4 +1,4 @@
-"""Sentences about threads that are read, made, freed, and about why a turn failed.
+"""Sentences about files, threads that are read, made, freed, and why a turn failed.
 
 Part of the table of `phrases`, in the same form: Chinese, then English.
 """
@@ -24,6 +24,38 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "电脑上新增了 {count} 轮，以下回答接在它们之后。看内容：/refresh {alias}",
         "New turns at the desk before this answer: {count}. To see them: /refresh {alias}",
     ),
+    # files, voice and quotes
+    "files_alone": (
+        "收到 {count} 个文件，要用它们做什么？写一句就行；不要了就发 /drop-held。",
+        "Got {count} of your files. What shall I do with them? Say it, or /drop-held.",
+    ),
+    "files_lost": (
+        "有 {count} 个文件没能从微信取到，请再发一次。",
+        "{count} of your files could not be got from WeChat. Please send them again.",
+    ),
+    "files_gone": (
+        "有 {count} 个文件没取到，下面是没有它们的回答。",
+        "{count} of your files could not be got; this is the answer without them.",
+    ),
+    "heard": ("语音：{text}", "Heard: {text}"),
+    "quote_unknown": (
+        "找不到你引用的那条，只用了你写的话。",
+        "What you quoted is not known here; only your own words were used.",
+    ),
+    "prompt_voice": ("[语音] {text}", "[voice] {text}"),
+    "prompt_image_at": ("[{name}：{path}]", "[{name}: {path}]"),
+    "prompt_video_at": ("[{name}：{path}]", "[{name}: {path}]"),
+    "prompt_voice_at": ("[没有转成文字的语音：{path}]", "[voice without a transcript: {path}]"),
+    "prompt_file_at": ("[文件 {name}：{path}]", "[file {name}: {path}]"),
+    "prompt_gone": ("[{name}：没能取到]", "[{name}: could not be fetched]"),
+    "prompt_quote_unknown": (
+        "[引用了一条找不到的消息]",
+        "[quotes a message that is not available]",
+    ),
+    "kind_image": ("图片", "image"),
+    "kind_video": ("视频", "video"),
+    "kind_voice": ("语音", "voice"),
+    "kind_file": ("文件", "file"),
     # /steer
     "steered": ("#{id} 收到了补充。", "#{id} has taken that in."),
     "steer_over": (
