@@ -40,7 +40,8 @@ from bridge.core.model import (
 from bridge.core.phrases import age, notice, say
 from bridge.core.prompts import compose
 from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
-from bridge.core.turns import TurnEvent, turn_key, turn_step
+from bridge.core.turn_states import TurnEvent, turn_step
+from bridge.core.turns import turn_key
 
 DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
 

@@ -29,7 +29,7 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.names import skeleton
-from bridge.core.turns import TurnEvent, turn_step
+from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.store import approvals, attachments, guests, outbox, rows
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (

@@ -21,7 +21,8 @@ from bridge.core.model import (
 )
 from bridge.core.places import hidden
 from bridge.core.text import clean, preview
-from bridge.core.turns import Accepted, ParkStep, Settlement, TurnEvent, shortened, turn_step
+from bridge.core.turn_states import TurnEvent, turn_step
+from bridge.core.turns import Accepted, ParkStep, Settlement, shortened
 from bridge.store import approvals, inbox, outbox, rows
 from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, PeerRow, TurnTable

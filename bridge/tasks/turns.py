@@ -31,7 +31,8 @@ from bridge.core.model import (
     TurnState,
     is_unmade,
 )
-from bridge.core.turns import Accepted, Run, Settlement, TurnEvent
+from bridge.core.turn_states import TurnEvent
+from bridge.core.turns import Accepted, Run, Settlement
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.links.worker import WorkerLink

@@ -27,7 +27,7 @@ from bridge.core.model import (
     ThreadId,
     TurnState,
 )
-from bridge.core.turns import TurnEvent
+from bridge.core.turn_states import TurnEvent
 from bridge.store import accounts, inbox, turns, views
 from bridge.store.db import Database
 from bridge.store.inbox import Accepted, CursorConflict, Stored

@@ -29,6 +29,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.phrases import MARK, notice
+from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import (
     Accepted,
     Busy,
@@ -37,7 +38,6 @@ from bridge.core.turns import (
     HeadMoved,
     Invalid,
     Run,
-    TurnEvent,
 )
 
 NOW_MS = 1_800_000_000_000

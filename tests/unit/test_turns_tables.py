@@ -20,7 +20,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.sending import AccountEvent, OutEvent, account_step, out_step
-from bridge.core.turns import TurnEvent, turn_step
+from bridge.core.turn_states import TurnEvent, turn_step
 
 Table = dict[str, dict[str, Any]]  # Any: a state, or a state and an outcome
 
