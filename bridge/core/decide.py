@@ -29,7 +29,6 @@ from bridge.core.intake import Batch, InboxEvent, inbox_step, is_command
 from bridge.core.model import (
     Alias,
     AliasName,
-    Approval,
     InboxState,
     Parked,
     ThreadId,
@@ -42,6 +41,7 @@ from bridge.core.prompts import compose
 from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
 from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.core.turns import turn_key
+from bridge.core.verdicts import verdict
 
 DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
 
@@ -132,11 +132,11 @@ def decide(
         case c.Cancel(number):
             return room.cancel(number)
         case c.Approve(code):
-            return room.verdict(code, "accept")
+            return verdict(room, code, "accept")
         case c.Deny(code):
-            return room.verdict(code, "decline")
+            return verdict(room, code, "decline")
         case c.Answer(code, text):
-            return room.verdict(code, "accept", text)
+            return verdict(room, code, "accept", text)
         case c.RunHeld():
             return room.release_held(InboxEvent.RUN_HELD, "running_held")
         case c.DropHeld():
@@ -180,7 +180,7 @@ def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
 
 
 class _Deciding(Room):
-    """The decisions about prompts, turns, approvals and held messages."""
+    """The decisions about prompts, turns and held messages."""
 
     # ---- prompts ---------------------------------------------------------
 
@@ -361,55 +361,6 @@ class _Deciding(Room):
         asked = (self.view.asking.thread,) if self.view.asking else ()
         others = (*(t.thread for t in self.view.turns), *asked)
         return active_thread(self.view) or next(iter(others), None)
-
-    # ---- approvals --------------------------------------------------------------
-
-    def verdict(self, code: str, decision: str, said: str = "") -> Decision:
-        """One request, by its code: the decision is stored before the controller hears it."""
-        found = [a for a in self.view.approvals if a.code == code.lower()]
-        if not found:
-            return self._verdict_for_agent(code, decision, said)
-        approval = found[0]
-        turn = next((t for t in self.view.turns if t.id == approval.turn), None)
-        if turn is None:
-            return self.tell("code_unknown")
-        if self.now_ms - approval.code_ms > approvals.CODE_LIFE_MS:
-            return self._fresh_code(approval, turn)
-        if decision == "accept" and (approval.is_cut or not self.policy.remote_approvals):
-            return self.tell("at_desk")
-        if decision == "accept" and (approval.kind == "question") != bool(said):
-            phrase = "question_needs_answer" if approval.kind == "question" else "how_to_approve"
-            return self.tell(phrase, code=approval.code)
-        event = approvals.ApprovalEvent(("approve", "deny")[decision == "decline"])
-        after = replace(
-            approval,
-            state=approvals.approval_step(approval.state, event),
-            decision=decision,
-            said=said,
-        )
-        audit = Audit(f"approval.{event}", "owner", "answering", f"{turn.id} {approval.digest}")
-        return replace(
-            self.build(InboxEvent.ANSWERED),
-            approval=after,
-            approval_thread=turn.thread,
-            audit=(audit,),
-        )
-
-    def _verdict_for_agent(self, code: str, decision: str, said: str) -> Decision:
-        question = next((q for q in self.view.questions if q.code == code.lower()), None)
-        if question is None:
-            return self.tell("code_unknown")
-        if decision == "decline":
-            return guests.declined(self, question)
-        if not said:
-            return self.tell("question_needs_answer", code=question.code)
-        return guests.answered(self, question, said)
-
-    def _fresh_code(self, approval: Approval, turn: Turn) -> Decision:
-        after = approvals.fresh_code(approval, self.now_ms, self.ids)
-        found = self.tell("code_stale")
-        shown = approvals.shown(after, turn.alias, self.peer, self.policy.remote_approvals)
-        return replace(found, approval=after, bubbles=(*found.bubbles, shown))
 
     # ---- held messages -----------------------------------------------------
 
