@@ -193,8 +193,7 @@ class Runs:
             raise Refused(Code.BUSY, "a turn is running in this thread")
         lock = self._keys.lock(order.thread)
         if lock is not None and lock.owner != order.owner:
-            said = f"this thread is locked by {lock.owner}"
-            raise Refused(Code.BUSY, said, owner=lock.owner)
+            raise Refused(Code.BUSY, f"this thread is locked by {lock.owner}", owner=lock.owner)
 
     async def _begin(self, order: Order, run: Run) -> Run:
         def commit(thread: ThreadId, head: str, settings_before: str | None) -> None:

@@ -27,9 +27,9 @@ from bridge.core.model import (
     Peer,
     SendClass,
     Turn,
-    next_of,
 )
 from bridge.core.phrases import MARK, notice, say
+from bridge.core.steps import next_of
 from bridge.core.text import clean, preview
 
 CODE_LIFE_MS = 600_000  # threat-model R29

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.core import commands
-from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner, next_of
+from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner
+from bridge.core.steps import next_of
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9: crashes before a message is set aside
 MERGE_LIMIT_MS = 10_000  # design 7: a burst is never held back longer

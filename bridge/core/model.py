@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Literal, NewType, TypeVar
+from typing import Literal, NewType
 
 from bridge.core.attached import Attachment, Selection, TurnFile
 
@@ -400,20 +400,3 @@ class StoreFault(BridgeError):
 
 class Stale(BridgeError):
     """The rows moved between reading and writing: read again and decide again."""
-
-
-class NoSuchStep(BridgeError):
-    """A state was given an event that its table does not name."""
-
-
-S = TypeVar("S", bound=StrEnum)
-E = TypeVar("E", bound=StrEnum)
-N = TypeVar("N")
-
-
-def next_of(table: Mapping[tuple[S, E], N], what: str, state: S, event: E) -> N:
-    """What a state table says follows; raises NoSuchStep for a pair that it lacks."""
-    try:
-        return table[state, event]
-    except KeyError:
-        raise NoSuchStep(f"{what} {state} {event}") from None

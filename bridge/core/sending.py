@@ -31,8 +31,8 @@ from bridge.core.model import (
     OutRow,
     OutState,
     SendClass,
-    next_of,
 )
+from bridge.core.steps import next_of
 
 MAX_TRIES = 3  # delivery-semantics 5 and 7
 NOT_SENT_FIRST_MS = 2_000  # delivery-semantics 5

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bridge.core.model import TurnState, next_of
+from bridge.core.model import TurnState
+from bridge.core.steps import next_of
 
 
 class TurnEvent(StrEnum):

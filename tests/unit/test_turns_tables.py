@@ -15,11 +15,11 @@ from bridge.core.model import (
     AccountState,
     ApprovalState,
     InboxState,
-    NoSuchStep,
     OutState,
     TurnState,
 )
 from bridge.core.sending import AccountEvent, OutEvent, account_step, out_step
+from bridge.core.steps import NoSuchStep
 from bridge.core.turn_states import TurnEvent, turn_step
 
 Table = dict[str, dict[str, Any]]  # Any: a state, or a state and an outcome
