@@ -6,6 +6,7 @@ raise LinkDown, LinkLost or PeerFault; those that say so, ToolError.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,9 @@ OTHERS = {  # and those that only one feature needs
     "cross_thread_steer": ("run_id", "message", "idempotency_key"),
     "cross_thread_fork": ("session_id",),
 }
+
+
+_LOCKED = re.compile(r"\block")  # not "blocked": a busy thread, as other controllers put it
 
 
 class UnknownRun(Exception):
@@ -349,7 +353,7 @@ def _refusal(refused: ToolError) -> StartReply:
     if refused.code == "elsewhere" or "active writer" in text:
         return Elsewhere(refused.facts.get("holder", ""))
     if refused.code == "busy":
-        return Busy(refused.facts.get("owner", ""), is_locked="lock" in text)
+        return Busy(refused.facts.get("owner", ""), is_locked=bool(_LOCKED.search(text)))
     if refused.code == "head_conflict" or ("head" in text and "expected" in text):
         return HeadMoved()
     if refused.code == "reconcile_required":

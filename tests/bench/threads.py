@@ -218,7 +218,7 @@ class _Engine:
             message: Json = json.loads(line)
             if wanted(message):
                 return message
-        raise EOFError("Codex has ended")
+        raise ConnectionError("Codex has ended")
 
 
 def _wait(controller: Tools, started: Json) -> int:

@@ -72,7 +72,7 @@ class Tools:
         while number not in self._kept:
             line = self._process.stdout.readline()
             if not line:
-                raise EOFError("the controller has ended")
+                raise ConnectionError("the controller has ended")
             reply = json.loads(line)
             self._kept[reply.get("id", 0)] = reply
         reply = self._kept.pop(number)
