@@ -30,13 +30,13 @@ async def run_simulator(
     play(Simulator(), scenario)  # a wrong one is said before anything is served
     async with contextlib.AsyncExitStack() as stack:
         base = await stack.enter_async_context(simulator.serve(port))
+        play(simulator, scenario)
+        if consume:
+            simulator.world.gives_again = False
         show(f"iLink server at {base}   set ILINK_BASE_URL to it; Ctrl-C ends it")
         if admin_port >= 0:
             desk = await stack.enter_async_context(serving(admin.app(simulator), admin_port))
             show(f"admin API at {desk}")
-        play(simulator, scenario)
-        if consume:
-            simulator.world.gives_again = False
         if has_person():
             show(
                 "你就是主人，写下的每一行都是一条微信消息。"

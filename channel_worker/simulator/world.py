@@ -92,6 +92,20 @@ def _new_context_token() -> str:
     return f"ctx-{secrets.token_hex(24)}"
 
 
+def _is_message(message: Json) -> bool:
+    """One item, and text where text belongs; what a bot may send."""
+    if not isinstance(message, dict) or message.get("message_type") != 2:
+        return False
+    items, token = message.get("item_list"), message.get("context_token", "")
+    names = [message.get(name) for name in ("to_user_id", "client_id")]
+    if not all(isinstance(name, str) and name for name in names) or not isinstance(token, str):
+        return False
+    if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
+        return False
+    words = items[0].get("text_item", {})
+    return isinstance(words, dict) and isinstance(words.get("text", ""), str)
+
+
 @dataclass(slots=True)
 class World:
     """The state of the simulated service."""
@@ -200,10 +214,10 @@ class World:
 
     def accept(self, message: Json) -> tuple[int, str]:
         """A message of the bot: (0, message id), or a code and why it was refused."""
-        to, client_id = message.get("to_user_id", ""), message.get("client_id", "")
-        items = message.get("item_list") or []
-        if len(items) != 1 or not client_id or message.get("message_type") != 2:
+        if not _is_message(message):
             return -1, "invalid arguments"
+        to, client_id = message["to_user_id"], message["client_id"]
+        items = message["item_list"]
         since, token = self._wrote.get(to), message.get("context_token")
         if since is None or not token or token not in self._given[to]:
             return -2, ""

@@ -138,6 +138,30 @@ async def test_scenario_that_cannot_be_played_is_one_sentence(
         play(simulator, "frendly")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"item_list": []},
+        {"item_list": [{"type": 1}, {"type": 1}]},
+        {"item_list": [7]},
+        {"item_list": {"type": 1}},
+        {"item_list": [{"type": 1, "text_item": {"text": 7}}]},
+        {"client_id": ""},
+        {"to_user_id": ["o"]},
+        {"context_token": ["ctx"]},
+        {"message_type": 1},
+    ],
+)
+async def test_message_of_a_wrong_shape_is_refused(
+    simulator: Simulator, fields: dict[str, object]
+) -> None:
+    """Ours: an answer, whatever a client in the making sends."""
+    enter(simulator, "hello")
+    assert send(simulator, "hi", **fields) == (-1, "invalid arguments")
+    assert simulator.world.accept(7) == (-1, "invalid arguments")
+    assert not simulator.world.sent
+
+
 async def test_message_comes_again_under_another_token(simulator: Simulator) -> None:
     """ilink-protocol 5.2: redelivery; it is no new message, so it grants no sends."""
     enter(simulator, "one")

@@ -37,6 +37,12 @@ class Client:
         self._http = httpx.Client(base_url=base_url, trust_env=False, timeout=PATIENCE_S)
         self.login: Json = {}
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        self._http.close()
+
     def logs_in(self) -> list[str]:
         """The states that were seen, until it is confirmed."""
         code = self._http.post(
@@ -104,8 +110,7 @@ def simulating(*options: str, has_input: bool = True) -> Iterator[str]:
 
 def test_client_of_somebody_else_works_unchanged() -> None:
     """issue 3, item 10: login, headers, cursors, ids, the ten sends, the CDN with real AES."""
-    with simulating() as base_url:
-        client = Client(base_url)
+    with simulating() as base_url, Client(base_url) as client:
         assert client.logs_in() == ["wait", "scaned", "confirmed"]
         assert client.login["baseurl"] == base_url
         assert client.posts("msg/notifystart", {})["ret"] == 0
@@ -131,16 +136,15 @@ def test_client_of_somebody_else_works_unchanged() -> None:
 
 def test_server_stays_up_with_its_input_closed() -> None:
     """issue 3, item 10."""
-    with simulating(has_input=False) as base_url:
-        assert Client(base_url).logs_in()[-1] == "confirmed"
+    with simulating(has_input=False) as base_url, Client(base_url) as client:
+        assert client.logs_in()[-1] == "confirmed"
 
 
 def test_scenario_of_ones_own_is_a_small_file(tmp_path: Path) -> None:
     """issue 3, item 10: and `--consume` makes an unread reply gone."""
     path = tmp_path / "mine.toml"
     path.write_text('login = ["confirmed"]\n[set]\nhold_s = 0.1\n[[message]]\ntext = "once"\n')
-    with simulating("--scenario", str(path), "--consume") as base_url:
-        client = Client(base_url)
+    with simulating("--scenario", str(path), "--consume") as base_url, Client(base_url) as client:
         assert client.logs_in() == ["confirmed"]
         assert len(client.polls()["msgs"]) == 1
         assert client.polls()["msgs"] == []
