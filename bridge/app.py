@@ -102,7 +102,7 @@ class _Bridge:
         from bridge.links.controller import Controller
         from bridge.links.link import Link
         from bridge.links.worker import WorkerLink
-        from bridge.store import inbox, outbox, turns
+        from bridge.store import inbox, outbox
         from bridge.tasks.channel import Channel
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
@@ -123,7 +123,6 @@ class _Bridge:
             settings.is_remote,
         )
         self._db.run_now(inbox.count_boot)
-        self._db.run_now(turns.count_boot)
         self._db.run_now(lambda: outbox.clamp(shared.now_ms()))
         worker = WorkerLink()
         errors = settings.data_dir / "logs" / "controller.stderr.log"

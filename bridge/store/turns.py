@@ -49,15 +49,8 @@ def busy_threads() -> tuple[ThreadId, ...]:
     return tuple(ThreadId(row.thread) for row in found)
 
 
-def count_boot() -> None:
-    """At boot: a turn found `starting` may be the one that crashed the process."""
-    TurnTable.update(attempts=TurnTable.attempts + 1).where(
-        TurnTable.state == TurnState.STARTING
-    ).execute()
-
-
 def count_attempt(turn: TurnId) -> int:
-    """One more failure of our own code with this turn; the new count."""
+    """One more failure with this turn, or one more try after a death; the new count."""
     TurnTable.update(attempts=TurnTable.attempts + 1).where(TurnTable.id == turn).execute()
     return int(TurnTable.get_by_id(turn).attempts)
 

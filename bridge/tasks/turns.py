@@ -70,6 +70,7 @@ class Threads:
         self.worker = worker
         self.recovers_own_locks = recovers_own_locks
         self.fresh: set[TurnId] = set()  # started by this process, so never through the gate
+        self.counted: set[TurnId] = set()  # found `starting` by this process, and tried
         self._bells: dict[ThreadId, Bell] = {}
         self._left: tuple[ThreadId, ...] = ()  # with turns that an earlier process left
         self._tasks: TaskGroup | None = None
@@ -225,7 +226,20 @@ class _Thread:
             await self._park(turn, reply)
 
     async def _gate(self, turn: Turn) -> None:
-        """A start whose outcome is not known: adopt it, repeat it, or say so."""
+        """A start whose outcome is not known: adopt it, repeat it, or say so.
+
+        It may be what ended the process before, so it is counted, once in each process;
+        waiting for the controller is not (delivery-semantics 9).
+        """
+        if not self._controller.is_up:
+            await link_or_news(self._controller, self._bell)
+            return
+        if turn.id not in self._all.counted:
+            count = await self._shared.db.run(lambda: store.count_attempt(turn.id))
+            self._all.counted.add(turn.id)
+            if count >= core.MAX_ATTEMPTS:
+                await self._end(turn, TurnEvent.GIVEN_UP, "dead")
+                return
         try:
             found = await self._controller.find(turn.key, turn)
             if found is not None:

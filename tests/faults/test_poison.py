@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from bridge.tasks.points import Point
@@ -46,3 +49,20 @@ async def test_message_that_kills_three_times_is_set_aside_and_the_next_one_serv
         table = "inbox" if outcome == "poison" else "turn"
         ends = [row["outcome"] for row in rig.rows(f"SELECT outcome FROM {table}")]  # noqa: S608
         assert ends.count(outcome) == 1
+
+
+async def test_deaths_while_the_controller_is_away_do_not_count(launcher: Launcher) -> None:
+    """delivery-semantics 9: a start that nobody could try again is not given up for it."""
+    async with gateway(launcher, Conditions()) as rig:
+        rig.order("before start")
+        rig.world.say("patience")
+        assert await rig.ended(rig.bridge) == -9
+        rig.orders.unlink(missing_ok=True)
+        for _ in range(DEATHS):
+            (rig.folder / "terminal.log").unlink()
+            rig.start_bridge(CTB_CONTROLLER_COMMAND="/nowhere/controller")
+            await rig.until_terminal_says("ready")
+            os.kill(rig.bridge, signal.SIGKILL)
+            await rig.ended(rig.bridge)
+        rig.start_bridge()
+        await rig.until_shown("answer to patience")
