@@ -21,6 +21,7 @@ from bridge.core.model import (
     Alias,
     Arrival,
     Attempt,
+    InboxId,
     InboxState,
     PeerId,
     Stale,
@@ -155,17 +156,23 @@ def apply(
     return Applied(turn, attempt)
 
 
-def count_attempt(row_id: int) -> int:
-    """One more failure of this message; the new count."""
-    InboxTable.update(attempts=InboxTable.attempts + 1).where(InboxTable.id == row_id).execute()
-    return int(InboxTable.get_by_id(row_id).attempts)
+def count_attempts(row_ids: Sequence[InboxId]) -> None:
+    """One more failure of these messages."""
+    InboxTable.update(attempts=InboxTable.attempts + 1).where(InboxTable.id << row_ids).execute()
+
+
+def uncount(row_ids: Sequence[InboxId]) -> None:
+    """These messages have come as far as a wait for somebody else: its end is not their fault."""
+    InboxTable.update(attempts=InboxTable.attempts - 1).where(
+        InboxTable.id << row_ids, InboxTable.attempts > 0
+    ).execute()
 
 
 def count_boot() -> None:
     """At boot: the oldest due new message may be the one that crashed the process."""
     oldest = least(InboxTable, "id", DUE)
     if oldest is not None:
-        count_attempt(oldest)
+        count_attempts([InboxId(oldest)])
 
 
 def add_audit(lines: Sequence[Audit], peer: PeerId, now_ms: int) -> None:

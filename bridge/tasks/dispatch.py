@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import replace
-from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -159,7 +158,12 @@ class Dispatcher:
     ) -> None:
         ids = tuple(row.id for row in batch.rows)
         try:
+            counted = [row.id for row in batch.rows if row.attempts]  # none, but after a crash
+            if counted:
+                await self._shared.db.run(lambda: inbox.uncount(counted))
             facts = await self._inquiry.facts(batch, command, need, view)
+            if counted:
+                await self._shared.db.run(lambda: inbox.count_attempts(counted))
             await self._write(batch, command, view, facts)
         except StoreFault:
             _log.exception("inbox.store_failed")
@@ -230,8 +234,8 @@ class Dispatcher:
         """Our own code failed on these rows: count it; what failed often is set aside."""
         _log.exception("inbox.failed", row=rows[0].id)
         try:
-            for row in rows:
-                await self._shared.db.run(partial(inbox.count_attempt, row.id))
+            failed = [row.id for row in rows]
+            await self._shared.db.run(lambda: inbox.count_attempts(failed))
         except StoreFault:
             _log.exception("inbox.store_failed")
             await anyio.sleep(STORE_RETRY_S)

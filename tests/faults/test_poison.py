@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
+import anyio
 import pytest
 
 from bridge.tasks.points import Point
 from tests.faults.rig import Conditions, Launcher, Rig, gateway
 
 DEATHS = 3  # delivery-semantics 9
+WAITS_S = 1.5  # the message is stored, and waits for what the controller says (at most 5 s)
 
 
 async def die_until_shown(rig: Rig, point: Point, words: str) -> int:
@@ -66,3 +68,24 @@ async def test_deaths_while_the_controller_is_away_do_not_count(launcher: Launch
             await rig.ended(rig.bridge)
         rig.start_bridge()
         await rig.until_shown("answer to patience")
+
+
+async def test_deaths_while_a_message_waits_for_a_slow_controller_do_not_count(
+    launcher: Launcher,
+) -> None:
+    """delivery-semantics 9: a message that could not be looked into yet is not set aside."""
+    async with gateway(launcher, Conditions()) as rig:
+        os.kill(rig.bridge, signal.SIGKILL)
+        await rig.ended(rig.bridge)
+        for number in range(DEATHS + 2):
+            (rig.folder / "terminal.log").unlink()
+            rig.start_bridge(CTB_CONTROLLER_COMMAND="sleep 60")  # it never greets
+            await rig.until_terminal_says("ready")
+            if number == 0:
+                rig.world.say("patience")
+            await anyio.sleep(WAITS_S)
+            os.kill(rig.bridge, signal.SIGKILL)
+            await rig.ended(rig.bridge)
+        rig.start_bridge()
+        await rig.until_shown("answer to patience")
+        assert not rig.shown("set aside")
