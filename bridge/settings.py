@@ -64,6 +64,7 @@ class Settings:
 def load() -> Settings:
     """The settings as they are now; raises WrongSetting with the sentence to print."""
     env = read()
+    _check_the_rest(env)
     day_s = 86_400
     return Settings(
         data_dir=env.data_dir(),
@@ -93,6 +94,16 @@ def load() -> Settings:
         ),
         recovers_own_locks=env.switch("CTB_RECOVER_OWN_LOCKS", True),
     )
+
+
+def _check_the_rest(env: Env) -> None:
+    """Variables of what is not offered yet: a wrong value is told of all the same."""
+    env.integer("CTB_MAX_ARTIFACT_BYTES", 20 * 1024 * 1024, 1, 1024 * 1024 * 1024)
+    env.switch("CTB_GROUP_QA", False)
+    for root in env.text("CTB_ARTIFACT_ROOTS").split(":"):
+        if root and not Path(root).expanduser().is_absolute():
+            fault = f"names {root}, which is no absolute folder"
+            raise WrongSetting("CTB_ARTIFACT_ROOTS", fault, "/home/me/exports:/srv/reports")
 
 
 def _controller(env: Env) -> tuple[str, ...]:

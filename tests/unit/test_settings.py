@@ -23,7 +23,7 @@ TIMES = {
     "CTB_SEND_SPACING_SECONDS": ("1", "seconds"),
     "CTB_APPROVAL_HOURS": ("12", "hours"),
 }
-SWITCHES = ("CTB_REMOTE_APPROVALS", "CTB_RECOVER_OWN_LOCKS")
+SWITCHES = {"CTB_REMOTE_APPROVALS": "on", "CTB_RECOVER_OWN_LOCKS": "on", "CTB_GROUP_QA": "off"}
 CHOICES = {"CTB_LANG": "zh", "CTB_RESEND_POLICY": "resend_marked", "CTB_LOG_LEVEL": "debug"}
 
 
@@ -88,11 +88,24 @@ def test_wrong_time_is_one_sentence_with_its_unit(
     assert told.endswith(f"; for example: {name}={example}")
 
 
+@pytest.mark.parametrize("value", ["many", "0", "1.5"])
+def test_wrong_size_of_a_file_is_one_sentence(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """design 8."""
+    told = sentence(monkeypatch, "CTB_MAX_ARTIFACT_BYTES", value)
+    assert told.startswith("CTB_MAX_ARTIFACT_BYTES ") and told.endswith("=20971520")
+
+
+def test_folder_of_files_that_is_not_absolute_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """design 8: absolute folders, a colon between."""
+    told = sentence(monkeypatch, "CTB_ARTIFACT_ROOTS", "/srv/reports:exports")
+    assert told.startswith("CTB_ARTIFACT_ROOTS names exports, which is no absolute folder")
+
+
 @pytest.mark.parametrize("name", SWITCHES)
 def test_wrong_switch_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """design 8."""
     told = sentence(monkeypatch, name, "maybe")
-    assert told == f"{name} must be on or off; for example: {name}=on"
+    assert told == f"{name} must be on or off; for example: {name}={SWITCHES[name]}"
 
 
 @pytest.mark.parametrize("name", CHOICES)
