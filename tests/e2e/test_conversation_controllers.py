@@ -94,7 +94,7 @@ async def test_what_a_base_controller_cannot_do_is_said_and_the_rest_goes_on(hou
     await house.moves_in()
     await house.phone.asks(f"/bind {name}", "Now using default")
     await house.phone.asks("/fork default", "this controller cannot do that")
-    await house.phone.asks("first", "default is open at the desk, in another program")
+    await house.phone.asks("first", "default is locked by somebody else")
     await house.phone.asks("/recover default", "ctb-group-qa:club holds it")
     await house.phone.asks("/yes", "The lock of default is back")
     await house.phone.reads("echo: first")
