@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import SocketListener, TaskStatus
 
-from bridge.core.model import StoreFault
+from bridge.core.errors import StoreFault
 from bridge.settings import Settings
 from bridge.wire import log, place
 from bridge.wire.peer import Peer, listen, serve

@@ -7,15 +7,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bridge.core.model import (
-    Account,
-    AccountState,
-    LinkDown,
-    LinkLost,
-    PeerFault,
-    Refusal,
-    TurnState,
-)
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.model import Account, AccountState, TurnState
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT

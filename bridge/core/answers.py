@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bridge.core import commands as c
-from bridge.core import turns
+from bridge.core import turns, verbs
 from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
 from bridge.core.model import (
     AccountState,
@@ -61,14 +61,14 @@ def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) 
         case c.SetLang(chosen):
             peer = replace(view.peer, lang="zh" if chosen == "zh" else "en")
             return Reply(notice("lang_set", peer.lang), peer=peer)
-        case c.Help(verb) if verb in c.verbs():
+        case c.Help(verb) if verb in verbs.verbs():
             return Reply(notice("usage", lang, usage=usage(verb, lang)))
         case c.Malformed(verb):
             return Reply(notice("usage", lang, usage=usage(verb, lang)))
         case c.Unknown(nearest):
             return Reply(notice("unknown_verb", lang, usage=usage(nearest, lang)))
         case _:
-            lines = [usage(verb, lang) for verb in c.verbs()]
+            lines = [usage(verb, lang) for verb in verbs.verbs()]
             return Reply("\n".join([notice("help_head", lang), *lines]))
 
 

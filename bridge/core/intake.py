@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.core import commands
+from bridge.core import commands, verbs
 from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner
 from bridge.core.steps import next_of
 
@@ -162,7 +162,7 @@ def batch(
 
 def goes_ahead(row: InboxRow) -> bool:
     """Whether a row may pass a prompt that still waits for something."""
-    return is_command(row) and not isinstance(commands.parse(row.text), _IN_ORDER)
+    return is_command(row) and not isinstance(verbs.parse(row.text), _IN_ORDER)
 
 
 def is_command(row: InboxRow) -> bool:

@@ -1,4 +1,4 @@
-"""The words of the bridge: ids, states, values and errors that every room shares.
+"""The words of the bridge: ids, states and values that every room shares.
 
 Everything here is frozen and knows no clock, no database and no peer. Times are
 UTC epoch milliseconds. Foreign ids are opaque text outside the room that makes them.
@@ -356,47 +356,3 @@ class Attempt:
     row: OutRow
     context_token: str
     instance: str  # of the worker it is meant for
-
-
-class Refusal(StrEnum):
-    """Why something was not done; each has its sentence in `phrases.py`."""
-
-    CONTROLLER_MISSING = "controller_missing"
-    CONTROLLER_DOWN = "controller_down"
-    CONTROLLER_LACKS = "controller_lacks"
-    CONTROLLER_SLOW = "controller_slow"
-
-
-class BridgeError(Exception):
-    """Base of what we raise on purpose. `str(e)` is for the log, and holds ids, never text."""
-
-    reason: Refusal | None = None
-
-
-class PeerFault(BridgeError):
-    """The channel or the controller broke its contract."""
-
-
-class LinkLost(BridgeError):
-    """The connection ended; the outcome of in-flight work is unknown."""
-
-    def __init__(self, link: str, link_no: int) -> None:
-        super().__init__(f"{link} {link_no}")
-        self.link = link
-        self.link_no = link_no
-
-
-class LinkDown(BridgeError):
-    """There is no connection: the call was not made."""
-
-    def __init__(self, reason: Refusal) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
-class StoreFault(BridgeError):
-    """Local state cannot be trusted, or cannot be written now."""
-
-
-class Stale(BridgeError):
-    """The rows moved between reading and writing: read again and decide again."""

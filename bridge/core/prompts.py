@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.attached import Attachment, Selection, TurnFile
-from bridge.core.commands import unescaped
 from bridge.core.model import InboxRow, Lang, Part
 from bridge.core.phrases import notice, say
 from bridge.core.text import clean, preview
+from bridge.core.verbs import unescaped
 
 MAX_QUOTED_CHARS = 2_000  # more than one bubble of ours; the thread knows the rest
 MAX_NAME_CHARS = 80  # threat-model R26

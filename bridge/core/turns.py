@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from bridge.core import text
 from bridge.core.decision import Ids, NewRow
+from bridge.core.errors import Refusal
 from bridge.core.model import (
     OWES_ALL,
     Head,
@@ -21,7 +22,6 @@ from bridge.core.model import (
     Parked,
     Peer,
     PeerId,
-    Refusal,
     RunId,
     SendClass,
     ThreadId,

@@ -16,17 +16,8 @@ import anyio
 
 from bridge.core.approvals import Asked, answers
 from bridge.core.decision import History, Session, ThreadStatus
-from bridge.core.model import (
-    Approval,
-    Key,
-    LockToken,
-    PeerFault,
-    PeerId,
-    RunId,
-    ThreadId,
-    Turn,
-    is_unmade,
-)
+from bridge.core.errors import PeerFault
+from bridge.core.model import Approval, Key, LockToken, PeerId, RunId, ThreadId, Turn, is_unmade
 from bridge.core.turns import (
     Busy,
     Elsewhere,

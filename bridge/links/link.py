@@ -19,7 +19,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from bridge.core.model import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.links.calls import PIPE_BROKEN, Calls, Reply
 from bridge.links.child import controller_process
 from bridge.wire import log

@@ -12,7 +12,8 @@ from typing import Any
 
 from bridge.core.approvals import Asked
 from bridge.core.decision import History, Item, Server, Session, ThreadStatus
-from bridge.core.model import ApprovalId, Head, Key, LockToken, PeerFault, RunId, ThreadId
+from bridge.core.errors import PeerFault
+from bridge.core.model import ApprovalId, Head, Key, LockToken, RunId, ThreadId
 from bridge.core.turns import Accepted, Run
 
 Body = Mapping[str, Any]  # Any: a JSON object as it came

@@ -12,8 +12,9 @@ from contextlib import suppress
 import anyio
 
 from bridge.core.attached import Selection
+from bridge.core.errors import LinkLost
 from bridge.core.fetching import MAX_FILE_BYTES, Wanted
-from bridge.core.model import Arrival, Attempt, LinkLost, MsgKey, Part
+from bridge.core.model import Arrival, Attempt, MsgKey, Part
 from bridge.core.sending import wire_text
 from bridge.wire import messages
 from bridge.wire.peer import LinkLost as WireLost

@@ -7,16 +7,8 @@ from collections.abc import Sequence
 
 from bridge.core.approvals import ApprovalEvent, AskedStep, approval_step
 from bridge.core.decision import NewRow
-from bridge.core.model import (
-    Approval,
-    ApprovalId,
-    ApprovalState,
-    Attempt,
-    PeerId,
-    Stale,
-    ThreadId,
-    TurnId,
-)
+from bridge.core.errors import Stale
+from bridge.core.model import Approval, ApprovalId, ApprovalState, Attempt, PeerId, ThreadId, TurnId
 from bridge.store import outbox, rows
 from bridge.store.statements import Record, add, change, records, value
 from bridge.store.tables import ApprovalTable

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import anyio
 from peewee import DatabaseError, PeeweeException, SqliteDatabase
 
-from bridge.core.model import StoreFault
+from bridge.core.errors import StoreFault
 from bridge.store.lane import Lane
 from bridge.store.tables import MetaRow, proxy
 from bridge.wire import place

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from bridge.core.decision import NewRow
-from bridge.core.model import OutId, OutRow, OutState, PeerId, Question, SendClass, Stale, ThreadId
+from bridge.core.errors import Stale
+from bridge.core.model import OutId, OutRow, OutState, PeerId, Question, SendClass, ThreadId
 from bridge.core.sending import QUESTION_LIFE_MS
 from bridge.store import outbox, rows
 from bridge.store.statements import Record, add, change, pairs, record, records, value

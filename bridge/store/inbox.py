@@ -16,6 +16,7 @@ from bridge.core.decision import (
     RowStep,
     TurnStep,
 )
+from bridge.core.errors import Stale
 from bridge.core.model import (
     Account,
     Alias,
@@ -24,7 +25,6 @@ from bridge.core.model import (
     InboxId,
     InboxState,
     PeerId,
-    Stale,
     Turn,
     TurnState,
     is_unmade,

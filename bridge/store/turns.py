@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from peewee import IntegrityError
 
 from bridge.core.decision import Audit, NewRow
+from bridge.core.errors import Stale
 from bridge.core.model import (
     Attempt,
     Owed,
     Peer,
     PeerId,
-    Stale,
     ThreadId,
     Turn,
     TurnId,

@@ -12,7 +12,8 @@ from functools import partial
 
 import anyio
 
-from bridge.core.model import Attempt, LinkLost, Outcome, StoreFault
+from bridge.core.errors import LinkLost, StoreFault
+from bridge.core.model import Attempt, Outcome
 from bridge.core.sending import after_delivery
 from bridge.links.worker import WorkerLink
 from bridge.store import accounts, outbox

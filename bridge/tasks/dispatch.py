@@ -16,13 +16,8 @@ from anyio.abc import TaskGroup
 
 from bridge.core import commands, decide, intake
 from bridge.core.decision import Asking, Decision, Facts, View
-from bridge.core.model import (
-    InboxId,
-    InboxRow,
-    PeerId,
-    Stale,
-    StoreFault,
-)
+from bridge.core.errors import Stale, StoreFault
+from bridge.core.model import InboxId, InboxRow, PeerId
 from bridge.links.controller import Controller
 from bridge.store import inbox, views
 from bridge.store.inbox import Applied

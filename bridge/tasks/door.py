@@ -16,7 +16,8 @@ from pathlib import Path
 import anyio
 
 from bridge.core import intake
-from bridge.core.model import Account, AccountState, Owner, StoreFault
+from bridge.core.errors import StoreFault
+from bridge.core.model import Account, AccountState, Owner
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
 from bridge.store import accounts, inbox, outbox, views

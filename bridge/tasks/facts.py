@@ -17,8 +17,9 @@ from anyio import to_thread
 
 from bridge.core import commands, control, decide, history
 from bridge.core.decision import Facts, History, View
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
-from bridge.core.model import Alias, LinkDown, LinkLost, PeerFault, Refusal, ThreadId, TurnId
+from bridge.core.model import Alias, ThreadId, TurnId
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError
 from bridge.store import turns

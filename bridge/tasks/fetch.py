@@ -14,8 +14,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core.attached import FileId
+from bridge.core.errors import LinkLost, StoreFault
 from bridge.core.fetching import Wanted, after_fetch
-from bridge.core.model import LinkLost, StoreFault
 from bridge.links.worker import WorkerLink
 from bridge.store import attachments
 from bridge.tasks.state import STORE_RETRY_S, Bell, Shared

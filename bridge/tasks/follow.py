@@ -19,17 +19,13 @@ from bridge.core import approvals as core
 from bridge.core import history
 from bridge.core import turns as turns_core
 from bridge.core.decision import Item, NewRow
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, StoreFault
 from bridge.core.model import (
     Approval,
     ApprovalState,
     Attempt,
-    LinkDown,
-    LinkLost,
-    PeerFault,
-    Refusal,
     RunId,
     SendClass,
-    StoreFault,
     ThreadId,
     Turn,
     is_unmade,

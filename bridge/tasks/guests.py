@@ -19,19 +19,9 @@ import anyio
 
 from bridge.core import guests as rules
 from bridge.core.decision import Audit
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, StoreFault
 from bridge.core.guests import Joined, No
-from bridge.core.model import (
-    Alias,
-    AliasName,
-    Attempt,
-    LinkDown,
-    LinkLost,
-    OutId,
-    Peer,
-    PeerFault,
-    PeerId,
-    StoreFault,
-)
+from bridge.core.model import Alias, AliasName, Attempt, OutId, Peer, PeerId
 from bridge.core.text import clean, preview
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import anyio
 
 from bridge.core import offers as core
-from bridge.core.model import Attempt, PeerId, StoreFault
+from bridge.core.errors import StoreFault
+from bridge.core.model import Attempt, PeerId
 from bridge.links.controller import Controller
 from bridge.store import accounts, facts, inbox, turns, views
 from bridge.store.outbox import Sender

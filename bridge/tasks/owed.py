@@ -10,7 +10,8 @@ import anyio
 
 from bridge.core import turns as core
 from bridge.core.decision import Audit
-from bridge.core.model import Attempt, LinkDown, LinkLost, Owed, PeerFault, Refusal, Turn
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.model import Attempt, Owed, Turn
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import inbox, views

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import anyio
 
-from bridge.core.model import LinkDown, LinkLost, Parked, PeerFault, Turn
+from bridge.core.errors import LinkDown, LinkLost, PeerFault
+from bridge.core.model import Parked, Turn
 from bridge.core.turns import RETRY_LAST_MS
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from bridge.core.model import StoreFault
+from bridge.core.errors import StoreFault
 from bridge.core.retention import DAY_MS, Stored, outlived
 from bridge.store import attachments
 from bridge.tasks.state import Shared

@@ -16,21 +16,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import turns as core
-from bridge.core.model import (
-    Attempt,
-    LinkDown,
-    LinkLost,
-    Parked,
-    PeerFault,
-    Refusal,
-    Stale,
-    StoreFault,
-    ThreadId,
-    Turn,
-    TurnId,
-    TurnState,
-    is_unmade,
-)
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, Stale, StoreFault
+from bridge.core.model import Attempt, Parked, ThreadId, Turn, TurnId, TurnState, is_unmade
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Accepted, Run, Settlement
 from bridge.links.controller import Controller, UnknownRun

@@ -14,16 +14,13 @@ import anyio
 import pytest
 
 from bridge.core.attached import TurnFile
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.model import (
     Approval,
     ApprovalId,
     ApprovalState,
     Key,
-    LinkDown,
-    LinkLost,
-    PeerFault,
     PeerId,
-    Refusal,
     RunId,
     ThreadId,
     Turn,

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge.core.model import LinkLost
+from bridge.core.errors import LinkLost
 from bridge.wire import codec, messages
 from bridge.wire.peer import LinkLost as WireLost
 from bridge.wire.peer import Peer, Refused

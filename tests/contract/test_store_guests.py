@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.core.decision import NewRow
-from bridge.core.model import Account, OutId, OutRow, Owner, PeerId, Question, SendClass, Stale
+from bridge.core.errors import Stale
+from bridge.core.model import Account, OutId, OutRow, Owner, PeerId, Question, SendClass
 from bridge.core.sending import QUESTION_LIFE_MS
 from bridge.store import accounts, guests
 from bridge.store.db import Database

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from bridge.core.decision import Decision, NewTurn, RowStep
+from bridge.core.errors import Stale, StoreFault
 from bridge.core.model import (
     Account,
     Arrival,
@@ -22,8 +23,6 @@ from bridge.core.model import (
     Owner,
     Part,
     PeerId,
-    Stale,
-    StoreFault,
     ThreadId,
     TurnState,
 )

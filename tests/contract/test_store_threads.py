@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.decision import Decision, Ids, Looked, Moved, NewTurn, RowStep
+from bridge.core.errors import Stale
 from bridge.core.model import (
     Alias,
     AliasName,
@@ -17,7 +18,6 @@ from bridge.core.model import (
     Key,
     Peer,
     RunId,
-    Stale,
     ThreadId,
     Turn,
     TurnId,

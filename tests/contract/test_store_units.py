@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bridge.core.model import StoreFault
+from bridge.core.errors import StoreFault
 from bridge.store.db import Database
 from bridge.store.tables import MetaRow, proxy
 

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from bridge.core.decision import ThreadStatus
-from bridge.core.model import Head, LinkDown, LinkLost, Refusal
+from bridge.core.errors import LinkDown, LinkLost, Refusal
+from bridge.core.model import Head
 from bridge.core.turns import Run
 from bridge.links.controller import UnknownRun
 from tests.contract.room import OWNER, RUN, THREAD, Room, room

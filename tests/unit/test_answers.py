@@ -9,6 +9,7 @@ import pytest
 from bridge.core import commands as c
 from bridge.core.answers import MAX_LISTED, Reply, answer
 from bridge.core.decision import Facts, Session, ThreadStatus, View
+from bridge.core.errors import Refusal
 from bridge.core.model import (
     Account,
     AccountState,
@@ -18,7 +19,6 @@ from bridge.core.model import (
     Parked,
     Peer,
     PeerId,
-    Refusal,
     ThreadId,
     Turn,
     TurnId,

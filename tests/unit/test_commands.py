@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import commands as c
+from bridge.core import verbs
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"  # an emoji held together by joiners
@@ -48,7 +49,7 @@ FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"  # an emoji held together 
 )
 def test_verb_is_read_in_any_case_and_width(text: str, command: c.Command) -> None:
     """design 7 and R11: ASCII verbs after NFKC, matched exactly."""
-    assert c.parse(text) == command
+    assert verbs.parse(text) == command
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_verb_is_read_in_any_case_and_width(text: str, command: c.Command) -> No
 )
 def test_known_verb_with_wrong_words_shows_its_usage(text: str) -> None:
     """R11: control, format, private-use signs in an argument are refused, never stripped."""
-    assert isinstance(c.parse(text), c.Malformed)
+    assert isinstance(verbs.parse(text), c.Malformed)
 
 
 @pytest.mark.parametrize(
@@ -94,34 +95,34 @@ def test_known_verb_with_wrong_words_shows_its_usage(text: str) -> None:
 )
 def test_look_alike_verb_is_unknown_and_never_the_closest_match(text: str) -> None:
     """R11, F82: Cyrillic, Greek, zero-width and BiDi signs; nothing acts on a guess."""
-    assert isinstance(c.parse(text), c.Unknown | c.Malformed)
-    assert not isinstance(c.parse(text), c.Stop)
+    assert isinstance(verbs.parse(text), c.Unknown | c.Malformed)
+    assert not isinstance(verbs.parse(text), c.Stop)
 
 
 @pytest.mark.parametrize("text", ["please /stop", "hello", "", " \n", "“/stop”", "1. /stop"])
 def test_slash_inside_a_text_is_no_command(text: str) -> None:
     """F84: only the first sign of a message makes a command."""
-    assert c.parse(text) == c.Prompt(text)
+    assert verbs.parse(text) == c.Prompt(text)
 
 
 def test_two_slashes_send_a_text_that_begins_with_one() -> None:
     """design 7: `//text`."""
-    assert c.parse("//stop the world") == c.Prompt("/stop the world")
-    assert c.parse("／／etc") == c.Prompt("/etc")
+    assert verbs.parse("//stop the world") == c.Prompt("/stop the world")
+    assert verbs.parse("／／etc") == c.Prompt("/etc")
 
 
 @given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1))
 def test_free_text_of_send_is_neither_normalised_nor_refused(text: str) -> None:
     """R11: emoji hold joiners, and other people's letters are theirs."""
     said = f"{text}{FAMILY}ﬁ"
-    assert c.parse(f"/send code {said}") == c.Send("code", said)
+    assert verbs.parse(f"/send code {said}") == c.Send("code", said)
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_some_command(text: str) -> None:
     """R10: the parser never raises."""
     for typed in (text, f"/{text}", f"/send {text}"):
-        c.needs(c.parse(typed))
+        c.needs(verbs.parse(typed))
 
 
 @pytest.mark.parametrize("name", ["code", "c", "back-up_2", "代码", "код", "a" * MAX_ALIAS_CHARS])
@@ -174,5 +175,5 @@ def test_every_verb_has_a_usage_line_in_both_languages() -> None:
     """issue 2: what the phone cannot do is not in `/help`, and nothing else is missing."""
     from bridge.core.phrases import usage
 
-    for verb in c.verbs():
+    for verb in verbs.verbs():
         assert usage(verb, "zh").startswith(f"/{verb}") and usage(verb, "en").startswith(f"/{verb}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core import commands as c
-from bridge.core import control, decide
+from bridge.core import control, decide, verbs
 from bridge.core.decision import (
     Decision,
     Facts,
@@ -98,7 +98,7 @@ def decided(text: str, seen: View, facts: Facts | None = None) -> Decision:
 
 
 def need(text: str, seen: View) -> c.Need:
-    return decide.need_of(c.parse(text), seen, NOW_MS)
+    return decide.need_of(verbs.parse(text), seen, NOW_MS)
 
 
 def told(decision: Decision) -> str:

@@ -8,21 +8,27 @@ from string import Formatter
 
 import pytest
 
-from bridge.core import commands, phrases
-from bridge.core.model import Parked, Refusal
+from bridge.core import phrases, verbs
+from bridge.core.errors import Refusal
+from bridge.core.model import Parked
+from bridge.core.sentences import SENTENCES, lists, prompts, requests, threads, turns
 from bridge.core.usages import USAGES
 
-SENTENCES: dict[str, tuple[str, str]] = vars(phrases)["_SENTENCES"]
 SOURCE = "\n".join(
     path.read_text()
     for path in Path(phrases.__file__).parents[1].rglob("*.py")
-    if path.name not in ("phrases.py", "sentences.py")
+    if path.name != "phrases.py" and path.parent.name != "sentences"
 )
 SECRET = re.compile(r"/home|/Users|Traceback")
 
 
 def places(sentence: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def test_no_sentence_has_two_homes() -> None:
+    tables = (lists, prompts, requests, threads, turns)
+    assert len(SENTENCES) == sum(len(table.SENTENCES) for table in tables)
 
 
 @pytest.mark.parametrize("name", sorted(SENTENCES))
@@ -62,7 +68,7 @@ def test_every_parked_reason_is_shown_in_the_queue(reason: Parked) -> None:
 
 def test_every_verb_and_nothing_else_has_a_usage_line() -> None:
     """issue 2: what the phone cannot do yet is not in /help."""
-    assert set(USAGES) == set(commands.verbs())
+    assert set(USAGES) == set(verbs.verbs())
 
 
 @pytest.mark.parametrize(

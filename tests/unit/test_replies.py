@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.core.model import ApprovalId, Head, Key, LockToken, PeerFault, RunId, ThreadId
+from bridge.core.errors import PeerFault
+from bridge.core.model import ApprovalId, Head, Key, LockToken, RunId, ThreadId
 from bridge.core.turns import Run
 from bridge.links import replies
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.codex import failures
 from bridge.core import turns
 from bridge.core.decision import Ids, NewTurn
+from bridge.core.errors import Refusal
 from bridge.core.model import (
     OWES_ALL,
     Head,
@@ -21,7 +22,6 @@ from bridge.core.model import (
     Parked,
     Peer,
     PeerId,
-    Refusal,
     RunId,
     ThreadId,
     Turn,

@@ -1,0 +1,36 @@
+"""Messages that are held for their age or a full queue, until the owner says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core.decision import Audit, Decision, RowStep
+from bridge.core.intake import InboxEvent, inbox_step
+from bridge.core.model import InboxState
+from bridge.core.phrases import age, notice
+from bridge.core.room import Room
+
+
+def hold_stale(room: Room) -> Decision:
+    oldest_ms = max(row.age_ms for row in room.batch.rows)
+    count, slept_ms = len(room.batch.rows), room.facts.slept_ms
+    told = notice(
+        "stale_slept" if slept_ms else "stale",
+        room.lang,
+        count=count,
+        age=age(oldest_ms, room.lang),
+        slept=age(slept_ms, room.lang),
+    )
+    audit = Audit("inbox.hold", "threat-model R8", "held", str(count))
+    return replace(room.build(InboxEvent.STALE, told), audit=(audit,))
+
+
+def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
+    is_run = event is InboxEvent.RUN_HELD
+    rows = room.view.held if is_run else room.view.held + room.view.files_alone
+    if not rows:
+        return room.tell("nothing_held")
+    state, outcome = inbox_step(InboxState.HELD, event)
+    steps = tuple(RowStep(row, state, outcome, is_released=is_run) for row in rows)
+    found = room.build(InboxEvent.ANSWERED, notice(phrase, room.lang, count=len(rows)))
+    return replace(found, rows=found.rows + steps)

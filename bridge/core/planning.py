@@ -1,0 +1,149 @@
+"""A prompt of the owner, to the turn that it becomes: now, behind others, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core import approvals, guests
+from bridge.core.attached import TurnFile
+from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
+from bridge.core.intake import InboxEvent, inbox_step
+from bridge.core.model import Alias, AliasName, InboxState, Parked, Turn, TurnState, is_unmade
+from bridge.core.phrases import notice, say
+from bridge.core.prompts import compose
+from bridge.core.room import Room, alias_named
+from bridge.core.turns import turn_key
+
+
+def prompt(room: Room) -> Decision:
+    """Words and files for the thread in use, or for that of the answer they quote."""
+    said = compose(room.batch.rows, room.view.quoted_text, room.lang)
+    refused = _unusable(room, said.words)
+    if refused:
+        return room.tell(refused)
+    if room.view.quoted_question is not None:
+        return guests.answered(room, room.view.quoted_question, said.words)
+    quoted = room.view.quoted_turn
+    if quoted is not None:
+        return _plan(room, _alias_of(room, quoted), said.text, said.files, said.preface)
+    alias = room.view.aliases.get(room.peer.active) if room.peer.active else None
+    if alias is None:
+        return room.tell("no_thread")
+    return _plan(room, alias, said.text, said.files, said.preface)
+
+
+def ask_about_files(room: Room) -> Decision:
+    """Files alone: what shall be done with them? Those that are gone are told as lost."""
+    lost = [row for row in room.batch.rows if all(f.outcome == "gone" for f in row.files)]
+    here = [row for row in room.batch.rows if row not in lost]
+    lines = [
+        notice(phrase, room.lang, count=sum(len(row.files) for row in rows))
+        for phrase, rows in (("files_lost", lost), ("files_alone", here))
+        if rows
+    ]
+    state, outcome = inbox_step(InboxState.NEW, InboxEvent.ASKED)
+    asked = {row.id: RowStep(row.id, state, outcome, is_asked=True) for row in here}
+    found = room.build(InboxEvent.ANSWERED, "\n".join(lines))
+    return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
+
+
+def send(room: Room, name: str, text: str) -> Decision:
+    refused = _unusable(room, text)
+    if refused:
+        return room.tell(refused)
+    alias = alias_named(room.view, name)
+    if alias is None:
+        return room.tell("no_alias", alias=name)
+    return _plan(room, alias, text)
+
+
+def retry(room: Room) -> Decision:
+    """A turn parked for its head starts as itself; an ended one runs as a new turn."""
+    mine = [t for t in room.view.turns if t.peer == room.peer.id]
+    parked = [t for t in mine if t.state is TurnState.PARKED and t.reason == Parked.HEAD]
+    if parked:
+        return _start_parked(room, parked[0])
+    last = room.view.last_turn
+    if last is None:
+        return room.tell("nothing_to_retry")
+    return _plan(room, _alias_of(room, last), last.prompt, last.files, last.preface)
+
+
+def _unusable(room: Room, text: str) -> str | None:
+    if any(row.is_cut for row in room.batch.rows):
+        return "cut"
+    if text.strip():
+        return None
+    is_odd = any(p.kind != "text" for row in room.batch.rows for p in row.parts)
+    return "unsupported" if is_odd else "empty"
+
+
+def _plan(
+    room: Room, alias: Alias, text: str, files: tuple[TurnFile, ...] = (), preface: str = ""
+) -> Decision:
+    ahead = room.view.unfinished.get(alias.thread, 0)
+    waiting = ahead - 1  # all but the first wait
+    if room.policy.queue_limit and waiting >= room.policy.queue_limit:
+        return room.build(
+            InboxEvent.QUEUE_FULL,
+            notice("queue_full", room.lang, alias=alias.name, count=waiting),
+        )
+    head = room.facts.status.head if room.facts.status else None
+    is_idle = not ahead and (room.facts.status is not None or is_unmade(alias.thread))
+    turn = NewTurn(
+        key=turn_key(
+            room.ids.install,
+            room.view.account.channel,
+            room.peer.id,
+            room.batch.rows[0].msg_key,
+            alias.thread,
+        ),
+        thread=alias.thread,
+        alias=alias.name,
+        prompt=text,
+        cwd=alias.cwd or (room.facts.status.cwd if room.facts.status else ""),
+        sandbox=alias.sandbox,
+        approval_policy=alias.approval_policy,
+        model=alias.model,
+        effort=alias.effort,
+        state=TurnState.STARTING if is_idle else TurnState.QUEUED,
+        expected_head=head if is_idle else None,
+        seen_head=alias.seen_head,
+        inbox=tuple(row.id for row in room.batch.rows),
+        files=files,
+        preface=preface,
+    )
+    told = ""
+    limit = room.policy.flood_limit
+    if limit and room.facts.prompts_before == limit:
+        told = notice("flood", room.lang, count=limit)
+    if not ahead and not is_idle and room.facts.trouble:
+        why = say(room.facts.trouble, room.lang)
+        told = notice("waits", room.lang, alias=alias.name, why=why)
+    found = room.build(InboxEvent.PLANNED, told)
+    asked = room.view.asked.get(alias.thread)
+    if asked is not None:
+        is_remote = room.policy.remote_approvals
+        behind = approvals.behind(asked, alias.name, room.peer, is_remote)
+        found = replace(found, bubbles=(*found.bubbles, behind))
+    return replace(
+        found,
+        turn=turn,
+        audit=(Audit("turn.plan", "owner", turn.state.value, alias.name),),
+    )
+
+
+def _start_parked(room: Room, turn: Turn) -> Decision:
+    """The same turn under the same key: its start was never accepted."""
+    step = TurnStep(turn.id, turn.thread, turn.state, turn.state, reason=Parked.AGREED)
+    audit = Audit("turn.retry", "owner accepted the new head", "starting", str(turn.id))
+    return replace(room.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
+
+
+def _alias_of(room: Room, turn: Turn) -> Alias:
+    for alias in room.view.aliases.values():
+        if alias.thread == turn.thread:
+            return alias
+    return Alias(
+        AliasName(turn.alias), turn.thread, turn.cwd, "", turn.sandbox, turn.approval_policy
+    )

@@ -1,0 +1,13 @@
+"""The sentences themselves, one table a subject; `phrases` says them."""
+
+from __future__ import annotations
+
+from bridge.core.sentences import lists, prompts, requests, threads, turns
+
+SENTENCES = {
+    **turns.SENTENCES,
+    **requests.SENTENCES,
+    **prompts.SENTENCES,
+    **threads.SENTENCES,
+    **lists.SENTENCES,
+}

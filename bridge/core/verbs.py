@@ -1,0 +1,174 @@
+"""The words of a message, to the Command that they ask for; nothing is decided yet.
+
+A verb is ASCII, any case, matched exactly after NFKC, so a full-width slash works and
+a look-alike letter does not. Words before free text may hold no control, format,
+private-use or unassigned characters: they are refused, never stripped. Free text is
+left as it is, because emoji need their joiners.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+from bridge.core import words
+from bridge.core.commands import (
+    Add,
+    Aliases,
+    Answer,
+    Approve,
+    Bind,
+    Cancel,
+    Command,
+    Deny,
+    DropHeld,
+    Fork,
+    Help,
+    Malformed,
+    More,
+    New,
+    No,
+    Prompt,
+    Queue,
+    Recover,
+    Refresh,
+    Remove,
+    Result,
+    Retry,
+    RunHeld,
+    Send,
+    SetLang,
+    Status,
+    Steer,
+    Stop,
+    Threads,
+    Unknown,
+    Use,
+    Yes,
+)
+from bridge.core.words import BadWords, no_words, number, one_word, plain
+
+
+def parse(text: str) -> Command:
+    """The command in a typed message; text that is none is a Prompt."""
+    body = text.strip()
+    if body[:1] not in ("/", "／"):
+        return Prompt(text)
+    if body[1:2] in ("/", "／"):
+        return Prompt(unescaped(body))
+    head, *behind = body[1:].split(maxsplit=1) or [""]
+    verb = unicodedata.normalize("NFKC", head).lower()
+    if not verb.isascii() or verb not in _VERBS:
+        return Unknown(_nearest(verb))
+    try:
+        return _VERBS[verb](behind[0].strip() if behind else "")
+    except BadWords:
+        return Malformed(_CANONICAL.get(verb, verb))
+
+
+def unescaped(text: str) -> str:
+    """Text that begins with two slashes, with one of them taken away."""
+    body = text.lstrip()
+    return "/" + body[2:] if body[:1] in ("/", "／") and body[1:2] in ("/", "／") else text
+
+
+def verbs() -> tuple[str, ...]:
+    """Every verb that `/help` shows, in the order it shows them."""
+    return tuple(verb for verb in _VERBS if verb not in _CANONICAL)
+
+
+def _add(rest: str) -> Command:
+    alias, target = words.split(rest, 2, 2)
+    return Add(alias, target)
+
+
+def _send(rest: str) -> Command:
+    return Send(*words.first_and_rest(rest))
+
+
+def _answer(rest: str) -> Command:
+    return Answer(*words.first_and_rest(rest))
+
+
+def _steer(rest: str) -> Command:
+    if not rest:
+        raise BadWords
+    return Steer(rest)
+
+
+def _new(rest: str) -> Command:
+    found = rest.split(maxsplit=1)
+    if not found:
+        raise BadWords
+    folder = found[1] if len(found) > 1 else ""
+    plain(folder)  # its signs are checked and its name left as it is
+    return New(plain(found[0]), folder)
+
+
+def _fork(rest: str) -> Command:
+    alias, *name = words.split(rest, 1, 2)
+    return Fork(alias, name[0] if name else "")
+
+
+def _threads(rest: str) -> Command:
+    return Threads(" ".join(words.split(rest, 0, 10)))
+
+
+def _lang(rest: str) -> Command:
+    (lang,) = words.split(rest, 1, 1)
+    if lang.lower() not in ("zh", "en"):
+        raise BadWords
+    return SetLang(lang.lower())
+
+
+def _help(rest: str) -> Command:
+    found = words.split(rest, 0, 1)
+    return Help(found[0].lstrip("/").lower() if found else "")
+
+
+_VERBS: dict[str, Callable[[str], Command]] = {
+    "threads": _threads,
+    "use": one_word(Use),
+    "add": _add,
+    "bind": one_word(Bind),
+    "list": no_words(Aliases),
+    "remove": one_word(Remove),
+    "status": one_word(Status, may_lack=True),
+    "refresh": one_word(Refresh, may_lack=True),
+    "send": _send,
+    "steer": _steer,
+    "stop": one_word(Stop, may_lack=True),
+    "approve": one_word(Approve),
+    "deny": one_word(Deny),
+    "answer": _answer,
+    "queue": no_words(Queue),
+    "cancel": number(Cancel),
+    "retry": no_words(Retry),
+    "new": _new,
+    "fork": _fork,
+    "more": no_words(More),
+    "result": number(Result),
+    "run-held": no_words(RunHeld),
+    "drop-held": no_words(DropHeld),
+    "recover": one_word(Recover),
+    "yes": no_words(Yes),
+    "no": no_words(No),
+    "lang": _lang,
+    "help": _help,
+    "rm": one_word(Remove),
+    "?": _help,
+}
+_CANONICAL = {"rm": "remove", "?": "help"}
+
+
+def _nearest(verb: str) -> str:
+    """The verb with the longest common start, for the usage line; `help` when none."""
+
+    def shared(other: str) -> int:
+        length = 0
+        while length < min(len(verb), len(other)) and verb[length] == other[length]:
+            length += 1
+        return length
+
+    best = max(verbs(), key=shared)
+    return best if shared(best) >= 2 else "help"
