@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.wire.codec import (
@@ -51,7 +51,6 @@ def why(line: bytes) -> str:
     return found.message
 
 
-@settings(max_examples=40)
 @given(st.lists(MESSAGES, max_size=4), st.data())
 def test_stream_chopped_anywhere_gives_the_messages_that_went_in(
     sent: list[Message], data: st.DataObject

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import commands, guests
@@ -88,7 +88,6 @@ FORGED = st.lists(
 
 
 @given(text=FORGED, options=st.lists(FORGED, max_size=3))
-@settings(max_examples=300, deadline=None)
 def test_no_text_of_an_agent_can_hold_the_mark_of_the_bridge(text: str, options: list[str]) -> None:
     """R28, R12: the lines of ours are the first, and the last of a question."""
     said = note(text)
@@ -117,7 +116,6 @@ def test_open_fence_of_an_agent_does_not_swallow_our_lines() -> None:
 
 
 @given(text=st.text(max_size=guests.MAX_TEXT_CHARS))
-@settings(max_examples=200, deadline=None)
 def test_whatever_is_queued_fits_one_bubble(text: str) -> None:
     """R37: one note, one send."""
     said = note(text)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.wire.messages import InboundCommit, Media, Quote
@@ -174,7 +174,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(FIELD, JSON))
 def test_whatever_comes_survives_the_private_socket(raw: dict[str, Any]) -> None:  # Any: JSON
     """R10: what is read can be written to the bridge and read back there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.markdown import CLOSING_ROOM, MAX_FENCE_INFO_CHARS, fences
@@ -45,7 +45,6 @@ def _without_blanks(text: str) -> str:
     return "".join(text.split())
 
 
-@settings(max_examples=60, deadline=None)
 @given(_TEXTS)
 def test_every_bubble_fits_and_none_is_blank(text: str) -> None:
     """ilink-protocol.md 6.4; room for header and mark is kept free."""
@@ -56,7 +55,6 @@ def test_every_bubble_fits_and_none_is_blank(text: str) -> None:
         assert len(part.encode()) + 4 * room <= MAX_BUBBLE_BYTES
 
 
-@settings(max_examples=60, deadline=None)
 @given(_TEXTS)
 def test_nothing_is_lost_between_bubbles(text: str) -> None:
     """Each bubble holds its whole slice; the slices are the text."""
@@ -71,7 +69,6 @@ def test_nothing_is_lost_between_bubbles(text: str) -> None:
         assert len(shown) - len(piece) <= 2 * CLOSING_ROOM + MAX_FENCE_INFO_CHARS
 
 
-@settings(max_examples=60, deadline=None)
 @given(_TEXTS)
 def test_no_bubble_leaves_a_fence_open(text: str) -> None:
     """Card 3, item 4."""
@@ -79,7 +76,6 @@ def test_no_bubble_leaves_a_fence_open(text: str) -> None:
         assert all(fence.outside < fence.end for fence in fences(part))
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(CLUSTERS), min_size=1, max_size=40), st.integers(40, 200))
 def test_no_grapheme_cluster_is_cut(clusters: list[str], times: int) -> None:
     """Card 3, item 4: joined emoji, flags, tones, accents and selectors stay whole."""
@@ -140,7 +136,6 @@ _PROSE = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(_PROSE, _WHOLE, _PROSE)
 def test_what_one_bubble_holds_is_never_divided(
     before: list[str], whole: str, after: list[str]

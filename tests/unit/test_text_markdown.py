@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -38,7 +38,6 @@ def test_signs_that_act_on_a_screen_are_stripped(text: str, safe: str) -> None:
     assert clean(text) == safe
 
 
-@settings(max_examples=60)
 @given(st.text(st.characters(codec=None)))
 def test_clean_text_can_be_stored_and_is_clean(text: str) -> None:
     """delivery-semantics.md 3: no NUL, no lone surrogate."""
@@ -86,7 +85,6 @@ _FENCES = ["`", "``", "```\n", "```py\n", "~~~\n"]
 _PIECES = st.lists(st.sampled_from([*_WORDS, *_MARKS, *_FENCES]), max_size=40).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
 @given(_PIECES)
 def test_no_word_is_lost_and_no_fence_stays_open(text: str) -> None:
     """Ours: only markers and image addresses go; every fence is closed."""
@@ -97,7 +95,6 @@ def test_no_word_is_lost_and_no_fence_stays_open(text: str) -> None:
     assert balanced(shown) == shown
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["*中*", "![a](b)", "x", "<!--", "##### h", "_字_"]), min_size=1))
 def test_fenced_code_reaches_the_phone_unchanged(lines: list[str]) -> None:
     """ilink-protocol.md 6.8: code is kept. Read back with a full parser."""
