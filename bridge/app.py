@@ -88,12 +88,12 @@ class _Bridge:
 
     async def run(self, listener: SocketListener) -> int:
         try:
-            await self._serve(listener, self._db.open())
+            try:
+                await self._serve(listener, self._db.open())
+            finally:
+                self._db.close()
         except StoreFault as fault:  # before the tree: in it, every task keeps its own
-            self._db.close()
             return await self._safe_mode(listener, str(fault))
-        finally:
-            self._db.close()
         return EXIT_OK
 
     async def _serve(self, listener: SocketListener, install: str) -> None:

@@ -32,6 +32,7 @@ from channel_worker.simulator.server import Simulator
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PATIENCE_S = 30.0  # the longest wait of a test, on two busy cores
+AGAIN_S = 0.1  # between two questions to the bridge
 LOOK_S = 0.02  # between two looks at what no event tells: the processes of the system
 # A way up from a thread's folder is no absolute path: what is approved is shown exactly.
 PATHS = re.compile(r"(?<![\w/.])/(?:tmp|home|root|usr|opt|var|etc|work|private|Users)/")
@@ -147,6 +148,12 @@ class Phone:
         """Say it, and wait for a bubble with these words."""
         self.says(text)
         return await self.reads(words)
+
+    async def asks_until(self, text: str, words: str, hoped: str) -> None:
+        """Say it again until the bubble with these words has the hoped ones: no event tells."""
+        with anyio.fail_after(PATIENCE_S):
+            while hoped not in await self.asks(text, words):  # noqa: ASYNC110
+                await anyio.sleep(AGAIN_S)
 
     def texts(self) -> list[str]:
         return [sent.text for sent in self._simulator.world.sent]

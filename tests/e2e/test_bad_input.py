@@ -18,7 +18,7 @@ from anyio.abc import SocketStream
 
 from bridge.wire import codec
 from tests.e2e import rig
-from tests.e2e.rig import PATIENCE_S, House, Terminal
+from tests.e2e.rig import House, Terminal
 
 WRONG_USE, MISMATCH, RUNNING = 2, 3, 4  # exit codes of design 8
 
@@ -211,9 +211,8 @@ async def test_without_a_controller_the_phone_is_served_and_told(
     house.opens("ctb-bridge", "run")
     house.opens("ctb-channel", "run")
     await house.phone.asks("/help", "Commands:")
-    with anyio.fail_after(PATIENCE_S):  # it may be about to start it: that is told as well
-        while why not in await house.phone.asks("/threads", "cannot be listed"):  # noqa: ASYNC110
-            await anyio.sleep(0.2)  # no event tells of it
+    # It may be about to start it: that is told as well.
+    await house.phone.asks_until("/threads", "cannot be listed", why)
     status = house.opens("ctb-bridge", "status")
     assert await status.ends() == 1
     assert why in status.shown

@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import anyio
 import pytest
 from anyio import to_thread
 
-from tests.e2e.rig import BIN, PATIENCE_S, ROOT, House, processes
+from tests.e2e.rig import BIN, ROOT, House, processes
 from tests.fakes import codex_home, controller, model
 
 SSH = """#!/bin/sh
@@ -98,7 +97,8 @@ async def test_what_a_base_controller_cannot_do_is_said_and_the_rest_goes_on(hou
     await house.phone.asks("/recover default", "ctb-group-qa:club holds it")
     await house.phone.asks("/yes", "The lock of default is back")
     await house.phone.reads("echo: first")
-    await _is_released(house)
+    # The answer is on the phone; the lock goes beside it, a moment later.
+    await house.phone.asks_until("/recover default", "default", "is not locked")
     house.phone.says("sleep:3\nreply:slow")
     await house.is_typing()
     await house.phone.asks("/steer more", "This controller cannot add to a running turn")
@@ -110,13 +110,6 @@ async def test_what_a_base_controller_cannot_do_is_said_and_the_rest_goes_on(hou
     threads = json.loads((house.folder / "fake.json").read_text())["threads"]
     assert [t["cwd"] for t in threads.values()].count(str(house.folder / "work")) == 1
     await house.phone.asks("/refresh", "cannot be read now: there is no such thread")
-
-
-async def _is_released(house: House) -> None:
-    """The answer is on the phone; the lock goes beside it, a moment later."""
-    with anyio.fail_after(PATIENCE_S):
-        while "is not locked" not in await house.phone.asks("/recover default", "default"):  # noqa: ASYNC110
-            await anyio.sleep(0.1)  # no event tells of it
 
 
 async def test_head_that_moves_after_planning_is_asked_about_and_retry_runs_it(

@@ -56,35 +56,23 @@ async def test_the_conversation_works_and_ctrl_c_ends_everything(
     assert "Traceback" not in honcho.shown
 
 
-async def test_a_killed_worker_comes_back_alone_and_nothing_is_lost(clone: House) -> None:
-    """Card, item 8; the answer of the turn that ran meanwhile arrives once."""
-    await _begin(clone)
-    worker, bridge = _pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")
-    clone.phone.says("sleep:2\nreply:the first answer")
-    await clone.is_typing()
-    os.kill(worker, signal.SIGKILL)
-    clone.phone.says("reply:the second answer")
-    await clone.phone.reads("the first answer")
-    await clone.phone.reads("the second answer")
-    assert _pid(clone, "ctb-bridge") == bridge
-    assert _pid(clone, "ctb-channel") != worker
-    assert clone.phone.count("the first answer") == clone.phone.count("the second answer") == 1
-
-
-async def test_a_killed_bridge_comes_back_alone_and_the_turn_is_answered_once(
-    clone: House,
+@pytest.mark.parametrize(
+    ("killed", "other"), [("ctb-channel", "ctb-bridge"), ("ctb-bridge", "ctb-channel")]
+)
+async def test_what_is_killed_comes_back_alone_and_nothing_is_lost(
+    clone: House, killed: str, other: str
 ) -> None:
-    """Card, item 8: in the middle of a turn; what was said meanwhile follows."""
+    """Card, item 8: in the middle of a turn, whose answer arrives once; what was said follows."""
     await _begin(clone)
-    worker, bridge = _pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")
+    before = {name: _pid(clone, name) for name in (killed, other)}
     clone.phone.says("sleep:3\nreply:the first answer")
     await clone.is_typing()
-    os.kill(bridge, signal.SIGKILL)
+    os.kill(before[killed], signal.SIGKILL)
     clone.phone.says("reply:the second answer")
     await clone.phone.reads("the first answer")
     await clone.phone.reads("the second answer")
-    assert _pid(clone, "ctb-channel") == worker
-    assert _pid(clone, "ctb-bridge") != bridge
+    assert _pid(clone, other) == before[other]
+    assert _pid(clone, killed) != before[killed]
     assert clone.phone.count("the first answer") == clone.phone.count("the second answer") == 1
 
 
