@@ -40,7 +40,8 @@ def value(query: str, *values: object) -> Any:  # Any: one column of one row
 
 def least(table: type[Model], column: str, where: str, *values: object) -> int | None:
     """The smallest value of a column; None when there is no row."""
-    found = value(f"SELECT min({column}) FROM {_name(table)} WHERE {where}", *values)
+    # The sign: by the order of the column, SQLite would look for the first one that fits.
+    found = value(f"SELECT min(+{column}) FROM {_name(table)} WHERE {where}", *values)
     return None if found is None else int(found)
 
 

@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable
 
 from bridge.core import text
-from tests.bench import subjects, threads, usage
-from tests.bench.subjects import BARE_CONTROLLER, BIN, THREAD, Phone, Subject
+from tests.bench import crowded, subjects, threads, usage
+from tests.bench.subjects import BARE_CONTROLLER, BIN, Phone, Subject
 from tests.bench.upload import upload
 
 SINGLE_MESSAGES = 100  # one after another, for median and 95th percentile
 BURST_MESSAGES = 200  # design.md 9
 PER_CALL_MESSAGES = 10  # each starts four controllers
-BETWEEN_S = 0.03  # between single messages: the turn before is over and released
 TURN_MS = 50  # long enough that the gateway waits when the answer becomes ready
 RESTART_S = 1.0  # after which the Procfile starts a dead process again: design.md 2
-SETTLE_S = 5.0  # the controller's link comes up after the first poll, beside it
 MARKDOWN_CHARS = 1 << 20
 
 Figures = dict[str, float]
@@ -33,7 +31,7 @@ def messages() -> Figures:
         with subjects.reference(phone, "--per-call"):
             figures["per_call_rate"] = _burst_rate(phone, PER_CALL_MESSAGES)
         with subjects.gateway(phone) as subject:
-            _bind(phone)
+            phone.bind()
             figures |= _carried("gateway", phone, subject)
             for name, pid in subject.pids.items():
                 figures[f"{name}_mib"] = usage.resident_mib(pid)
@@ -46,13 +44,13 @@ def answer() -> Figures:
         log = folder / "controller.log"
         flags = ("--turn-ms", str(TURN_MS), "--log", str(log))
         with subjects.gateway(phone, *BARE_CONTROLLER, *flags):
-            _bind(phone)
+            phone.bind()
             sent_ns = []
             for _ in range(SINGLE_MESSAGES):
                 sent_ns += phone.ask().sent_ns
-                time.sleep(BETWEEN_S)
+                time.sleep(subjects.BETWEEN_S)
         ready_ns = [int(line.split()[0]) for line in log.read_text().splitlines()]
-    return {"answer_ms": statistics.median(_millis(ready_ns, sent_ns))}
+    return {"answer_ms": statistics.median(subjects.millis(ready_ns, sent_ns))}
 
 
 def memory(count: int) -> Figures:
@@ -61,7 +59,7 @@ def memory(count: int) -> Figures:
         subjects.phone() as phone,
         subjects.gateway(phone, str(BIN / "ctb-controller"), "--engine", "echo") as subject,
     ):
-        time.sleep(SETTLE_S)
+        time.sleep(subjects.SETTLE_S)
         phone.say("/threads")
         phone.say("/bind 1")
         bridge, worker = subject.pids["bridge"], subject.pids["worker"]
@@ -79,15 +77,14 @@ def start() -> Figures:
     """Both processes from nothing, to the first poll."""
     with subjects.phone() as phone:
         phone.polls()  # it is up
-        begun_ns = time.monotonic_ns()
         with subjects.gateway(phone) as subject:
-            return {"start_ms": (subject.polled_at_ns - begun_ns) / 1e6}
+            return {"start_ms": (subject.polled_at_ns - subject.begun_at_ns) / 1e6}
 
 
 def idle(seconds: float) -> Figures:
     """What both processes do while nobody writes."""
     with subjects.phone() as phone, subjects.gateway(phone) as subject:
-        _bind(phone)
+        phone.bind()
         calls, used_s = phone.calls(), usage.cpu_s(subject.pids.values())
         time.sleep(seconds)
         used_s = usage.cpu_s(subject.pids.values()) - used_s
@@ -104,7 +101,7 @@ def restart() -> Figures:
     """
     figures: Figures = {}
     with subjects.phone() as phone, subjects.gateway(phone) as subject:
-        _bind(phone)
+        phone.bind()
         for name in ("worker", "bridge"):
             polls, killed_ns = phone.polls(), time.monotonic_ns()
             subject.kill(name)
@@ -114,7 +111,7 @@ def restart() -> Figures:
             polled_ns = phone.next_poll_ns(polls)
             figures[f"restart_{name}_s"] = (polled_ns - killed_ns) / 1e9
             phone.answers(1)
-            time.sleep(SETTLE_S)
+            time.sleep(subjects.SETTLE_S)
     return figures
 
 
@@ -149,6 +146,8 @@ def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figure
         "restart": restart,
         "help": help_pages,
         "borders": borders,
+        "decide": crowded.decisions,
+        "old": crowded.old,
         "upload": upload,
         "turns": threads.turns,
         "reads": threads.reads,
@@ -157,19 +156,10 @@ def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figure
     }
 
 
-def _bind(phone: Phone) -> None:
-    phone.say(f"/bind {THREAD}")
-    time.sleep(SETTLE_S)
-
-
 def _carried(name: str, phone: Phone, subject: Subject) -> Figures:
     phone.ask()
     used_s = usage.cpu_s(subject.pids.values())
-    took_ms: list[float] = []
-    for _ in range(SINGLE_MESSAGES):
-        time.sleep(BETWEEN_S)
-        exchange = phone.ask()
-        took_ms += _millis(exchange.left_ns, exchange.sent_ns)
+    took_ms = phone.singles_ms(SINGLE_MESSAGES)
     used_s = usage.cpu_s(subject.pids.values()) - used_s
     return {
         f"{name}_median_ms": statistics.median(took_ms),
@@ -182,7 +172,3 @@ def _carried(name: str, phone: Phone, subject: Subject) -> Figures:
 def _burst_rate(phone: Phone, count: int) -> float:
     burst = phone.ask(count)
     return count / ((burst.sent_ns[-1] - burst.left_ns[0]) / 1e9)
-
-
-def _millis(begun_ns: list[int], ended_ns: list[int]) -> list[float]:
-    return [(end - begin) / 1e6 for begin, end in zip(begun_ns, ended_ns, strict=True)]

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ BARE_CONTROLLER = (sys.executable, bare.__file__)
 THREAD = "session-bench"
 ANSWER_S = 120.0  # an answer that has not come by then never will
 SHOWN_CHARS = 300  # of a process's output, when something went wrong
+SETTLE_S = 5.0  # the controller's link comes up after the first poll, beside it
+BETWEEN_S = 0.03  # between single messages: the turn before is over and released
 STOP_S = 10.0  # a process that has not ended by then is killed
 
 Json = dict[str, Any]  # foreign JSON, read here and nowhere else
@@ -76,6 +79,20 @@ class Phone:
         sent_ns = [at_ns for at_ns, text in reply["sent"] if mark in text]
         return Exchange([at_ns for at_ns, _ in reply["left"]], sent_ns)
 
+    def bind(self) -> None:
+        """Choose the thread, and let the controller's link come up."""
+        self.say(f"/bind {THREAD}")
+        time.sleep(SETTLE_S)
+
+    def singles_ms(self, count: int) -> list[float]:
+        """How long each of so many messages took, one after another."""
+        took_ms: list[float] = []
+        for _ in range(count):
+            time.sleep(BETWEEN_S)
+            exchange = self.ask()
+            took_ms += millis(exchange.left_ns, exchange.sent_ns)
+        return took_ms
+
     def polls(self) -> int:
         """How many have begun."""
         return int(self._ask(do="forget")["polls"])
@@ -112,6 +129,7 @@ class Subject:
     environment: dict[str, str]
     folder: Path
     pids: dict[str, int] = field(default_factory=dict)
+    begun_at_ns: int = 0  # when it was started
     polled_at_ns: int = 0  # when its first poll was seen
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -152,6 +170,10 @@ class Subject:
                 child.wait()
 
 
+def millis(begun_ns: list[int], ended_ns: list[int]) -> list[float]:
+    return [(end - begin) / 1e6 for begin, end in zip(begun_ns, ended_ns, strict=True)]
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder that goes away."""
@@ -181,11 +203,21 @@ def reference(phone: Phone, *flags: str) -> Iterator[Subject]:
 
 
 @contextmanager
-def gateway(phone: Phone, *controller: str, codex: Path | None = None) -> Iterator[Subject]:
-    """Worker and bridge with limits off, polling, started as an outsider starts them."""
+def gateway(
+    phone: Phone,
+    *controller: str,
+    codex: Path | None = None,
+    before: Callable[[Path], None] | None = None,
+) -> Iterator[Subject]:
+    """Worker and bridge with limits off, polling, started as an outsider starts them.
+
+    `before` is given the data folder when nothing is started yet.
+    """
     with scratch() as folder:
         home = codex or folder / "codex"
         subject = _prepared(phone, folder, controller or BARE_CONTROLLER, home)
+        if before is not None:
+            before(folder / "data")
         with _running(subject, phone):
             yield subject
 
@@ -220,6 +252,7 @@ def _prepared(phone: Phone, folder: Path, controller: tuple[str, ...], codex: Pa
 def _running(subject: Subject, phone: Phone) -> Iterator[None]:
     polls = phone.polls()
     try:
+        subject.begun_at_ns = time.monotonic_ns()
         for name in subject.commands:
             subject.start(name)
         subject.polled_at_ns = phone.next_poll_ns(polls)
