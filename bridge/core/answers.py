@@ -28,6 +28,7 @@ from bridge.core.prompts import without_paths
 from bridge.core.text import clean, named, preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
+MAX_NAMES = 20  # of 32 characters, each with its title: one bubble
 TITLE_CHARS = 40
 _TROUBLES = ("stalled", "network_waiting", "retrying", "interrupt_unanswered")
 PROMPT_CHARS = 30
@@ -107,11 +108,14 @@ def _aliases(view: View) -> str:
     lang = view.peer.lang
     if not view.aliases:
         return notice("aliases_none", lang)
+    found = sorted(view.aliases.values(), key=lambda alias: alias.name != view.peer.active)
     lines = []
-    for alias in view.aliases.values():
+    for alias in found[:MAX_NAMES]:
         sign = "→" if alias.name == view.peer.active else "  "
         title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
         lines.append(f"{sign} {alias.name}  {title}")
+    if len(found) > MAX_NAMES:
+        lines.append(say("aliases_more", lang, count=len(found) - MAX_NAMES))
     return "\n".join([notice("aliases_head", lang), *lines])
 
 

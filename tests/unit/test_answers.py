@@ -13,8 +13,10 @@ from bridge.core.errors import Refusal
 from bridge.core.model import (
     Account,
     AccountState,
+    AliasName,
     Head,
     InboxId,
+    Lang,
     Listed,
     Parked,
     Peer,
@@ -24,6 +26,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
+from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from tests.unit.test_decide import ALIAS, APPROVAL, IDS, NOW_MS, TURN, VIEW
 
 MINUTE_MS = 60_000
@@ -82,6 +85,40 @@ def test_names_are_listed_with_the_one_in_use() -> None:
     """design 7: `/list`."""
     assert said(c.Aliases()).text.splitlines()[1].startswith("→ code")
     assert "No thread has a name" in said(c.Aliases(), replace(VIEW, aliases={})).text
+
+
+def many(count: int) -> View:
+    """So many names and turns, each as long as it may be."""
+    names = [AliasName(f"{number:04}{'名' * 28}") for number in range(count)]
+    named = [replace(ALIAS, name=name, title="题" * 80) for name in names]
+    queued = replace(TURN, alias=names[0], prompt="字" * 1_000, state=TurnState.QUEUED)
+    return replace(
+        VIEW,
+        peer=replace(VIEW.peer, active=names[-1]),
+        aliases={alias.name: alias for alias in named},
+        turns=(queued,) * 200,
+    )
+
+
+def test_of_many_names_the_one_in_use_is_shown_and_the_rest_counted() -> None:
+    """Ours: a reply is one bubble, however much there is."""
+    lines = said(c.Aliases(), many(1_000)).text.splitlines()
+    assert lines[1].startswith("→ 0999")
+    assert "980 more" in lines[-1]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize(
+    "command", [c.Threads(""), c.Aliases(), c.Status(""), c.Queue(), c.Help("")], ids=str
+)
+def test_what_a_list_says_fits_one_bubble(command: c.Command, lang: Lang) -> None:
+    """issue 3, item 4: 1,800 characters and 5,000 bytes, whichever comes first."""
+    view = many(1_000)
+    view = replace(view, peer=replace(view.peer, lang=lang))
+    session = replace(SESSION, title="题" * 500, cwd="/" + "夹" * 200, holder="谁" * 100)
+    found = said(command, view, Facts(sessions=(session,) * 50)).text
+    assert len(found) <= MAX_BUBBLE_CHARS
+    assert len(found.encode()) <= MAX_BUBBLE_BYTES
 
 
 @pytest.mark.parametrize(

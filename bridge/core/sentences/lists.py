@@ -14,6 +14,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "threads_none": ("没有找到线程。", "No thread was found."),
     "threads_none_words": ("没有找到含“{words}”的线程。", "No thread matches “{words}”."),
     "aliases_head": ("你起的名字：", "Your names for threads:"),
+    "aliases_more": (
+        "… 还有 {count} 个。用 /threads 加几个字找线程，列表里带着名字。",
+        "… and {count} more. /threads and some words finds a thread, with its name.",
+    ),
     "aliases_none": (
         "还没有给线程起名。发 /threads，再发 /use 1。",
         "No thread has a name yet. Send /threads, then /use 1.",
