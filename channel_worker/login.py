@@ -33,6 +33,11 @@ MAX_CODES = 3  # the first and two refreshes; expired and blocked share them
 POLL_PAUSE_S = 1.0  # iLink login-qr.ts
 FETCH_PAUSE_S = 2.0  # ours, when no code can be had
 
+_MOVE = (
+    "bind the account on another computer, or here with another CTB_DATA_DIR; "
+    "then run  ctb-channel login  here again, which moves the binding back"
+)
+
 _log = log.get("login")
 
 
@@ -213,12 +218,24 @@ class _Attempt:
         await self._move(base)
 
     def _keep(self) -> str:
+        """What to do when WeChat says `binded_redirect`.
+
+        A phone has no way to end a binding (openclaw-weixin #252), and one account is bound
+        to one place: binding it elsewhere moves it, binding it here again moves it back (#69).
+        """
         if self._before is None:
             raise LoginFailed(
-                "WeChat says that this account is bound already, but its credentials are not here: "
-                "run  ctb-channel login --fresh"
+                "WeChat says that this account is bound already, but its credentials are not "
+                f"here: bring {self._settings.credentials_path.name} back from where they are. "
+                f"If they are lost: {_MOVE}"
             )
         self._save(self._before)  # wakes a waiting worker
+        if self._wishes.fresh:
+            return (
+                "WeChat still says that this account is bound, although no binding was offered. "
+                "The credentials are kept, and a waiting worker tries them at once. "
+                f"If it still needs a login: {_MOVE}"
+            )
         return (
             "This computer is bound already; the credentials are kept. "
             "If messages still do not come:  ctb-channel login --fresh"

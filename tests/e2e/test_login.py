@@ -198,11 +198,22 @@ async def test_existing_binding_is_kept_and_the_file_rewritten(desk: Desk) -> No
     assert json.loads(desk.world.calls("get_bot_qrcode")[2].body) == {"local_token_list": []}
 
 
+async def test_binding_that_fresh_does_not_end_says_how_to_move_it(desk: Desk) -> None:
+    """ilink-protocol 3.4: one account is bound to one place; not the same advice again."""
+    desk.script("confirmed", "binded_redirect")
+    assert await desk.log_in("--yes") == 0
+    before, inode = desk.path.read_bytes(), desk.path.stat().st_ino
+    assert await desk.log_in("--fresh") == 0
+    assert "another computer" in desk.shown and "--fresh" not in desk.shown
+    assert desk.path.read_bytes() == before and desk.path.stat().st_ino != inode
+
+
 async def test_binding_without_credentials_is_explained(desk: Desk) -> None:
     """ilink-protocol 13."""
     desk.script("binded_redirect")
     assert await desk.log_in() == 1
-    assert "ctb-channel login --fresh" in desk.shown
+    assert "ilink_credentials.json" in desk.shown and "another computer" in desk.shown
+    assert "--fresh" not in desk.shown  # nothing was offered, so it would change nothing
 
 
 async def test_narrow_terminal_gets_the_address_alone(desk: Desk) -> None:
