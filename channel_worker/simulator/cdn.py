@@ -23,6 +23,7 @@ def routes(simulator: Simulator) -> list[Route]:
     place = _Place(simulator)
     return [
         Route("/c2c/upload", place.upload, methods=["POST"]),
+        Route("/c2c/upload", _not_found, methods=["PUT"]),  # as the real one, `ilink-protocol` 7.2
         Route("/c2c/download", place.download),
     ]
 
@@ -77,6 +78,10 @@ def _put(simulator: Simulator, content: bytes) -> tuple[dict[str, Json], bytes]:
     simulator.world.files[handle] = encrypt(content, key)
     url = f"{simulator.base_url}/c2c/download?encrypted_query_param={handle}"
     return {"encrypt_query_param": handle, "full_url": url, "encrypt_type": 1}, key
+
+
+async def _not_found(_request: Request) -> Response:
+    return Response(status_code=404)
 
 
 class _Place:

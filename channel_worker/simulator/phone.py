@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from channel_worker import terminal
+from channel_worker.simulator.flaws import CHINESE, Flaw
 from channel_worker.simulator.server import Simulator
-from channel_worker.simulator.typed import enter
+from channel_worker.simulator.typed import Keyboard
 from channel_worker.simulator.world import Sent
 from channel_worker.terminal import read_line, width_of_terminal
 
@@ -34,48 +35,69 @@ async def run_phone(
     lang: str = "en",
 ) -> None:
     """Show what the bot sends, post what is typed; ends with the end of the input."""
-    draw = _above_prompt if terminal.has_person() else show
-    if draw is _above_prompt:
+    keyboard = Keyboard(simulator)
+
+    def above_prompt(text: str) -> None:
+        """A line of the chat where the prompt was, and the prompt beneath."""
+        shown = f"{text}\n" if text else ""
+        terminal.show(f"{TO_LINE_START}{shown}{keyboard.place}{PROMPT}", end="")
+
+    draw = above_prompt if terminal.has_person() else show
+    if draw is above_prompt:
         draw("")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show_all, simulator, draw, lang)
         while (line := await (read or read_line)()) is not None:
-            if line.strip() and (wrong := enter(simulator, line)):
-                draw(wrong)
-            elif draw is _above_prompt:
-                terminal.show(PROMPT, end="")
+            told = keyboard.enter(line) if line.strip() else ""
+            if told:
+                draw(told)
+            elif draw is above_prompt:
+                terminal.show(f"{keyboard.place}{PROMPT}", end="")
         tasks.cancel_scope.cancel()
 
 
-def _above_prompt(text: str) -> None:
-    """A line of the chat where the prompt was, and the prompt beneath."""
-    terminal.show(f"{TO_LINE_START}{text}{chr(10) if text else ''}{PROMPT}", end="")
-
-
-def bubble(sent: Sent, columns: int, lang: str = "en") -> str:
-    """A message of the bot with its border and time, at most `columns` wide."""
+def bubble(sent: Sent, columns: int, lang: str = "en", label: str = "") -> str:
+    """A message of the bot with its border, `label` and time, at most `columns` wide."""
     inner = max(MIN_BUBBLE_COLUMNS, min(columns - 12, MAX_BUBBLE_COLUMNS))
     lines = [part for line in words_of(sent, lang).split("\n") for part in wrapped(line, inner)]
-    widest = max(width(line) for line in lines)
+    over = f" {wrapped(label, inner - 2)[0]} " if label else ""
+    widest = max(width(over) - 1, *(width(line) for line in lines))
     body = [f"│ {line}{' ' * (widest - width(line))} │" for line in lines]
     at = time.strftime("%H:%M", time.localtime(sent.at_ms / 1000))
-    top, bottom = f"╭{'─' * (widest + 2)}╮", f"╰{'─' * (widest + 2)}╯ {at}"
-    return "\n".join([top, *body, bottom])
+    top = f"╭─{over}{'─' * (widest + 1 - width(over))}╮"
+    return "\n".join([top, *body, f"╰{'─' * (widest + 2)}╯ {at}"])
 
 
 def words_of(sent: Sent, lang: str = "en") -> str:
-    """The text, or a line that stands for a picture or a file."""
-    item, size = sent.item, "字节" if lang == "zh" else "bytes"
+    """The text, or a line that stands for a picture or a file, or for why none is seen."""
+    item, is_zh = sent.item, lang == "zh"
+    size = "字节" if is_zh else "bytes"
+    if sent.flaw:
+        why = CHINESE[Flaw(sent.flaw)] if is_zh else sent.flaw
+        if "image_item" in item:
+            return f"🖼  （灰色图片：{why}）" if is_zh else f"🖼  (grey image: {why})"
+        if "voice_item" in item:
+            return f"🎤 （不显示：{why}）" if is_zh else f"🎤 (not shown: {why})"
+        return f"📄 （无法打开：{why}）" if is_zh else f"📄 (cannot be opened: {why})"
     if "image_item" in item:
-        name = "图片" if lang == "zh" else "picture"
+        name = "图片" if is_zh else "picture"
         return f"🖼  {name}, {item['image_item'].get('mid_size', 0)} {size}"
     if "video_item" in item:
-        name = "视频" if lang == "zh" else "video"
+        name = "视频" if is_zh else "video"
         return f"🎞  {name}, {item['video_item'].get('video_size', 0)} {size}"
     if "file_item" in item:
         file = item["file_item"]
         return f"📄 {file.get('file_name', '')}, {file.get('len', '?')} {size}"
     return sent.text.expandtabs(4)
+
+
+def reader_of(sent: Sent, owner_id: str, lang: str = "en") -> str:
+    """Who else sees this message: a group, or a person who is not the owner."""
+    if sent.group_id:
+        return f"群 {sent.group_id}" if lang == "zh" else f"group {sent.group_id}"
+    if sent.to_user_id != owner_id:
+        return f"给 {sent.to_user_id}" if lang == "zh" else f"to {sent.to_user_id}"
+    return ""
 
 
 def width(text: str) -> int:
@@ -130,7 +152,8 @@ async def _show_all(simulator: Simulator, show: Callable[[str], None], lang: str
     while True:
         news = world.news
         for sent in world.sent[shown:]:
-            show(bubble(sent, width_of_terminal(sys.stdout), lang))
+            label = reader_of(sent, world.owner_id, lang)
+            show(bubble(sent, width_of_terminal(sys.stdout), lang, label))
         shown = len(world.sent)
         is_typing = world.typing.get(world.owner_id, False)
         if is_typing and not was_typing:

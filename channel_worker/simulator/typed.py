@@ -2,9 +2,12 @@
 
 :file PATH          send this file; a picture goes as a picture
 :voice TEXT         a voice message with this transcript; without TEXT, without one
-:quote N TEXT       TEXT quotes the bot's N-th message from the end, by its id alone
-:as USER TEXT       somebody else writes
-:group ID TEXT      the owner writes in a group
+:quote N [TEXT]     TEXT quotes the bot's N-th message from the end, by its id alone;
+                    without TEXT the next line does
+:as USER [TEXT]     somebody else writes TEXT; without it everything from now on
+:as                 the owner writes again
+:group ID [TEXT]    TEXT goes to a group; without it everything from now on
+:group              back to the private chat
 :again N            the N-th message from the end comes once more, under another token
 :clock +25h         the server's clock goes on: s, m, h or d
 """
@@ -12,6 +15,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,81 +23,115 @@ from bridge.wire.filetype import HEAD_BYTES, type_of
 from channel_worker.simulator import cdn
 from channel_worker.simulator.scenarios import SILK
 from channel_worker.simulator.server import Simulator
+from channel_worker.simulator.world import Json
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+PERSON = "@im.wechat"  # how the id of a person ends, `ilink-protocol` 2
 HELP = (
-    "lines of their own: :file PATH  :voice TEXT  :quote N TEXT  :as USER TEXT  "
-    ":group ID TEXT  :again N  :clock +25h"
+    "lines of their own: :file PATH  :voice TEXT  :quote N [TEXT]  :as [USER [TEXT]]  "
+    ":group [ID [TEXT]]  :again N  :clock +25h"
 )
 
 
-def enter(simulator: Simulator, line: str) -> str:
-    """Do what the line says; a sentence where it cannot be done, else nothing."""
-    if not line.startswith(":"):
-        simulator.world.say(line)
-        return ""
-    verb, _, rest = line[1:].partition(" ")
-    act = _VERBS.get(verb)
-    if act is None:
-        return HELP
-    try:
-        act(simulator, rest.strip())
-    except (OSError, ValueError, IndexError) as failed:
-        return f"{failed}; {HELP}"
-    return ""
+class Keyboard:
+    """Who is typing and where; each line that is entered becomes what it says."""
 
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._world = simulator.world
+        self._user_id = ""  # empty: the owner
+        self._group_id = ""  # empty: the private chat
+        self._quoted = ""  # what the next words quote
+        self._verbs: dict[str, Callable[[str], str | None]] = {
+            "file": self._file,
+            "voice": self._voice,
+            "quote": self._quote,
+            "as": self._as,
+            "group": self._group,
+            "again": self._again,
+            "clock": self._clock,
+        }
 
-def _file(simulator: Simulator, rest: str) -> None:
-    path = Path(rest).expanduser()
-    content = path.read_bytes()
-    is_picture = type_of(content[:HEAD_BYTES])[0].startswith("image/")
-    item = (
-        cdn.picture_item(simulator, content)
-        if is_picture
-        else cdn.file_item(simulator, path.name, content)
-    )
-    simulator.world.post([item])
+    @property
+    def place(self) -> str:
+        """Who writes where, for the prompt; empty for the owner in the private chat."""
+        group = f"[{self._group_id}]" if self._group_id else ""
+        return " ".join(word for word in (group, self._user_id) if word)
 
+    def enter(self, line: str) -> str:
+        """Do what the line says; what is to be shown for it, mostly nothing."""
+        if not line.startswith(":"):
+            self._say(line)
+            return ""
+        verb, _, rest = line[1:].partition(" ")
+        act = self._verbs.get(verb)
+        if act is None:
+            return HELP
+        try:
+            return act(rest.strip()) or ""
+        except (OSError, ValueError) as failed:
+            why = failed.strerror if isinstance(failed, OSError) else failed
+            return f"{why}; {HELP}"
 
-def _voice(simulator: Simulator, rest: str) -> None:
-    simulator.world.post([cdn.voice_item(simulator, SILK, rest)])
+    def _say(self, text: str, quoted: str = "") -> None:
+        item: Json = {"type": 1, "text_item": {"text": text}}
+        if quoted or self._quoted:
+            item["ref_msg"] = {"svr_id": quoted or self._quoted}
+        self._quoted = ""
+        self._post(item)
 
+    def _post(self, item: Json) -> None:
+        group = {"group_id": self._group_id} if self._group_id else {}
+        self._world.post([item], self._user_id, **group)
 
-def _quote(simulator: Simulator, rest: str) -> None:
-    number, text = rest.split(maxsplit=1)
-    quoted = simulator.world.sent[-int(number)].message_id
-    item = {"type": 1, "text_item": {"text": text}, "ref_msg": {"svr_id": quoted}}
-    simulator.world.post([item])
+    def _file(self, rest: str) -> None:
+        path = Path(rest).expanduser()
+        content = path.read_bytes()
+        is_picture = type_of(content[:HEAD_BYTES])[0].startswith("image/")
+        if is_picture:
+            self._post(cdn.picture_item(self._simulator, content))
+        else:
+            self._post(cdn.file_item(self._simulator, path.name, content))
 
+    def _voice(self, rest: str) -> None:
+        self._post(cdn.voice_item(self._simulator, SILK, rest))
 
-def _as(simulator: Simulator, rest: str) -> None:
-    user, text = rest.split(maxsplit=1)
-    simulator.world.say(text, from_user_id=user)
+    def _quote(self, rest: str) -> None:
+        number, _, text = rest.partition(" ")
+        if not number.isdecimal() or not 0 < int(number) <= len(self._world.sent):
+            raise ValueError(f"the bot has sent {len(self._world.sent)} messages")
+        quoted = self._world.sent[-int(number)].message_id
+        if text.strip():
+            self._say(text.strip(), quoted)
+        else:
+            self._quoted = quoted
 
+    def _as(self, rest: str) -> None:
+        user, _, text = rest.partition(" ")
+        before = self._user_id
+        self._user_id = user if not user or "@" in user else user + PERSON
+        if text.strip():
+            self._say(text.strip())
+            self._user_id = before
 
-def _group(simulator: Simulator, rest: str) -> None:
-    group, text = rest.split(maxsplit=1)
-    simulator.world.say(text, group_id=group)
+    def _group(self, rest: str) -> None:
+        group, _, text = rest.partition(" ")
+        before = self._group_id
+        self._group_id = group
+        if text.strip():
+            self._say(text.strip())
+            self._group_id = before
 
+    def _again(self, rest: str) -> None:
+        number = int(rest or "1")
+        if not 0 < number <= len(self._world.messages):
+            raise ValueError(f"{len(self._world.messages)} messages were written")
+        self._world.repeat(number)
 
-def _again(simulator: Simulator, rest: str) -> None:
-    simulator.world.repeat(int(rest or "1"))
-
-
-def _clock(simulator: Simulator, rest: str) -> None:
-    found = re.fullmatch(r"([+-]?\d{1,9})([smhd])", rest)
-    if found is None:
-        raise ValueError("no such time")
-    simulator.world.clock_skew_s += int(found[1]) * UNITS_S[found[2]]
-    simulator.world.wake()
-
-
-_VERBS: dict[str, Callable[[Simulator, str], None]] = {
-    "file": _file,
-    "voice": _voice,
-    "quote": _quote,
-    "as": _as,
-    "group": _group,
-    "again": _again,
-    "clock": _clock,
-}
+    def _clock(self, rest: str) -> str:
+        found = re.fullmatch(r"([+-]?\d{1,9})([smhd])", rest)
+        if found is None:
+            raise ValueError("no such time")
+        self._world.clock_skew_s += int(found[1]) * UNITS_S[found[2]]
+        self._world.wake()
+        return time.strftime("🕒 %Y-%m-%d %H:%M", time.localtime(self._world.now()))

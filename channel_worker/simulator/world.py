@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import anyio
 
+from channel_worker.simulator.flaws import flaw_of
+
 FIRST_MESSAGE_ID = 7497484083968569736  # above 2**53, as on the wire
 TRANSCRIPT_LENGTH = 20_000
 WINDOW_S = 24 * 3600  # replies are taken for a day after a person's message
@@ -77,6 +79,8 @@ class Sent:
     to_user_id: str
     item: Json
     at_ms: int
+    group_id: str = ""  # everybody in this group sees it
+    flaw: str = ""  # why a phone does not show the picture or file in it
 
     @property
     def text(self) -> str:
@@ -133,8 +137,10 @@ class World:
     login_script: deque[str] = field(default_factory=deque)
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _handed: int = 0
-    _wrote: dict[str, float] = field(default_factory=dict)  # when each person wrote last
+    # Each by conversation: a person, or a group.
+    _wrote: dict[str, float] = field(default_factory=dict)  # when somebody wrote last
     _given: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # tokens
+    _groups: set[str] = field(default_factory=set)
     _sent_since: dict[str, int] = field(default_factory=dict)
     _by_client_id: dict[str, str] = field(default_factory=dict)
     _next_id: int = field(default_factory=_first_id)
@@ -172,8 +178,9 @@ class World:
         """The same with any items."""
         sender = from_user_id or self.owner_id
         now = self.now()
-        self._wrote[sender] = now
-        self._sent_since[sender] = 0
+        chat = str(fields.get("group_id") or sender)
+        self._wrote[chat] = now
+        self._sent_since[chat] = 0
         message = {
             "seq": len(self.messages) + 1,
             "message_id": self._new_id(),
@@ -192,7 +199,9 @@ class World:
         """Any message at all, malformed ones included."""
         self.messages.append(message)
         if isinstance(message, dict):
-            given = self._given[str(message.get("from_user_id"))]
+            group = str(message.get("group_id") or "")
+            self._groups |= {group} - {""}
+            given = self._given[group or str(message.get("from_user_id"))]
             given.add(str(message.get("context_token", "")))
         self.wake()
 
@@ -217,24 +226,26 @@ class World:
         if not _is_message(message):
             return -1, "invalid arguments"
         to, client_id = message["to_user_id"], message["client_id"]
-        items = message["item_list"]
-        since, token = self._wrote.get(to), message.get("context_token")
-        if since is None or not token or token not in self._given[to]:
+        items, group = message["item_list"], self._group_of(message)
+        chat, token = group or to, message.get("context_token")
+        since = self._wrote.get(chat)
+        if since is None or not token or token not in self._given[chat]:
             return -2, ""
         if self.now() - since > WINDOW_S:
             return -2, "unknown error"
         if self.drops_copies and client_id in self._by_client_id:
             return 0, self._by_client_id[client_id]
-        if self.send_limit and self._sent_since[to] >= self.send_limit:
+        if self.send_limit and self._sent_since[chat] >= self.send_limit:
             return -2, "freq limit"
         if len(items[0].get("text_item", {}).get("text", "")) > TEXT_LIMIT_CHARS:
             return -2, "prepare failed"
         if self.sent and self.now() - self.sent[-1].at_ms / 1000 < self.least_pause_s:
             return -2, "rate limited"
-        self._sent_since[to] += 1
+        self._sent_since[chat] += 1
         message_id = str(self._new_id())
         self._by_client_id.setdefault(client_id, message_id)
-        self.sent.append(Sent(message_id, client_id, to, items[0], int(self.now() * 1000)))
+        at_ms, flaw = int(self.now() * 1000), flaw_of(items[0], self.files) or ""
+        self.sent.append(Sent(message_id, client_id, to, items[0], at_ms, group, flaw))
         self.typing.pop(to, None)
         self.wake()
         return 0, message_id
@@ -265,6 +276,14 @@ class World:
     @property
     def news(self) -> anyio.Event:
         return self._news
+
+    def _group_of(self, message: Json) -> str:
+        """The group that a message of the bot is for: by its own member, or as addressee.
+
+        Nobody knows how iLink does it (`ilink-protocol` 6.6), so both are taken.
+        """
+        to = message["to_user_id"]
+        return str(message.get("group_id") or (to if to in self._groups else ""))
 
     def _new_id(self) -> int:
         self._next_id += 1

@@ -12,10 +12,10 @@ import anyio
 import httpx
 import pytest
 
-from channel_worker.simulator.phone import run_phone
+from channel_worker.simulator.phone import bubble, reader_of, run_phone, width
 from channel_worker.simulator.scenarios import NoScenario, names, play, small_png
 from channel_worker.simulator.server import Simulator
-from channel_worker.simulator.typed import HELP, enter
+from channel_worker.simulator.typed import HELP, Keyboard
 
 DOCUMENT = Path("docs/simulator.md").read_text()
 
@@ -25,6 +25,11 @@ async def simulator() -> AsyncIterator[Simulator]:
     found = Simulator()
     async with found.serve():
         yield found
+
+
+def enter(simulator: Simulator, line: str) -> str:
+    """One line, typed by the owner in the private chat."""
+    return Keyboard(simulator).enter(line)
 
 
 def last(simulator: Simulator) -> Any:  # Any: JSON as on the wire
@@ -61,18 +66,103 @@ async def test_lines_of_the_phone_become_messages(simulator: Simulator, tmp_path
     assert last(simulator)["from_user_id"] == "oStranger@im.wechat"
     assert enter(simulator, ":group 77 hello all") == ""
     assert last(simulator)["group_id"] == "77"
+    enter(simulator, "and now?")
     code, sent = send(simulator)
     assert code == 0
     assert enter(simulator, ":quote 1 why?") == ""
     assert last(simulator)["item_list"][0]["ref_msg"] == {"svr_id": sent}
 
 
+async def test_phone_stays_where_and_who_it_is_until_told_otherwise(simulator: Simulator) -> None:
+    """issue 5, item 13: a whole conversation in a group, by several people, file included."""
+    keyboard = Keyboard(simulator)
+    for line in (":group team", ":as alice", "@Bot what is due?", ":voice and when?", ":as"):
+        assert keyboard.enter(line) == ""
+    assert keyboard.place == "[team]"
+    keyboard.enter("mine")
+    keyboard.enter(":as bob@im.wechat once")
+    keyboard.enter(":group")
+    keyboard.enter("alone")
+    assert keyboard.place == ""
+    seen = [(m.get("group_id"), m["from_user_id"]) for m in simulator.world.messages]
+    owner = simulator.world.owner_id
+    assert seen == [
+        ("team", "alice@im.wechat"),
+        ("team", "alice@im.wechat"),
+        ("team", owner),
+        ("team", "bob@im.wechat"),
+        (None, owner),
+    ]
+    code, sent = send(simulator)
+    assert code == 0
+    for line in (":quote 1", "why?", "and on"):
+        keyboard.enter(line)
+    items = [message["item_list"][0] for message in simulator.world.messages[-2:]]
+    assert [item.get("ref_msg") for item in items] == [{"svr_id": sent}, None]
+
+
+async def test_group_is_a_conversation_of_its_own(simulator: Simulator) -> None:
+    """issue 5, item 13: tokens, ten sends and the day of a group are not those of a person."""
+    enter(simulator, "hello")
+    assert send(simulator, group_id="team") == (-2, "")  # nobody has written there
+    enter(simulator, ":group team @Bot hello")
+    simulator.world.send_limit = 1
+    assert send(simulator)[0] == -2  # that token belongs to the group
+    assert send(simulator, "to it", to_user_id="team")[0] == 0
+    assert send(simulator, "again", group_id="team") == (-2, "freq limit")
+    assert [sent.group_id for sent in simulator.world.sent] == ["team"]
+    private = simulator.world.messages[0]["context_token"]
+    assert send(simulator, "private", context_token=private)[0] == 0
+
+
 @pytest.mark.parametrize(
-    "line", [":nothing", ":file /nowhere", ":quote 9 x", ":quote x y", ":clock soon", ":as you"]
+    ("lang", "labels"),
+    [("en", ["", "group team", "to b@im.wechat"]), ("zh", ["", "群 team", "给 b@im.wechat"])],
 )
-async def test_line_that_cannot_be_done_is_a_sentence(simulator: Simulator, line: str) -> None:
+async def test_bubble_says_who_else_reads_it(
+    simulator: Simulator, lang: str, labels: list[str]
+) -> None:
+    """issue 5, item 13: an answer to a group is shown as such."""
+    owner = simulator.world.owner_id
+    for line, to in ((":as b@im.wechat hi", "b@im.wechat"), (":group team hi", "team")):
+        enter(simulator, line)
+        assert send(simulator, line, to_user_id=to)[0] == 0
+    enter(simulator, "hi")
+    assert send(simulator, "x" * 30)[0] == 0
+    to_person, to_group, to_owner = simulator.world.sent
+    seen = [reader_of(sent, owner, lang) for sent in (to_owner, to_group, to_person)]
+    assert seen == labels
+    for sent, label in zip((to_owner, to_group, to_person), labels, strict=True):
+        lines = bubble(sent, 80, lang, label).splitlines()
+        assert label in lines[0] and len({width(line) for line in lines[:-1]}) == 1
+
+
+async def test_clock_is_shown_when_it_is_moved(simulator: Simulator) -> None:
+    """Ours."""
+    now = time.time()
+    assert enter(simulator, ":clock +25h").startswith("🕒 ")
+    assert 24.9 < (simulator.world.now() - now) / 3600 < 25.1
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (":nothing", ""),
+        (":file /nowhere", "No such file"),
+        (":quote 9 x", "the bot has sent 0"),
+        (":quote x y", "the bot has sent 0"),
+        (":quote 0", "the bot has sent 0"),
+        (":again 1", "0 messages were written"),
+        (":again x", "invalid literal"),
+        (":clock soon", "no such time"),
+    ],
+)
+async def test_line_that_cannot_be_done_is_a_sentence(
+    simulator: Simulator, line: str, why: str
+) -> None:
     """Ours: the phone stays."""
-    assert HELP in enter(simulator, line)
+    said = enter(simulator, line)
+    assert said.startswith(why) and HELP in said
     assert not simulator.world.messages
 
 

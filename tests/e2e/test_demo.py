@@ -42,6 +42,10 @@ async def test_what_is_typed_is_a_message_and_what_comes_back_is_the_phone(
     demo.types(text)
     await demo.expects(f"╭{'─' * 28}╮\r\n│ echo: {text} │\r\n╰{'─' * 28}╯ ")
 
+    demo.types(":group team")  # issue 5, item 13: the phone speaks in a group from now on
+    await demo.expects("[team]> ")
+    demo.types(":group")
+
     demo.types("sleep:30")
     await demo.expects("is typing")
 
