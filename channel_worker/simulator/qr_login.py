@@ -8,6 +8,7 @@ MAX_WRONG_DIGITS wrong ones the answer is `verify_code_blocked`.
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ class _Desk:
         self._simulator = simulator
         self._world = simulator.world
         self._code = ""
+        self._offered: list[str] = []
         self._wrong_digits = 0
 
     async def new_code(self, request: Request) -> Response:
@@ -47,6 +49,7 @@ class _Desk:
         if request.query_params.get("bot_type") != BOT_TYPE:
             return self._simulator.reply({"ret": 2, "errmsg": "wrong bot_type"})
         self._code = secrets.token_hex(5)
+        self._offered = _offered_in(body)
         self._wrong_digits = 0
         if not self._world.login_script:
             self._world.login_script.extend(self._world.standard_login)
@@ -72,6 +75,9 @@ class _Desk:
             return Response("trouble", 500)
         if state == "wait":
             await anyio.sleep(WAIT_HOLD_S)
+        is_asked = state == "confirmed" and self._world.knows_bindings
+        if is_asked and self._world.is_bound_by(self._offered):
+            state = "binded_redirect"
         return self._simulator.reply(self._answer(state))
 
     def _after_digits(self, query: dict[str, str]) -> str:
@@ -88,7 +94,7 @@ class _Desk:
     def _answer(self, state: str) -> Json:
         answer: Json = {"ret": 0, "status": state}
         if state == "scaned_but_redirect":
-            answer["redirect_host"] = self._world.redirect_host
+            answer["redirect_host"] = self._world.redirect_host or self._simulator.host
         if state == "confirmed":
             answer |= {
                 "bot_token": self._world.new_token(),
@@ -98,3 +104,13 @@ class _Desk:
             }
             self._world.wake()
         return answer
+
+
+def _offered_in(body: bytes) -> list[str]:
+    """The tokens of `local_token_list`."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return []
+    tokens = found.get("local_token_list") if isinstance(found, dict) else None
+    return [token for token in tokens or [] if isinstance(token, str)]

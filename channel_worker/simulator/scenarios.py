@@ -6,7 +6,8 @@ A file is TOML. All of it may be left out:
     [set]         values of the world, as `POST /set` of the admin API takes them;
                   `send_limit` is ten unless it is set
     [[message]]   what waits for the bot: `text`, `voice`, `file` with `content`,
-                  `picture = true`, or `again = 1`: the newest message comes again
+                  `picture = true`, or `again = 1`: the newest message comes again; of all
+                  but the last: `from` another person, in a `group`, `hours_ago`
     [[fail]]      what goes wrong, as `POST /fail` takes it
 """
 
@@ -66,20 +67,27 @@ def _begin(simulator: Simulator, scenario: Json) -> None:
 
 
 def _post(simulator: Simulator, message: Json) -> None:
-    world = simulator.world
+    if "again" in message:
+        simulator.world.repeat(message["again"])
+        return
+    fields = {"ago_s": message.pop("hours_ago", 0) * 3600.0}
+    for name, member in (("from", "from_user_id"), ("group", "group_id")):
+        if name in message:
+            fields[member] = message.pop(name)
+    simulator.world.post([_item(simulator, message)], **fields)
+
+
+def _item(simulator: Simulator, message: Json) -> Json:
     match message:
         case {"text": str(text)}:
-            world.say(text)
+            return {"type": 1, "text_item": {"text": text}}
         case {"voice": str(text)}:
-            world.post([cdn.voice_item(simulator, SILK, text)])
+            return cdn.voice_item(simulator, SILK, text)
         case {"file": str(name), "content": str(content)}:
-            world.post([cdn.file_item(simulator, name, content.encode())])
+            return cdn.file_item(simulator, name, content.encode())
         case {"picture": True}:
-            world.post([cdn.picture_item(simulator, small_png())])
-        case {"again": int(number)}:
-            world.repeat(number)
-        case _:
-            raise ValueError(f"what is the message {message}?")
+            return cdn.picture_item(simulator, small_png())
+    raise ValueError(f"what is the message {message}?")
 
 
 def small_png() -> bytes:

@@ -103,6 +103,11 @@ class Simulator:
         ]
         return [*routes, *qr_login.routes(self), *cdn.routes(self)]
 
+    @property
+    def host(self) -> str:
+        """Another name of this server, for a login that is sent to another data centre."""
+        return f"localhost:{self.base_url.rpartition(':')[2]}"
+
     def _endpoint(
         self, name: str, handle: Callable[[Request, Json], Awaitable[Json]]
     ) -> Callable[[Request], Awaitable[Response]]:
@@ -180,9 +185,16 @@ class Simulator:
                     messages, after = self.world.take(cursor)
                     if messages:
                         waiting.cancel_scope.cancel()
-                        return {"ret": 0, "msgs": messages, "get_updates_buf": after}
+                        return self._batch(messages, after)
                     await news.wait()
-        return {"ret": 0, "msgs": [], "get_updates_buf": self.world.take(cursor)[1]}
+        return self._batch([], self.world.take(cursor)[1])
+
+    def _batch(self, messages: list[Json], cursor: str) -> Json:
+        answer: Json = {"ret": 0, "msgs": messages, "get_updates_buf": cursor}
+        suggested = self.world.suggested_ms
+        if suggested < 0:
+            suggested = int(self.world.hold_s * 1000)
+        return answer | {"longpolling_timeout_ms": suggested} if suggested else answer
 
     async def _sendmessage(self, request: Request, body: Json) -> Json:
         code, said = self.world.accept(body.get("msg") or {})

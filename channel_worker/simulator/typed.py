@@ -81,7 +81,7 @@ class Keyboard:
         self._post(item)
 
     def _post(self, item: Json) -> None:
-        group = {"group_id": self._group_id} if self._group_id else {}
+        group: dict[str, Json] = {"group_id": self._group_id} if self._group_id else {}
         self._world.post([item], self._user_id, **group)
 
     def _file(self, rest: str) -> None:

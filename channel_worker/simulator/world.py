@@ -27,6 +27,7 @@ SEND_LIMIT = 10  # bot messages after each message of a person, `ilink-protocol`
 SETTABLE = (
     "hold_s", "gives_again", "drops_copies", "send_limit", "least_pause_s", "batch_size",
     "clock_skew_s", "digits", "redirect_host", "bot_id", "owner_id", "gives_upload_param",
+    "suggested_ms", "knows_bindings",
 )  # fmt: skip
 
 Json = Any  # Any: the body of a made-up message, written as it goes over the wire
@@ -117,6 +118,7 @@ class World:
     bot_id: str = "0a1b2c3d4e5f@im.bot"
     owner_id: str = "oOwner0123456789@im.wechat"
     hold_s: float = 35.0  # how long a getupdates is held
+    suggested_ms: int = -1  # longpolling_timeout_ms; -1: that of hold_s, 0: none is said
     gives_again: bool = True  # an unread reply is delivered again under the old cursor
     drops_copies: bool = True  # a client_id sent twice is shown once
     send_limit: int = 0  # bot messages after each message of a person; 0: no limit
@@ -125,6 +127,7 @@ class World:
     clock_skew_s: float = 0.0
     digits: str = "4711"
     redirect_host: str = ""
+    knows_bindings: bool = False  # a login that offers a token of this bot is binded_redirect
     token: str = ""
     messages: list[Json] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
@@ -141,6 +144,7 @@ class World:
     _wrote: dict[str, float] = field(default_factory=dict)  # when somebody wrote last
     _given: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # tokens
     _groups: set[str] = field(default_factory=set)
+    _issued: set[str] = field(default_factory=set)  # every token of this bot
     _sent_since: dict[str, int] = field(default_factory=dict)
     _by_client_id: dict[str, str] = field(default_factory=dict)
     _next_id: int = field(default_factory=_first_id)
@@ -168,18 +172,25 @@ class World:
     def new_token(self) -> str:
         """A new login: every older token is stale from now on."""
         self.token = f"{self.bot_id}:{secrets.token_hex(20)}"
+        self._issued.add(self.token)
         return self.token
+
+    def is_bound_by(self, tokens: list[str]) -> bool:
+        """Whether one of these tokens was given out here, stale or not (`local_token_list`)."""
+        return not self._issued.isdisjoint(tokens)
 
     def say(self, text: str, from_user_id: str = "", **fields: Json) -> str:
         """A person writes; the message id. `fields` replace or add members."""
         return self.post([{"type": 1, "text_item": {"text": text}}], from_user_id, **fields)
 
-    def post(self, items: list[Json], from_user_id: str = "", **fields: Json) -> str:
-        """The same with any items."""
+    def post(
+        self, items: list[Json], from_user_id: str = "", ago_s: float = 0.0, **fields: Json
+    ) -> str:
+        """The same with any items, `ago_s` before now."""
         sender = from_user_id or self.owner_id
-        now = self.now()
+        now = self.now() - ago_s
         chat = str(fields.get("group_id") or sender)
-        self._wrote[chat] = now
+        self._wrote[chat] = max(now, self._wrote.get(chat, 0.0))
         self._sent_since[chat] = 0
         message = {
             "seq": len(self.messages) + 1,

@@ -13,11 +13,9 @@ import httpx
 import pytest
 
 from channel_worker.simulator.phone import bubble, reader_of, run_phone, width
-from channel_worker.simulator.scenarios import NoScenario, names, play, small_png
+from channel_worker.simulator.scenarios import small_png
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.typed import HELP, Keyboard
-
-DOCUMENT = Path("docs/simulator.md").read_text()
 
 
 @pytest.fixture
@@ -180,52 +178,6 @@ async def test_five_kinds_of_minus_two(simulator: Simulator) -> None:
     assert send(simulator, "soon") == (-2, "rate limited")
     enter(simulator, ":clock +25h")
     assert send(simulator, "late") == (-2, "unknown error")
-
-
-async def test_friendly_has_one_text_and_one_picture_waiting(simulator: Simulator) -> None:
-    """issue 3, item 10: the default scenario."""
-    play(simulator, "friendly")
-    kinds = [message["item_list"][0]["type"] for message in simulator.world.messages]
-    assert kinds == [1, 2]
-    assert simulator.world.standard_login[-1] == "confirmed"
-    assert simulator.world.send_limit == 10
-
-
-@pytest.mark.parametrize("name", names())
-async def test_each_scenario_that_comes_along_can_be_played(
-    simulator: Simulator, name: str
-) -> None:
-    """issue 3, item 10: scenarios are small files."""
-    play(simulator, name)
-    assert simulator.world.standard_login[-1] == "confirmed"
-    assert f"| `{name}`" in DOCUMENT
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("login = ", "cannot be played"),
-        ("[set]\nno_such_thing = 1", "cannot set no_such_thing"),
-        ("[set]\nsend_limit = 'ten'", "send_limit must be like"),
-        ("[[message]]\nagain = 1", "cannot be played"),
-        ("[[message]]\nmood = 'good'", "what is the message"),
-        ("[[fail]]\nendpoint = 'x'", "cannot be played"),
-        ("[[fail]]\nendpoint = 'x'\nkind = 'bad'", "'bad' is not one of ret"),
-        ("[logins]", "'logins' is not one of login, set, message, fail"),
-        (None, "No such file"),
-    ],
-)
-async def test_scenario_that_cannot_be_played_is_one_sentence(
-    simulator: Simulator, tmp_path: Path, text: str | None, said: str
-) -> None:
-    """Ours: with what is wrong in it."""
-    path = tmp_path / "mine.toml"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(NoScenario, match=said):
-        play(simulator, str(path))
-    with pytest.raises(NoScenario, match="there are friendly, shaky"):
-        play(simulator, "frendly")
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_scenario_of_ones_own_is_a_small_file(tmp_path: Path) -> None:
     [
         (("--port", "{taken}"), "port {taken} cannot be used: Address already in use"),
         (("--port", "70000"), "port 70000 cannot be used"),
-        (("--scenario", "frendly"), "no scenario 'frendly': there are friendly,"),
+        (("--scenario", "frendly"), "no scenario 'frendly': there are bound,"),
     ],
 )
 def test_start_that_cannot_be_is_one_sentence(options: tuple[str, ...], said: str) -> None:
