@@ -8,6 +8,9 @@ is spooled (`data/run`, 0600) and committed first at the next start, before any 
 from __future__ import annotations
 
 import json
+import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,8 @@ MAX_SPOOL_BYTES = 128 * 1024 * 1024  # a reply of 32 MiB, written out with our m
 MAX_SLICE_BYTES = MAX_FRAME_BYTES * 3 // 4  # leaves room for the cursors
 SMALL_REPLY_BYTES = 512 * 1024  # with few messages it fits a frame whatever is in it
 FEW_MESSAGES = 256
+PREFIX, ASIDE = "spool-", ".unreadable"
+ASIDE_KEPT_S = 30 * 86_400  # as long as the bridge keeps texts (core/retention)
 
 _log = log.get("batch")
 
@@ -80,7 +85,8 @@ class Spool:
         _log.warning("batch.spooled", messages=len(batch.messages))
 
     def load(self) -> Batch | None:
-        """The batch of the last stop; a file that cannot be read is set aside, never lost."""
+        """The batch of the last stop; a file that cannot be read is set aside for 30 days."""
+        self._drop_old()
         try:
             content = read_private(self._path, MAX_SPOOL_BYTES)
             commit = from_json(InboundCommit, json.loads(content), "spool")
@@ -88,7 +94,7 @@ class Spool:
             return None
         except (PlaceFault, OSError, ValueError, WrongShape) as wrong:
             _log.error("batch.spool_unreadable", why=str(wrong))
-            self._path.replace(self._path.with_suffix(".unreadable"))
+            self._set_aside()
             return None
         return Batch(commit.prev_cursor, commit.next_cursor, commit.server_now_ms, commit.messages)
 
@@ -97,3 +103,18 @@ class Spool:
         if self._path.exists():
             self._path.unlink(missing_ok=True)
             sync_folder(self._path.parent)
+
+    def _set_aside(self) -> None:
+        """One at most for each bot: an older one of the same name is replaced."""
+        aside = self._path.with_suffix(ASIDE)
+        self._path.replace(aside)
+        os.utime(aside, follow_symlinks=False)  # its thirty days begin now
+
+    def _drop_old(self) -> None:
+        """What nobody looked at in time goes: set aside, or spooled by a bot of earlier."""
+        for path in self._path.parent.glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                age_s = time.time() - path.lstat().st_mtime
+                if path != self._path and age_s > ASIDE_KEPT_S:
+                    path.unlink()
+                    _log.warning("batch.spool_dropped", name=path.name)

@@ -35,7 +35,7 @@ from bridge.wire.messages import (
 from bridge.wire.peer import ProtocolMismatch, Refused
 from bridge.wire.place import AlreadyRunning, HeldLock, PlaceFault, hold_lock, private_folder
 from channel_worker import credentials
-from channel_worker.batch import Spool
+from channel_worker.batch import PREFIX, Spool
 from channel_worker.credentials import Credentials, FileMark
 from channel_worker.files import Files
 from channel_worker.ilink.calls import Ilink
@@ -292,7 +292,7 @@ def login_for(settings: Settings, found: Credentials) -> Login:
     owners = settings.owner_user_ids or (found.owner_user_id,)
     http = Http(base_url, found.token, settings.product, settings.proxy)
     ilink = Ilink(http, Account(found.bot_id, owners), settings.request_deadline_s)
-    return Login(found, ilink, Spool(_run_file(settings, f"spool-{_plain(found.bot_id)}.json")))
+    return Login(found, ilink, Spool(_run_file(settings, f"{PREFIX}{_plain(found.bot_id)}.json")))
 
 
 def lock_path(settings: Settings, bot_id: str) -> Path:

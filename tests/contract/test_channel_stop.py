@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,3 +78,26 @@ async def test_unreadable_spool_is_set_aside(rig: Rig) -> None:
             rig.world.say("works")
             await rig.bridge.until_rows(1)
     assert [path.suffix for path in rig.spools()] == [".unreadable"]
+
+
+async def test_what_was_set_aside_goes_after_thirty_days(rig: Rig) -> None:
+    """R21: texts at rest are bounded; neither file is ever read again."""
+    run = rig.folder / "data/run"
+    run.mkdir(parents=True, mode=0o700)
+    long_ago = time.time() - 31 * 86_400
+    for name in ("spool-0a1b2c3d4e5f-im-bot.unreadable", "spool-another-im-bot.json"):
+        (run / name).touch()
+        os.utime(run / name, (long_ago, long_ago))
+    (run / "spool-recent-im-bot.unreadable").touch()
+    spool = run / "spool-0a1b2c3d4e5f-im-bot.json"
+    spool.write_text("{half, of last month")
+    spool.chmod(0o600)
+    os.utime(spool, (long_ago, long_ago))
+    for _ in range(2):  # the half one is set aside by the first start, and kept by the second
+        async with rig.bridge.listening(), rig.working():
+            await rig.until(lambda: rig.world.calls("getupdates"))
+        assert sorted(path.name for path in rig.spools()) == [
+            "spool-0a1b2c3d4e5f-im-bot.unreadable",
+            "spool-recent-im-bot.unreadable",
+        ]
+        rig.world.transcript.clear()
