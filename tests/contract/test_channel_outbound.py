@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import anyio
@@ -91,6 +92,34 @@ async def test_send_without_token_is_refused_here(rig: Rig) -> None:
         reply = await rig.bridge.send("x", "", rig.world.owner_id)
         assert reply.outcome == "not_sent"
         assert not rig.world.calls("sendmessage")
+
+
+async def test_headers_of_every_call_are_those_of_the_official_client(rig: Rig) -> None:
+    """ilink-protocol 1.2, 1.3, 13: exact; version and product are those of the settings."""
+    worker = rig.working(ILINK_CLIENT_VERSION="2.5.1", ILINK_BOT_AGENT="Mine/2.0 (test)")
+    async with rig.bridge.listening(), worker:
+        token = await token_of(rig)
+        await rig.bridge.send("hi", token, rig.world.owner_id)
+    calls = [call for call in rig.world.transcript if not call.endpoint.startswith("cdn")]
+    assert {"getupdates", "sendmessage", "msg/notifystart", "msg/notifystop"} <= {
+        call.endpoint for call in calls
+    }
+    numbers = [int(base64.b64decode(call.headers["x-wechat-uin"])) for call in calls]
+    assert len(set(numbers)) == len(calls) and all(0 <= n < 1 << 32 for n in numbers)
+    for call in calls:
+        varies = ("host", "content-length", "x-wechat-uin")
+        assert {k: v for k, v in call.headers.items() if k not in varies} == {
+            "ilink-app-id": "bot",
+            "ilink-app-clientversion": str(2 << 16 | 5 << 8 | 1),
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+            "authorizationtype": "ilink_bot_token",
+            "authorization": f"Bearer {rig.world.token}",
+        }
+        assert call.body["base_info"] == {
+            "channel_version": "2.5.1",
+            "bot_agent": "Mine/2.0 (test)",
+        }
 
 
 async def test_nobody_listening_is_not_sent(rig: Rig) -> None:
