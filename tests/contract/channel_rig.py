@@ -105,12 +105,19 @@ class Rig:
         self._said_more = anyio.Event()
 
 
-@pytest.fixture(params=["gives_again", "consumes"])
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """The suite runs in both modes of a reply that was not read (delivery-semantics 1)."""
-    simulator = Simulator(World(gives_again=request.param == "gives_again"))
+@asynccontextmanager
+async def rigged(gives_again: bool) -> AsyncIterator[Rig]:
+    """A rig with a login, in one of the two modes of a reply that was not read."""
+    simulator = Simulator(World(gives_again=gives_again))
     with tempfile.TemporaryDirectory(prefix="ctb") as folder:  # short: a socket lies in it
         async with simulator.serve():
             rig = Rig(Path(folder), simulator)
             rig.write_credentials()
             yield rig
+
+
+@pytest.fixture(params=["gives_again", "consumes"])
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """The suite runs in both modes (delivery-semantics 1)."""
+    async with rigged(request.param == "gives_again") as built:
+        yield built

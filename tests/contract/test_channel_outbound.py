@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from bridge.wire.messages import MediaUpload, OutboundQuery, OutboundSend, SendReply
+from bridge.wire.messages import MediaUpload, SendReply
 from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
@@ -128,42 +128,6 @@ async def test_nobody_listening_is_not_sent(rig: Rig) -> None:
         await rig.bridge.until_up()
         reply = await rig.bridge.send("x", "ctx", rig.world.owner_id)
         assert reply == SendReply("not_sent", code="connect")
-
-
-async def test_outcome_is_remembered_for_a_bridge_that_died(rig: Rig) -> None:
-    """F15: outbound.query gives done, and exactly one request was made."""
-    async with rig.working():
-        async with rig.bridge.listening():
-            token = await token_of(rig)
-            rig.simulator.fail("sendmessage", "delay", seconds=0.2)
-            async with anyio.create_task_group() as tasks:
-
-                async def send_and_lose() -> None:
-                    await rig.bridge.send("once", token, rig.world.owner_id)
-
-                tasks.start_soon(send_and_lose)
-                await rig.until(lambda: rig.world.calls("sendmessage"))
-                state = await rig.bridge.ask(OutboundQuery("a1"))
-                assert state.state == "in_flight"
-                tasks.cancel_scope.cancel()
-        assert rig.worker
-        await rig.worker.drain()
-        async with rig.bridge.listening():
-            found = await rig.bridge.ask(OutboundQuery("a1"))
-            assert found.send and found.send.outcome == "sent"
-            assert (await rig.bridge.ask(OutboundQuery("a2"))).state == "not_started"
-            again = OutboundSend("a1", rig.world.owner_id, "ctb:1", token, "once")
-            assert await rig.bridge.ask(again) == found.send
-    assert len(rig.world.calls("sendmessage")) == 1
-
-
-async def test_sends_do_not_wait_for_the_open_poll(rig: Rig) -> None:
-    """ilink-protocol 13: polling and sending never share a connection."""
-    async with rig.bridge.listening(), rig.working():
-        token = await token_of(rig)
-        for number in range(3):
-            await rig.bridge.send(f"part {number}", token, rig.world.owner_id)
-    assert [sent.text for sent in rig.world.sent] == ["part 0", "part 1", "part 2"]
 
 
 async def test_ten_sends_are_taken_for_each_message_and_an_eleventh_is_not(rig: Rig) -> None:
