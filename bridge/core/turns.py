@@ -26,6 +26,7 @@ from bridge.core.model import (
     SendClass,
     ThreadId,
     Turn,
+    is_unmade,
 )
 from bridge.core.phrases import notice, say, unmarked
 from bridge.core.places import hidden
@@ -213,12 +214,18 @@ def ended(
     )
     row = _row(turn, told, f"end-{turn.id}", ids)
     kept = detail.strip()[:MAX_RESULT_CHARS]
-    return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn), None, 0)
+    return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn, event), None, 0)
 
 
-def owed(turn: Turn) -> tuple[Owed, ...]:
-    """What the controller is owed after the answer is stored; nothing without a run."""
-    return OWES_ALL if turn.run else ()
+def owed(turn: Turn, event: TurnEvent = TurnEvent.OVER) -> tuple[Owed, ...]:
+    """What the controller is owed after the end is stored.
+
+    Nothing without a run; but a start whose outcome nobody knows may have left our lock.
+    """
+    if turn.run:
+        return OWES_ALL
+    may_be_locked = event in _NOT_KNOWN and not is_unmade(turn.thread)
+    return (Owed.RELEASE,) if may_be_locked else ()
 
 
 def lock_kept(turn: Turn, peer: Peer) -> NewRow:
@@ -303,6 +310,7 @@ _CAUSES = {
     ),
     "interrupted": ("engine_died", "interrupted_elsewhere"),
 }
+_NOT_KNOWN = (TurnEvent.GATE_BLOCKED, TurnEvent.GIVEN_UP)
 _ENDS = ("completed", "failed", "blocked", "cancelled", "interrupted")
 
 

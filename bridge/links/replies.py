@@ -101,7 +101,7 @@ def shows_keys(body: Body) -> bool:
 
 def find(body: Body, key: Key, owner: str) -> Run | None:
     """The run with our key; where no run carries keys, our one open run."""
-    listed = _runs(body)
+    listed = [item for item in _runs(body) if _text(item, "run_id")]
     keyed = [item for item in listed if item.get("idempotency_key")]
     mine = [item for item in keyed if item["idempotency_key"] == key]
     if not keyed:

@@ -54,8 +54,7 @@ class Debts:
         left = list(turn.owes)
         reach("T8")
         try:
-            while left:
-                await self._pay_one(turn, left[0])
+            while left and await self._is_paid(turn, left[0]):
                 self._refused = 0
                 reach(_POINTS[left.pop(0)])
         except LinkDown as down:
@@ -84,22 +83,37 @@ class Debts:
         reach("paid")
         return following
 
-    async def _pay_one(self, turn: Turn, call: Owed) -> None:
-        assert turn.run is not None
+    async def _is_paid(self, turn: Turn, call: Owed) -> bool:
+        """Whether it could be; False: it has to wait."""
         match call:
-            case Owed.ACK:
+            case Owed.ACK if turn.run is not None:
                 await self._controller.acknowledge(turn.run)
-            case Owed.CLOSE:
+            case Owed.CLOSE if turn.run is not None:
                 await self._controller.close_run(turn.run)
+            case Owed.RELEASE if turn.run is None and await self._may_run(turn):
+                await anyio.sleep(PAY_RETRY_S)
+                return False
             case Owed.RELEASE:
                 await self._release(turn)
+        return True
+
+    async def _is_locked(self, turn: Turn) -> bool:
+        """Whether the thread is locked in our name."""
+        status = await self._controller.status(turn.thread)
+        return status.is_active and status.owner == self._controller.owner(turn)
+
+    async def _may_run(self, turn: Turn) -> bool:
+        """Whether a start of which nobody knows the outcome goes on under our lock."""
+        if not await self._is_locked(turn):
+            return False
+        found = await self._controller.find(turn.key, turn)
+        return found is not None and found.status in ("in_progress", "blocked")
 
     async def _release(self, turn: Turn) -> None:
         """Free the thread; a lock that is not ours any more is free already."""
         lock = turn.lock
         if lock is None:
-            status = await self._controller.status(turn.thread)
-            if not status.is_active or status.owner != self._controller.owner(turn):
+            if not await self._is_locked(turn):
                 return
             if not self._recovers_own_locks:
                 _log.error("turn.lock_lost", turn_id=turn.id)
@@ -115,8 +129,7 @@ class Debts:
         try:
             await self._controller.release(turn.thread, lock)
         except ToolError:
-            status = await self._controller.status(turn.thread)
-            if status.is_active and status.owner == self._controller.owner(turn):
+            if await self._is_locked(turn):
                 raise
 
     async def _tell_locked(self, turn: Turn) -> None:

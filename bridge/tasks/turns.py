@@ -58,6 +58,7 @@ class Threads:
         self.recovers_own_locks = recovers_own_locks
         self.fresh: set[TurnId] = set()  # started by this process, so never through the gate
         self.counted: set[TurnId] = set()  # found `starting` by this process, and tried
+        self.unread: set[TurnId] = set()  # whose start was answered in no words we know
         self._bells: dict[ThreadId, Bell] = {}
         self._left: tuple[ThreadId, ...] = ()  # with turns that an earlier process left
         self._tasks: TaskGroup | None = None
@@ -206,11 +207,21 @@ class _Thread:
         except LinkDown as down:
             await self._park(turn, down)
             return
+        except PeerFault as fault:
+            await self._unread(turn, fault)
+            return
         reach("after start")
         if isinstance(reply, Accepted):
             await self._follow(turn, reply)
         else:
             await self._park(turn, reply)
+
+    async def _unread(self, turn: Turn, fault: PeerFault) -> None:
+        """Nobody can read what the start was answered: the gate looks for its key, once."""
+        _log.warning("turn.start_unread", turn_id=turn.id, why=str(fault))
+        if turn.id in self._all.unread:
+            await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
+        self._all.unread.add(turn.id)
 
     async def _gate(self, turn: Turn) -> None:
         """A start whose outcome is not known: adopt it, repeat it, or say so.

@@ -76,7 +76,9 @@ class Scripted(Controller):
         self.listed: tuple[Asked, ...] = ()
         self.known = ThreadStatus(Head("head-0"), "", False, "/")
         self.found: Run | None = None
+        self.finds: list[Run | None] = []  # what is found before that, once each
         self.find_fails: Exception | None = None
+        self.starts: list[StartReply | Exception] = []  # what a start is answered, once each
         self.is_forgetful = False  # of every run that is over
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
@@ -120,13 +122,16 @@ class Scripted(Controller):
 
     async def start(self, turn: Turn) -> StartReply:
         await self.note_call("start")
-        return Accepted(RUN, turn.thread, self.lock, 1)
+        reply = self.starts.pop(0) if self.starts else Accepted(RUN, turn.thread, self.lock, 1)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def find(self, key: Key, turn: Turn) -> Run | None:
         self.asked.append("find")
         if self.find_fails is not None:
             raise self.find_fails
-        return self.found
+        return self.finds.pop(0) if self.finds else self.found
 
     async def wait(self, run: RunId, after: int | None) -> Run:
         while not self._words:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from bridge.core.decision import ThreadStatus
-from bridge.core.errors import LinkDown, LinkLost, Refusal
+from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.model import Head
 from bridge.core.turns import Run
 from bridge.links.controller import UnknownRun
@@ -140,6 +140,62 @@ async def test_stop_during_the_start_stops_the_turn(tmp_path: Path) -> None:
         started.set()
         await built.reads("#1 is stopped")
         assert await built.outcomes() == ["cancelled"]
+
+
+UNREAD = PeerFault("cross_thread_start: run_id is missing")
+OURS = ThreadStatus(Head("head-1"), f"ctb-private:{OWNER}", True, "/")
+
+
+async def test_start_that_was_answered_in_unknown_words_is_found_by_its_key(
+    tmp_path: Path,
+) -> None:
+    """Ours: the answer comes, once, and nothing is started again."""
+    async with room(tmp_path) as built:
+        built.controller.starts = [UNREAD]
+        built.controller.found = GOES_ON
+        built.controller.says("completed", result="built")
+        await built.says("build it")
+        await built.reads("built")
+        await built.until_done()
+        assert built.controller.asked.count("start") == 1
+
+
+async def test_start_that_nobody_can_read_twice_ends_uncertain_and_leaves_no_lock(
+    tmp_path: Path,
+) -> None:
+    """Ours: it is said, the lock in our name is taken back, and the next message runs."""
+    async with room(tmp_path) as built:
+        built.controller.starts = [UNREAD, UNREAD]
+        first = built.controller.pauses["start"] = anyio.Event()
+        await built.says("build it")
+        await built.until_asked("start")
+        second = built.controller.pauses["start"] = anyio.Event()
+        first.set()
+        await built.until_asked("start", 2)
+        built.controller.known = OURS
+        second.set()
+        await built.reads("Nobody can say whether #1 ran")
+        await built.until_done()
+        assert built.controller.asked[-2:] == ["recover_lock", "release"]
+        built.controller.known = ThreadStatus(Head("head-1"), "", False, "/")
+        built.controller.says("completed", result="built")
+        await built.says("once more")
+        await built.reads("built")
+        assert await built.outcomes() == ["uncertain", "completed"]
+
+
+async def test_start_that_nobody_could_read_keeps_its_lock_while_it_runs(tmp_path: Path) -> None:
+    """controller-contract 1: a lock is taken back once its run is over, and not before."""
+    async with room(tmp_path) as built:
+        built.controller.starts = [UNREAD]
+        built.controller.known = OURS  # the head is not as planned: the gate does not start
+        built.controller.finds = [None]
+        built.controller.found = GOES_ON
+        await built.says("build it")
+        await built.reads("Nobody can say whether #1 ran")
+        await built.until_asked("find", 2)
+        assert "recover_lock" not in built.controller.asked
+        assert [turn.state for turn in await built.turns()] == ["settling"]
 
 
 async def end_with_a_lost_token(room: Room) -> None:
