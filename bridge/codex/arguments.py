@@ -105,6 +105,7 @@ class SteerArguments(RunArguments):
 class ForkArguments(Arguments):
     session_id: Name
     cwd: str | None = None
+    idempotency_key: Name | None = None
 
 
 class ApprovalsArguments(Arguments):

@@ -14,7 +14,7 @@ import anyio
 from bridge.codex import approvals, locate, process, rollout, settings, writers
 from bridge.codex.appserver import Denied
 from bridge.codex.disk import Disk
-from bridge.codex.engine import Commit, Tell
+from bridge.codex.engine import Commit, Made, Tell
 from bridge.codex.joined import Joined
 from bridge.codex.model import (
     NO_TURNS,
@@ -123,6 +123,10 @@ class Codex(Disk):
 
     async def steer(self, run: Run, message: str, key: str) -> None:
         thread, turn = _names(run)
+        if self._turn_of_key(run, key) == turn:
+            return  # given again: it is in already
+        if run.is_over:
+            raise Refused(Code.NO_ACTIVE_TURN, "this turn is already over")
         joined = await self._threads.join(thread)
         body = {
             "threadId": thread,
@@ -130,12 +134,13 @@ class Codex(Disk):
             "clientUserMessageId": key,
             "input": [{"type": "text", "text": message}],
         }
-        if key in joined.steered or self._turn_of_key(run, key) == turn:
-            return  # given again: it is in already
+        if key in joined.steered:
+            return  # a call that had no answer: it is in, or nobody can say
         joined.steered.add(key)
         try:
             await joined.link.call("turn/steer", body)
         except Denied as refused:
+            joined.steered.discard(key)
             raise Refused(
                 Code.NO_ACTIVE_TURN, "the turn is over or cannot take a message now"
             ) from refused
@@ -152,7 +157,7 @@ class Codex(Disk):
                 await self._threads.quietly(joined, "thread/settings/update", **back)
         await self._threads.let_go(joined)
 
-    async def fork(self, thread: ThreadId, cwd: str | None) -> ThreadId:
+    async def fork(self, thread: ThreadId, cwd: str | None, made: Made) -> ThreadId:
         self._must_exist(thread)
         links = await self._threads.host.links() or [await self._threads.host.own()]
         body: Obj = {"threadId": thread, "excludeTurns": True}
@@ -162,7 +167,10 @@ class Codex(Disk):
             reply = await links[0].call("thread/fork", body)
         except Denied as refused:
             raise translated(refused) from refused
-        return await self._threads.forked(links[0], reply)
+        branch = Joined(ThreadId(reply["thread"]["id"]), links[0])
+        made(branch.thread)
+        await self._threads.let_go_of(branch)
+        return branch.thread
 
     def approvals(self, thread: ThreadId) -> tuple[Approval, ...]:
         joined = self._threads.get(thread)

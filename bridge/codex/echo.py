@@ -15,7 +15,7 @@ import anyio
 
 from bridge.codex import script
 from bridge.codex.echo_store import EchoStore, Row, now_ms
-from bridge.codex.engine import Commit, Tell
+from bridge.codex.engine import Commit, Made, Tell
 from bridge.codex.model import (
     Approval,
     Code,
@@ -91,10 +91,12 @@ class Echo:
     async def release(self, thread: ThreadId, settings_before: str | None) -> None:
         return None
 
-    async def fork(self, thread: ThreadId, cwd: str | None) -> ThreadId:
+    async def fork(self, thread: ThreadId, cwd: str | None, made: Made) -> ThreadId:
         found = self._known(thread)
         title = f"{self._store.title(thread)} (branch)"
-        return self._store.add_thread(title, cwd or found.cwd or "/")
+        branch = self._store.add_thread(title, cwd or found.cwd or "/")
+        made(branch)
+        return branch
 
     def approvals(self, thread: ThreadId) -> tuple[Approval, ...]:
         rows = self._store.turns("WHERE thread = ? AND state = 'open'", thread)

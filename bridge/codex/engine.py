@@ -27,6 +27,9 @@ from bridge.codex.model import (
 Commit = Callable[[ThreadId, str, str | None], None]
 """Record thread, head and settings to put back, at the last moment before sending."""
 
+Made = Callable[[ThreadId], None]
+"""Record a new thread, at the first moment after it was made."""
+
 Tell = Callable[[Standing], None]
 
 
@@ -51,12 +54,12 @@ class Engine(Protocol):
         """Ask for the end of the turn; False when the engine did not answer in time."""
 
     async def steer(self, run: Run, message: str, key: str) -> None:
-        """Add a message to the running turn."""
+        """Add a message to the running turn; a key that is in it already changes nothing."""
 
     async def release(self, thread: ThreadId, settings_before: str | None) -> None:
         """Put settings back and let go, so that another program can open the thread."""
 
-    async def fork(self, thread: ThreadId, cwd: str | None) -> ThreadId:
+    async def fork(self, thread: ThreadId, cwd: str | None, made: Made) -> ThreadId:
         """A new thread with the same past; it is not kept loaded."""
 
     def approvals(self, thread: ThreadId) -> tuple[Approval, ...]:

@@ -37,6 +37,7 @@ SCHEMA = 1
 # `run` is written by Runs alone; a row goes when its start is refused, or when it is
 # closed, released and older than the newest KEPT_RUNS. `lock` is written by Runs alone;
 # a released one stays as long as its run, so that a repeated release is answered.
+# `done` is written by Once alone; the newest KEPT_RUNS rows stay.
 _TABLES = (
     """CREATE TABLE run (
         number INTEGER PRIMARY KEY,
@@ -67,6 +68,7 @@ _TABLES = (
         run TEXT,
         settings_before TEXT,
         released_at_ms INTEGER)""",
+    "CREATE TABLE done (key TEXT PRIMARY KEY, what TEXT NOT NULL, result TEXT NOT NULL)",
     "CREATE UNIQUE INDEX lock_held ON lock (thread) WHERE released_at_ms IS NULL",
     "CREATE TABLE meta (engine TEXT NOT NULL)",
 )
@@ -207,6 +209,21 @@ class Keys:
             "SELECT settings_before FROM lock WHERE token = ?", (token,)
         ).fetchone()
         return row[0] if row else None
+
+    def done_under(self, key: str, what: str) -> str | None:
+        """What came of this work under this key; Refused(KEY_CONFLICT) for other work."""
+        row = self._db.execute("SELECT what, result FROM done WHERE key = ?", (key,)).fetchone()
+        if row is not None and row[0] != what:
+            raise Refused(Code.KEY_CONFLICT, "this key was already used for something else")
+        return str(row[1]) if row else None
+
+    def note_done(self, key: str, what: str, result: str) -> None:
+        """The work is done; the oldest such rows go."""
+        with self._transaction():
+            self._db.execute("INSERT INTO done VALUES (?, ?, ?)", (key, what, result))
+            self._db.execute(
+                "DELETE FROM done WHERE rowid <= (SELECT max(rowid) FROM done) - ?", (KEPT_RUNS,)
+            )
 
     def close(self) -> None:
         self._db.close()

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -35,6 +34,7 @@ from bridge.codex.model import (
     Status,
     ThreadId,
 )
+from bridge.codex.once import Alone, Once
 from bridge.wire import log as wire_log
 
 KEPT_TEXTS = 64  # answers kept in memory; older ones are read again from the engine
@@ -62,7 +62,8 @@ class Runs:
         self._live: dict[RunId, _Live] = {}
         self._ended_seq: dict[RunId, int] = {}
         self._texts: dict[RunId, str | None] = {}
-        self._locks: dict[str, anyio.Lock] = {}
+        self._alone = Alone()  # one start or release at a time for each thread
+        self._once = Once(keys, engine)
         self._changed = anyio.Event()
         self._tasks: TaskGroup | None = None
         self.seq = 0  # events over all runs since this process began
@@ -120,11 +121,9 @@ class Runs:
         return await self._apart(lambda: self._cancel(run_id))
 
     async def steer(self, run_id: RunId, message: str, key: str) -> Run:
+        """Add a message to the turn, once for each key; the run that has it."""
         run = self._keys.run(run_id)
-        if run.is_over:
-            raise Refused(Code.NO_ACTIVE_TURN, "this turn is already over")
-        await self._apart(lambda: self._engine.steer(run, message, key))
-        return run
+        return self._keys.run(await self._apart(lambda: self._once.steer(run, message, key)))
 
     async def release(self, thread: ThreadId, token: str) -> None:
         """Free the thread; repeatable. Raises Refused(BUSY) while its turn runs."""
@@ -136,8 +135,8 @@ class Runs:
             raise Refused(Code.BUSY, "a turn is running in this thread: stop it first")
         return self._keys.take_over(thread, owner)
 
-    async def fork(self, thread: ThreadId, cwd: str | None) -> ThreadId:
-        return await self._apart(lambda: self._engine.fork(thread, cwd))
+    async def fork(self, thread: ThreadId, cwd: str | None, key: str | None) -> ThreadId:
+        return await self._apart(lambda: self._once.fork(thread, cwd, key))
 
     def approvals(self, ids: list[RunId] | None) -> list[tuple[Run, Approval]]:
         """What waits for a person, in these runs or in all that go on."""
@@ -170,7 +169,7 @@ class Runs:
     # --- one start
 
     async def _start(self, order: Order) -> tuple[Run, Lock | None, int]:
-        async with self._alone(order.thread or order.key):
+        async with self._alone.of(order.thread or order.key):
             digest = _digest(order)
             run = self._keys.of_key(order.key, digest)
             if run is None:
@@ -350,19 +349,10 @@ class Runs:
             return
         if self._keys.live_run(thread) is not None:
             raise Refused(Code.BUSY, "a turn is running in this thread")
-        async with self._alone(thread):
+        async with self._alone.of(thread):
             await self._engine.release(thread, self._keys.settings_before(lock.token))
             self._keys.released(lock.token, _now_ms())
         log.info("thread.released", thread_id=thread)
-
-    @asynccontextmanager
-    async def _alone(self, name: str) -> AsyncIterator[None]:
-        """One start or release at a time per thread."""
-        lock = self._locks.setdefault(name, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.statistics().tasks_waiting and not lock.locked():
-            self._locks.pop(name, None)
 
     async def _apart(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work in a task of ours, so that giving up on the call harms nothing."""

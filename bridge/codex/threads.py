@@ -113,12 +113,10 @@ class Threads:
         self._joined[joined.thread] = joined
         return joined
 
-    async def forked(self, link: AppServer, reply: Obj) -> ThreadId:
-        """Let go of the thread that a fork left loaded."""
-        made = Joined(ThreadId(reply["thread"]["id"]), link)
-        self._joined[made.thread] = made
-        await self.let_go(made)
-        return made.thread
+    async def let_go_of(self, branch: Joined) -> None:
+        """Let go of a thread that a fork left loaded."""
+        self._joined[branch.thread] = branch
+        await self.let_go(branch)
 
     async def let_go(self, joined: Joined) -> None:
         """Unsubscribe so that the server unloads the thread now, not in a minute."""

@@ -237,7 +237,8 @@ class Tools(Reads):
     async def fork(self, given: arguments.ForkArguments) -> Obj:
         if given.cwd is not None:
             arguments.check_folder(given.cwd)
-        return {"session_id": await self._runs.fork(ThreadId(given.session_id), given.cwd)}
+        thread, key = ThreadId(given.session_id), given.idempotency_key
+        return {"session_id": await self._runs.fork(thread, given.cwd, key)}
 
     async def approvals(self, given: arguments.ApprovalsArguments) -> Obj:
         found = self._runs.approvals([RunId(each) for each in given.run_ids])

@@ -90,21 +90,28 @@ def _bubbles(text: str, ids: Ids) -> tuple[NewRow, ...]:
 
 
 def steered_turn(view: View) -> Turn | None:
-    """The running turn of the thread in use, or of the quoted answer's."""
-    thread = active_thread(view)
+    """The running turn of the thread in use, or of the quoted answer's.
+
+    Else the last one there: words that a crash cut off may be in it.
+    """
+    thread, last = active_thread(view), view.last_turn
     live = (TurnState.STARTING, TurnState.RUNNING)
-    return next((t for t in view.turns if t.thread == thread and t.state in live), None)
+    found = next((t for t in view.turns if t.thread == thread and t.state in live), None)
+    return found or (last if last is not None and last.thread == thread else None)
 
 
-def steer_key(batch: Batch, view: View, turn: Turn, ids: Ids) -> Key:
+def key_of(batch: Batch, view: View, thread: ThreadId, ids: Ids) -> Key:
     """The same for one message however often it is given."""
     first = batch.rows[0].msg_key
-    return turn_key(ids.install, view.account.channel, view.peer.id, first, turn.thread)
+    return turn_key(ids.install, view.account.channel, view.peer.id, first, thread)
 
 
 def steer(room: Room) -> Decision:
-    turn = steered_turn(room.view)
-    if turn is None or room.facts.did in ("no_active_turn", "not_found"):
+    turn, last, facts = steered_turn(room.view), room.view.last_turn, room.facts
+    if last is not None and facts.steered is not None and last.run == facts.steered:
+        turn = last  # it was taken before a crash, and another turn runs by now
+    is_over = turn is None or (turn.state is TurnState.DONE and not (facts.did or facts.trouble))
+    if turn is None or is_over or facts.did in ("no_active_turn", "not_found"):
         alias = turn.alias if turn else room.peer.active or "-"
         return room.tell("steer_over", alias=alias)
     if turn.state is TurnState.STARTING or turn.run is None:

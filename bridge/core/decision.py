@@ -21,6 +21,7 @@ from bridge.core.model import (
     Peer,
     PeerId,
     Question,
+    RunId,
     SendClass,
     ThreadId,
     Turn,
@@ -212,6 +213,7 @@ class Facts:
     folder: str | None = None  # the full name of the folder that was asked for
     did: str = ""  # "done", or the controller's word for why it was not
     made: ThreadId | None = None  # a branch
+    steered: RunId | None = None  # which run has what was added
     prompts_before: int = 0  # of this peer in the last minute
     slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 

@@ -309,15 +309,25 @@ class Controller(Link):
         )
         return replies.lock(body)
 
-    async def steer(self, run: RunId, text: str, key: Key) -> None:
-        """Add to the running turn, once per key; raises ToolError."""
+    async def steer(self, run: RunId, text: str, key: Key) -> RunId:
+        """Add to the running turn, once per key; the run that has it. Raises ToolError."""
         arguments = {"run_id": run, "message": text, "idempotency_key": key}
-        await self.call("cross_thread_steer", arguments)
+        return replies.steered(await self.call("cross_thread_steer", arguments), run)
 
-    async def fork(self, thread: ThreadId) -> ThreadId:
-        """A branch of a thread; raises ToolError."""
-        body = await self.call("cross_thread_fork", {"session_id": thread, "cwd": None})
-        return replies.forked(body)
+    @property
+    def forks_once(self) -> bool:
+        """Whether a branch goes by a key, so that it may be asked for again."""
+        return self.takes("cross_thread_fork", "idempotency_key")
+
+    async def fork(self, thread: ThreadId, key: Key) -> ThreadId:
+        """A branch of a thread, the same for a key where the controller knows it.
+
+        Raises ToolError.
+        """
+        arguments: dict[str, Any] = {"session_id": thread, "cwd": None}  # Any: JSON
+        if self.forks_once:
+            arguments["idempotency_key"] = key
+        return replies.forked(await self.call("cross_thread_fork", arguments))
 
     async def cancel(self, run: RunId, reason: str) -> None:
         await self.call("cross_thread_cancel", {"run_id": run, "reason": reason})

@@ -151,6 +151,10 @@ class Link:
     def offers(self, tool: str) -> bool:
         return self._live is not None and tool in self._live.tools
 
+    def takes(self, tool: str, field: str) -> bool:
+        """Whether a tool is offered with this argument."""
+        return self._live is not None and field in self._live.tools.get(tool, ())
+
     async def ready(self, within_s: float) -> None:
         """Give a controller that is only just starting a moment to come up."""
         with anyio.move_on_after(within_s):

@@ -55,6 +55,10 @@ def forked(body: Body) -> ThreadId:
     return ThreadId(found)
 
 
+def steered(body: Body, asked: RunId) -> RunId:
+    return RunId(_first("run_id", _object(body, "run"), body)) or asked
+
+
 def sessions(body: Body) -> tuple[Session, ...]:
     listed = body.get("sessions")
     if not isinstance(listed, list):

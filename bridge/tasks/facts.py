@@ -2,13 +2,14 @@
 
 A step that changes something (steer, branch, take a lock back) is done here and its
 message is committed after: a crash between makes it be done again, which harms nothing.
-A steer goes by the key of its message, a lock is taken back twice as well as once, and
-a branch too many has no turn in it.
+A steer and a branch go by the key of their message, and a lock is taken back twice as
+well as once. Where a controller knows no such key a branch too many has no turn in it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bridge.core import commands, control, decide, history
 from bridge.core.decision import Facts, History, View
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
-from bridge.core.model import Alias, ThreadId, TurnId
+from bridge.core.model import Alias, ThreadId, TurnId, TurnState
 from bridge.links.controller import Controller
 from bridge.links.link import ToolError
 from bridge.store import turns
@@ -29,7 +30,7 @@ from bridge.wire import log
 SESSIONS_ASKED = 10  # lines of a list that fit one bubble
 PLAN_DEADLINE_S = 5.0  # for the head before a turn; then it is planned without
 STATUS_DEADLINE_S = 0.7  # `/status` is answered within a second
-STEER_S = 20.0  # over as many links as it takes; then nobody knows
+REPEAT_S = 20.0  # over as many links as it takes; then nobody knows
 AGAIN_S = 1.0  # after an engine that is only just coming up
 PAGE_BYTES = 2_048  # of text in one call: a stretch too long for a phone costs one call more
 MAX_PAGES = 16  # calls of one /refresh
@@ -73,6 +74,8 @@ class Inquiry:
     ) -> Facts:
         if isinstance(command, commands.New):
             return await to_thread.run_sync(self._folder, command.folder, view)
+        if isinstance(command, commands.Steer):
+            return await self._steer(batch, command.text, view)
         quick = isinstance(command, commands.Status)
         await self._controller.ready(STATUS_DEADLINE_S if quick else PLAN_DEADLINE_S)
         match command:
@@ -80,12 +83,8 @@ class Inquiry:
                 return Facts(sessions=await self._controller.sessions(words, SESSIONS_ASKED))
             case commands.Refresh(name):
                 return await self._history(control.alias_meant(view, name), view)
-            case commands.Steer(text):
-                return await self._steer(batch, text, view)
             case commands.Fork():
-                source = control.fork_source(view, command)
-                assert source is not None  # else nothing is needed
-                return Facts(did="done", made=await self._controller.fork(source))
+                return await self._fork(batch, control.fork_source(view, command), view)
             case commands.Yes():
                 return await self._recover(view)
             case commands.Status():
@@ -149,14 +148,34 @@ class Inquiry:
     # ---- what is done ------------------------------------------------------
 
     async def _steer(self, batch: Batch, text: str, view: View) -> Facts:
+        """Add to the running turn, or learn that this was done before a crash."""
         turn = control.steered_turn(view)
         assert turn is not None and turn.run is not None  # else nothing is needed
-        key = control.steer_key(batch, view, turn, self._shared.ids())
-        with anyio.move_on_after(STEER_S):
+        if turn.state is TurnState.DONE and not batch.rows[0].attempts:
+            return Facts()
+        run, key = turn.run, control.key_of(batch, view, turn.thread, self._shared.ids())
+
+        async def steer() -> Facts:
+            taken = await self._controller.steer(run, text, key)
+            return Facts(did="done", steered=taken)
+
+        return await self._until_answered(steer)
+
+    async def _fork(self, batch: Batch, source: ThreadId | None, view: View) -> Facts:
+        assert source is not None  # else nothing is needed
+        key = control.key_of(batch, view, source, self._shared.ids())
+
+        async def fork() -> Facts:
+            return Facts(did="done", made=await self._controller.fork(source, key))
+
+        return await (self._until_answered(fork) if self._controller.forks_once else fork())
+
+    async def _until_answered(self, work: Callable[[], Awaitable[Facts]]) -> Facts:
+        """What goes by a key is given again, over as many links as it takes."""
+        with anyio.move_on_after(REPEAT_S):
             while True:
                 try:
-                    await self._controller.steer(turn.run, text, key)
-                    return Facts(did="done")
+                    return await work()
                 except LinkDown as down:
                     if down.reason is not Refusal.CONTROLLER_DOWN:
                         raise

@@ -26,6 +26,7 @@ from bridge.core.model import (
     Head,
     InboxState,
     Key,
+    LinkLost,
     LockToken,
     MsgKey,
     Owner,
@@ -82,6 +83,8 @@ class Scripted(Controller):
         self.is_forgetful = False  # of every run that is over
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
+        self.keys: list[Key] = []  # of steers and branches, as they came
+        self.losses = 0  # how many branches end with the link
         self.pauses: dict[str, anyio.Event] = {}  # what a call waits for, once
         self.answers: list[bool | Exception] = []
         self._words: deque[Run | Exception] = deque()
@@ -173,6 +176,23 @@ class Scripted(Controller):
     async def recover_lock(self, turn: Turn) -> LockToken | None:
         self.asked.append("recover_lock")
         return LockToken("lock-again")
+
+    async def steer(self, run: RunId, text: str, key: Key) -> RunId:
+        self.keys.append(key)
+        await self.note_call("steer")
+        return run
+
+    @property
+    def forks_once(self) -> bool:
+        return "cross_thread_fork" not in self.dropped
+
+    async def fork(self, thread: ThreadId, key: Key) -> ThreadId:
+        self.keys.append(key)
+        await self.note_call("fork")
+        if self.losses:
+            self.losses -= 1
+            raise LinkLost("controller", 1)
+        return ThreadId("thread-0002")
 
     async def cancel(self, run: RunId, reason: str) -> None:
         self.asked.append("cancel")

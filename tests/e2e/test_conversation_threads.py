@@ -98,7 +98,7 @@ async def test_steer_outlives_the_controller_it_was_given_to(desk: Desk) -> None
     """Done under the key of its message: by the next controller, and once."""
     thread = await desk.thread("vault")
     await desk.phone.asks(f"/bind {thread}", "Now using default")
-    desk.phone.says("shell:sleep 6\nreply:done with the vault")
+    desk.phone.says("shell:sleep 12\nreply:done with the vault")
     await desk.house.is_typing()
     found = rig.processes(desk.house.folder)
     for pid in (pid for pid, words in found.items() if "ctb-controller" in words):

@@ -216,9 +216,22 @@ def test_steer_says_what_became_of_it(facts: Facts, words: str) -> None:
     assert bool(found.audit) == (facts.did == "done")
 
 
+def test_steer_that_a_crash_cut_off_is_known_by_the_turn_that_took_it() -> None:
+    """Ours: the turn is over by now, or another one runs; what was taken is never denied."""
+    over = replace(TURN, id=TurnId(4), state=TurnState.DONE, run=RunId("run-0"))
+    ended, next_runs = replace(view(), last_turn=over), replace(view(TURN), last_turn=over)
+    assert need("/steer more", ended) is c.Need.STEER
+    taken = Facts(did="done", steered=RunId("run-0"))
+    for seen in (ended, next_runs):
+        assert "#4 has taken that in" in told(decided("/steer more", seen, taken))
+    assert "Nothing is running in code" in told(decided("/steer more", ended, Facts()))
+    unknown = Facts(trouble="controller_slow")
+    assert "Nobody can say whether #4" in told(decided("/steer more", ended, unknown))
+
+
 def test_steer_goes_by_the_key_of_its_message() -> None:
     """A step that is done again after a crash is done once."""
-    key = control.steer_key(said("/steer x"), view(TURN), TURN, IDS)
+    key = control.key_of(said("/steer x"), view(TURN), TURN.thread, IDS)
     assert key == turn_key("install", "wechat", PEER.id, MsgKey("mid:1"), THREAD)
 
 

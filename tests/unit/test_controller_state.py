@@ -142,3 +142,15 @@ def test_an_event_that_is_not_as_observed_ends_nothing_by_accident(
     joined.active = TurnId("u")
     joined.take(method, params)
     assert TurnId("u") not in joined.endings
+
+
+def test_what_was_done_under_a_key_is_known_to_the_next_process(keys: Keys, tmp_path: Path) -> None:
+    """Contract 2: a steer or a branch that is asked for again; other work is refused."""
+    assert keys.done_under("k", "fork t1") is None
+    keys.note_done("k", "fork t1", "t2")
+    keys.close()
+    again = Keys(tmp_path / "state.sqlite3", "codex")
+    assert again.done_under("k", "fork t1") == "t2"
+    with pytest.raises(Refused) as refused:
+        again.done_under("k", "fork t3")
+    assert refused.value.code is Code.KEY_CONFLICT

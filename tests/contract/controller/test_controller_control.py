@@ -35,6 +35,45 @@ async def test_steering_a_turn_that_is_over_is_refused(
     assert refused.value.code == "no_active_turn"
 
 
+async def test_a_steer_given_again_is_taken_once_even_after_its_turn(bench: Bench) -> None:
+    """Ours: who died before hearing the answer asks the next controller under the same key."""
+    thread = bench.thread()
+    step = "shell:sleep 2" if bench.engine == "codex" else "sleep:2"
+    added = {"message": "and the roof", "idempotency_key": "s1"}
+    async with bench.killed() as call:
+        started = await call.start(thread, f"{step}\nreply:first")
+        if bench.engine == "codex":
+            await wait_for_journal(bench, thread, "UserMessage", count=2)
+        await call("steer", run_id=started["run_id"], **added)
+    async with bench.connect() as call:
+        again = await call("steer", run_id=started["run_id"], **added)
+        over = await call.over(started)
+        late = await call("steer", run_id=started["run_id"], **added)
+        with pytest.raises(ToolError) as refused:
+            await call("steer", run_id=started["run_id"], message="x", idempotency_key="s2")
+    assert again["run"]["run_id"] == late["run"]["run_id"] == started["run_id"]
+    assert over["result_text"].count("and the roof") == 1
+    assert refused.value.code == "no_active_turn"
+    if bench.engine == "codex":
+        assert codex_home.turn_keys(bench.home, thread).count("s1") == 1
+
+
+async def test_a_branch_asked_for_again_under_its_key_is_the_same(bench: Bench) -> None:
+    """Ours: also by a controller that never heard of the first; without a key it is another."""
+    thread = bench.thread()
+    async with bench.killed() as call:
+        first = await call("fork", session_id=thread, idempotency_key="f1")
+    async with bench.connect() as call:
+        again = await call("fork", session_id=thread, idempotency_key="f1")
+        other = await call("fork", session_id=thread)
+        _, over = await call.run(first["session_id"], "reply:branch")
+        with pytest.raises(ToolError) as refused:
+            await call("fork", session_id=other["session_id"], idempotency_key="f1")
+    assert first == again != other
+    assert over["result_text"] == "branch"
+    assert refused.value.code == "key_conflict"
+
+
 async def test_a_stopped_turn_leaves_no_command_running(codex_bench: Bench) -> None:
     """Contract 3.8: a command survives the interrupt of its turn (observed)."""
     bench = codex_bench
