@@ -149,19 +149,20 @@ def after_start(
         case Accepted():
             return reply
         case HeadMoved():
-            rows = (_note(turn, peer, "head_moved", ids),)
-            return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, rows)
+            moved = notice("head_moved", peer.lang, id=turn.id, alias=turn.alias)
+            row = _row(turn, moved, f"head_moved-{turn.id}", ids)
+            return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, (row,))
         case Elsewhere(holder):
             who = text.named(holder) or say("another_program", peer.lang)
-            told = _note(turn, peer, "parked_elsewhere", ids, holder=who)
+            told = _told_once(turn, peer, "parked_elsewhere", holder=who)
             return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
         case Busy(owner, is_locked):
             phrase = "parked_locked" if is_locked else "parked_busy"
             who = text.named(owner) or say("another_owner", peer.lang)
-            told = _note(turn, peer, phrase, ids, owner=who)
+            told = _told_once(turn, peer, phrase, owner=who)
             return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
         case EngineDown():
-            told = _note(turn, peer, "parked_controller", ids)
+            told = _told_once(turn, peer, "parked_controller")
             return _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, now_ms, told)
         case Uncertain():
             return ended(turn, TurnEvent.GATE_BLOCKED, "uncertain", peer, ids)
@@ -169,11 +170,9 @@ def after_start(
             return ended(turn, TurnEvent.INVALID, "failed", peer, ids, code, detail)
 
 
-def parked_for_controller(
-    turn: Turn, reason: Refusal | None, peer: Peer, now_ms: int, ids: Ids
-) -> ParkStep:
+def parked_for_controller(turn: Turn, reason: Refusal | None, peer: Peer, now_ms: int) -> ParkStep:
     """There was no call: the turn waits for a link, or for a controller that can start it."""
-    told = _note(turn, peer, "parked_controller", ids)
+    told = _told_once(turn, peer, "parked_controller")
     step = _park(turn, TurnEvent.LINK_DOWN, Parked.CONTROLLER, now_ms, told)
     return step if reason is Refusal.CONTROLLER_LACKS else replace(step, retry_at_ms=now_ms)
 
@@ -230,9 +229,7 @@ def owed(turn: Turn, event: TurnEvent = TurnEvent.OVER) -> tuple[Owed, ...]:
 
 def lock_kept(turn: Turn, peer: Peer) -> NewRow:
     """Said once: the thread stays locked in our name until its owner takes the lock back."""
-    told = notice("lock_kept", peer.lang, id=turn.id, alias=turn.alias)
-    name = f"lock-{turn.key[5:29]}"
-    return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name, turn=turn.id)
+    return _told_once(turn, peer, "lock_kept")
 
 
 def bubbles(
@@ -333,13 +330,14 @@ def _answered(
 
 
 def _park(turn: Turn, event: TurnEvent, reason: Parked, now_ms: int, told: NewRow) -> ParkStep:
-    rows = () if turn.tries else (told,)
-    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), rows)
+    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), (told,))
 
 
-def _note(turn: Turn, peer: Peer, phrase: str, ids: Ids, **values: str) -> NewRow:
+def _told_once(turn: Turn, peer: Peer, phrase: str, **values: str) -> NewRow:
+    """The same bubble however often it is owed: another phrase is news, this one is not."""
     told = notice(phrase, peer.lang, id=turn.id, alias=turn.alias, **values)
-    return _row(turn, told, f"{phrase}-{turn.id}", ids)
+    name = f"{phrase}-{turn.key[5:29]}"
+    return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name, turn=turn.id)
 
 
 def _row(

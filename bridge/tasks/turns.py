@@ -279,7 +279,7 @@ class _Thread:
                 end = core.ended(turn, TurnEvent.INVALID, "cancelled", peer, ids)
                 return store.settle(turn, end, now_ms, sender)
             if isinstance(reply, LinkDown):
-                step = core.parked_for_controller(turn, reply.reason, peer, now_ms, ids)
+                step = core.parked_for_controller(turn, reply.reason, peer, now_ms)
                 return store.park(turn, step, now_ms, sender)
             found = core.after_start(turn, reply, peer, now_ms, ids)
             if isinstance(found, core.ParkStep):

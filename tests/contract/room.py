@@ -35,6 +35,7 @@ from bridge.core.model import (
     RunId,
     ThreadId,
     Turn,
+    TurnState,
 )
 from bridge.core.sending import Limits
 from bridge.core.turns import Accepted, Run, StartReply
@@ -269,6 +270,12 @@ class Room:
             return self.controller.asked.count(call) >= times
 
         await self.until(look, f"{call} is called: {self.controller.asked}")
+
+    async def until_parked(self) -> None:
+        async def look() -> bool:
+            return (await self.turns())[-1].state is TurnState.PARKED
+
+        await self.until(look, "the turn is parked")
 
     async def until_done(self, turns: int = 1) -> None:
         async def look() -> bool:

@@ -11,8 +11,10 @@ import pytest
 from bridge.core.decision import ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.model import Head
-from bridge.core.turns import Run
+from bridge.core.turns import Busy, Run
 from bridge.links.controller import UnknownRun
+from bridge.store.statements import change
+from bridge.store.tables import TurnTable
 from tests.contract.room import OWNER, RUN, THREAD, Room, room
 
 GOES_ON = Run(RUN, "in_progress", THREAD)
@@ -196,6 +198,24 @@ async def test_start_that_nobody_could_read_keeps_its_lock_while_it_runs(tmp_pat
         await built.until_asked("find", 2)
         assert "recover_lock" not in built.controller.asked
         assert [turn.state for turn in await built.turns()] == ["settling"]
+
+
+async def test_another_reason_to_wait_is_told_and_the_same_one_is_not(tmp_path: Path) -> None:
+    """Ours: busy, then locked, then busy again; each is said once."""
+    async with room(tmp_path) as built:
+        free, locked = Busy("", is_locked=False), Busy("night-shift", is_locked=True)
+        built.controller.starts = [free, free, locked, free]
+        await built.says("build it")
+        for count in range(1, 5):
+            await built.until_asked("start", count)
+            await built.until_parked()
+            await built.db.run(lambda: change(TurnTable, "state = 'parked'", (), retry_at_ms=0))
+            built.threads.wake(THREAD)
+        built.controller.says("completed", result="built")
+        await built.reads("built")
+        told = [text for text in await built.bubbles() if "/cancel 1" in text]
+        assert len(told) == 2
+        assert "begun elsewhere" in told[0] and "locked by night-shift" in told[1]
 
 
 async def end_with_a_lost_token(room: Room) -> None:

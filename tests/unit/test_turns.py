@@ -118,9 +118,11 @@ def test_start_that_did_not_happen_parks_the_turn_and_tells_once(
     found = turns.after_start(TURN, reply, PEER, NOW_MS, IDS)
     assert isinstance(found, turns.ParkStep)
     assert (found.reason, found.event, len(found.rows)) == (reason, event, 1)
-    again = turns.after_start(replace(TURN, tries=3), reply, PEER, NOW_MS, IDS)
+    later = Ids("install", "another seed")
+    again = turns.after_start(replace(TURN, tries=3), reply, PEER, NOW_MS, later)
     assert isinstance(again, turns.ParkStep)
-    assert len(again.rows) == (1 if reason is Parked.HEAD else 0)
+    is_same = again.rows[0].client_id == found.rows[0].client_id
+    assert is_same == (reason is not Parked.HEAD)  # the same bubble is owed but once
 
 
 @pytest.mark.parametrize(
@@ -148,9 +150,9 @@ def test_owner_is_told_who_has_the_thread(reply: turns.StartReply, said: str) ->
 
 def test_turn_without_a_link_starts_as_soon_as_there_is_one() -> None:
     """delivery-semantics 6: parked(controller), link_up -> starting, with no back-off."""
-    step = turns.parked_for_controller(TURN, Refusal.CONTROLLER_DOWN, PEER, NOW_MS, IDS)
+    step = turns.parked_for_controller(TURN, Refusal.CONTROLLER_DOWN, PEER, NOW_MS)
     assert step.retry_at_ms == NOW_MS
-    step = turns.parked_for_controller(TURN, Refusal.CONTROLLER_LACKS, PEER, NOW_MS, IDS)
+    step = turns.parked_for_controller(TURN, Refusal.CONTROLLER_LACKS, PEER, NOW_MS)
     assert step.retry_at_ms > NOW_MS
 
 
