@@ -24,20 +24,34 @@ BASE = (
     "cancel",
     "force_recover",
 )
-EXTRA = ("approvals", "answer", "steer", "fork")
+EXTRA = ("approvals", "answer", "steer", "fork", "list_sessions", "history")
+_UNFIT = "!"  # behind a tool that is there, in a form that we cannot use
 
 
-def news(before: frozenset[str] | None, lacks: frozenset[str], lang: Lang) -> tuple[str, ...]:
+def news(
+    before: frozenset[str] | None,
+    lacks: frozenset[str],
+    lang: Lang,
+    unfit: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
     """What is newly lacking and what is there again, a sentence each.
 
-    `before` is what was told last; None when nothing was ever told.
+    `before` is what was told last; None when nothing was ever told. `unfit` are those of
+    the lacking ones that are there, in a form that we cannot use: that is news at once.
     """
-    known = frozenset(EXTRA) & lacks if before is None else before
+    words = frozenset(EXTRA) & lacks - unfit if before is None else before
+    known = frozenset(word.removesuffix(_UNFIT) for word in words)
+    lost = (lacks - known) | frozenset(tool for tool in unfit if tool + _UNFIT not in words)
     found = (
-        _sentence("controller_lost", lacks - known, lang),
+        _sentence("controller_lost", lost, lang),
         _sentence("controller_regained", known - lacks, lang),
     )
     return tuple(sentence for sentence in found if sentence)
+
+
+def kept(lacks: frozenset[str], unfit: frozenset[str]) -> frozenset[str]:
+    """What was told, in the words that `news` takes as `before`."""
+    return lacks - unfit | {tool + _UNFIT for tool in unfit}
 
 
 def told(sentences: Sequence[str], ids: Ids) -> tuple[NewRow, ...]:

@@ -31,6 +31,7 @@ from bridge.core.turns import (
 from bridge.links import replies
 from bridge.links.link import CALL_DEADLINE_S, Link, ToolError
 from bridge.links.replies import LastTurn
+from bridge.links.tools import NEEDED, OTHERS, SENT
 
 FIRST_SLICE_S = 1.0  # delivery-semantics 6
 LAST_SLICE_S = 30.0
@@ -38,26 +39,6 @@ SLICE_SLACK_S = 10.0
 LEASE_S = 1800  # controller-contract 1
 READER_UP_S = 5.0
 QUICK_S = 0.02  # a wait that is answered sooner and without news was no wait
-MESSAGE_FIELDS = ("session_id", "message", "idempotency_key", "expected_session_head")
-NEEDED = {  # tools we use, with the arguments we cannot do without
-    "cross_thread_start": MESSAGE_FIELDS,
-    "cross_thread_wait_any": ("run_ids",),
-    "cross_thread_read_result": ("run_id",),
-}
-OTHERS = {  # and those that only one feature needs
-    "cross_thread_status": ("session_id",),
-    "cross_thread_list_runs": ("session_id",),
-    "cross_thread_delivery_ack": ("run_id",),
-    "cross_thread_close": ("run_id",),
-    "cross_thread_release": ("session_id", "lock_token"),
-    "cross_thread_cancel": ("run_id",),
-    "cross_thread_force_recover": ("session_id", "owner"),
-    "cross_thread_approvals": ("run_ids",),
-    "cross_thread_answer": ("approval_id", "digest", "decision"),
-    "cross_thread_steer": ("run_id", "message", "idempotency_key"),
-    "cross_thread_fork": ("session_id",),
-}
-
 
 _LOCKED = re.compile(r"\block")  # not "blocked": a busy thread, as other controllers put it
 
@@ -83,7 +64,7 @@ class Controller(Link):
         *,
         is_remote: bool = False,
     ) -> None:
-        super().__init__(command, env, stderr, NEEDED, OTHERS)
+        super().__init__(command, env, stderr, NEEDED, OTHERS, SENT)
         self._owner_prefix = owner_prefix
         self._reader = reader
         self._is_remote = is_remote  # then a reader here would read another machine's threads
@@ -93,6 +74,11 @@ class Controller(Link):
         """The tools we use that are not there, or lack an argument; without their prefix."""
         used = (*NEEDED, *OTHERS)
         return frozenset(n.removeprefix("cross_thread_") for n in used if not self.offers(n))
+
+    @property
+    def unusable(self) -> frozenset[str]:
+        """Those of them that are there, in a form that we cannot use."""
+        return frozenset(name.removeprefix("cross_thread_") for name in self.unfit)
 
     async def status(
         self,

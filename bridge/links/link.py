@@ -85,6 +85,7 @@ class Link:
         stderr: Path,
         needed: Mapping[str, tuple[str, ...]],
         others: Mapping[str, tuple[str, ...]] | None = None,
+        sent: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._command = tuple(command)
         self._env = dict(env)
@@ -92,6 +93,8 @@ class Link:
         self.counted_deadline_s = COUNTED_DEADLINE_S
         self._needed = needed
         self._others = others or {}  # used where they are offered whole
+        self._sent = sent or {}  # all that we give each tool: one that requires more is no use
+        self.unfit: frozenset[str] = frozenset()  # tools that are there, and no use to us
         self._live: _Live | None = None
         self._numbers = count(1)
         self.calls = count(1)
@@ -213,21 +216,29 @@ class Link:
         from mcp.types import PaginatedRequestParams
 
         found: dict[str, frozenset[str]] = {}
+        required: dict[str, list[str]] = {}
         cursor: str | None = None
         for _ in range(MAX_TOOL_PAGES):
             page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor))
             for tool in page.tools:
                 known = tool.input_schema.get("properties")
                 found[tool.name] = frozenset(known) if isinstance(known, dict) else frozenset()
+                wanted = tool.input_schema.get("required")
+                required[tool.name] = wanted if isinstance(wanted, list) else []
             cursor = page.next_cursor
             if not cursor:
                 break
+        unfit = set()
         for name, fields in {**self._others, **self._needed}.items():
             lacking = [f for f in fields if found.get(name) and f not in found[name]]
-            if name not in found or lacking:
+            sent = self._sent.get(name)
+            unknown = [f for f in required.get(name, ()) if sent is not None and f not in sent]
+            if name not in found or lacking or unknown:
                 say = _log.error if name in self._needed else _log.info
-                say("controller.lacks", tool=name, fields=lacking)
-                found.pop(name, None)
+                say("controller.lacks", tool=name, fields=lacking, requires=unknown)
+                if found.pop(name, None) is not None:
+                    unfit.add(name)
+        self.unfit = frozenset(unfit)
         return found
 
     def _up(self, live: _Live) -> None:

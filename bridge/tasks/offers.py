@@ -48,13 +48,13 @@ class Offers:
                 await self._controller.changed()
                 continue
             try:
-                await self._looked(self._controller.lacks)
+                await self._looked(self._controller.lacks, self._controller.unusable)
                 seen = look_no
             except StoreFault:
                 _log.exception("controller.store_failed")
                 await anyio.sleep(STORE_RETRY_S)
 
-    async def _looked(self, lacks: frozenset[str]) -> None:
+    async def _looked(self, lacks: frozenset[str], unfit: frozenset[str]) -> None:
         """One transaction: the audit line, what is told, and that it was."""
         at_desk: list[str] = []
 
@@ -62,15 +62,15 @@ class Offers:
             at_desk.clear()
             found = facts.get(LACKS)
             before = None if found is None else frozenset(found.split(",")) - {""}
-            at_desk.extend(core.news(before, lacks, "en"))
+            at_desk.extend(core.news(before, lacks, "en", unfit))
             begun = None
             owners = [PeerId(name) for name in sorted(accounts.get().owner.user_ids)]
             for owner in owners:
                 lang = views.peer(owner, self._shared.lang).lang
-                rows = core.told(core.news(before, lacks, lang), self._shared.ids())
+                rows = core.told(core.news(before, lacks, lang, unfit), self._shared.ids())
                 begun = turns.tell(owner, rows, now_ms, sender) or begun
             if owners:
-                facts.put(LACKS, ",".join(sorted(lacks)))
+                facts.put(LACKS, ",".join(sorted(core.kept(lacks, unfit))))
             nobody = PeerId("")
             inbox.add_audit((core.audit(lacks),), owners[0] if owners else nobody, now_ms)
             return begun

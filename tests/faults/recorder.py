@@ -18,6 +18,8 @@ bubbles. Modes:
     refuses:TOOL:CODE   this tool answers with an error of this code
     drops:TOOL    the tool is not there
     drops-field:TOOL:FIELD   nor this argument of it
+    adds:TOOL:... these extension tools are listed too; a call of one is an error
+    requires:TOOL:FIELD   this argument must be given as well
     omits-runs    a wait for a run that goes on says nothing of it
     forgets-runs  no wait and no list tells of any run
     noise         log lines, half lines and a foreign object on stdout between the messages
@@ -46,6 +48,12 @@ TOOLS = {
     "list_runs": ["owner", "status", "session_id", "limit"],
     "force_recover": ["session_id", "owner"],
     "answer": ["approval_id", "digest", "decision"],
+}
+EXTENSIONS = {
+    "steer": ["run_id", "message", "idempotency_key"],
+    "fork": ["session_id", "cwd"],
+    "list_sessions": ["limit", "cursor", "query", "cwd"],
+    "history": ["session_id", "position", "limit_bytes"],
 }
 FILLER = "A line of a long answer that goes on and on.\n" * 50  # more than one bubble holds
 
@@ -222,7 +230,9 @@ def _reply(recorder: Recorder, modes: list[str], method: str, params: Json) -> J
             "serverInfo": {"name": "recorder", "version": "1"},
         }
     if method == "tools/list":
-        tools = {name: fields for name, fields in TOOLS.items() if f"drops:{name}" not in modes}
+        added = [name for mode in modes if mode.startswith("adds:") for name in mode.split(":")[1:]]
+        every = TOOLS | {name: EXTENSIONS[name] for name in added}
+        tools = {name: fields for name, fields in every.items() if f"drops:{name}" not in modes}
         return {"tools": [_described(name, fields, modes) for name, fields in tools.items()]}
     if method != "tools/call":
         return {}
@@ -254,7 +264,9 @@ def _may_refuse(tool: str, modes: list[str]) -> None:
 
 def _described(name: str, fields: list[str], modes: list[str]) -> Json:
     kept = [field for field in fields if f"drops-field:{name}:{field}" not in modes]
-    schema = {"type": "object", "properties": {field: {} for field in kept}}
+    wanted = [mode.split(":")[2] for mode in modes if mode.startswith(f"requires:{name}:")]
+    properties: Json = {field: {} for field in (*kept, *wanted)}
+    schema = {"type": "object", "properties": properties, "required": wanted}
     return {"name": f"cross_thread_{name}", "inputSchema": schema}
 
 

@@ -49,11 +49,11 @@ async def test_tool_that_goes_is_told_once_and_the_rest_goes_on(launcher: Launch
         where = "FROM audit WHERE what = 'controller.tools' ORDER BY id"
         lines = [(row["outcome"], row["subject"]) for row in rig.rows(f"SELECT * {where}")]
         assert [subject for outcome, subject in lines if outcome == "lacks"] == [
-            "approvals,fork,steer",
-            "approvals,cancel,fork,steer",
-            "approvals,cancel,fork,steer",
-            "approvals,fork,steer",
-            "approvals,fork,steer",
+            "approvals,fork,history,list_sessions,steer",
+            "approvals,cancel,fork,history,list_sessions,steer",
+            "approvals,cancel,fork,history,list_sessions,steer",
+            "approvals,fork,history,list_sessions,steer",
+            "approvals,fork,history,list_sessions,steer",
         ]
         assert not [call for call in rig.calls() if call["tool"] == "cancel"]
 
@@ -74,3 +74,23 @@ async def test_start_that_goes_and_comes_back_parks_the_turn_meanwhile(
         await rig.until_at_rest()
         assert [call["tool"] for call in rig.calls()].count("start") == 1
         assert len(rig.shown("running messages")) == 2  # gone, and there again
+
+
+async def test_extension_that_asks_for_more_is_named_and_never_called(launcher: Launcher) -> None:
+    """issue 4, item 9: a field that we do not know is required; the rest goes on."""
+    async with gateway(launcher, Conditions()) as rig:
+        offer(rig, "adds:steer:fork:history:list_sessions", "requires:steer:mood")
+        rig.world.say("hello\nsleep:0.5")
+        await rig.until_shown("does not offer: /steer.")
+        rig.world.say("/steer more")
+        await rig.until_shown("This controller cannot add to a running turn")
+        await rig.until_shown("answer to hello")
+        await rig.until_at_rest()
+        offer(rig, "adds:steer:fork")  # as if it had been upgraded in place, and lost two
+        rig.world.say("once more")
+        await rig.until_shown("does not offer: its own list of threads, its own history")
+        await rig.until_shown("offers again: /steer")
+        await rig.until_shown("answer to once more")
+        await rig.until_at_rest()
+        assert not [call for call in rig.calls() if call["tool"] == "steer"]
+        assert await rig.stop() == (0, 0)

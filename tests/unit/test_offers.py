@@ -6,12 +6,12 @@ import pytest
 
 from bridge.core import offers
 from bridge.core.phrases import say
-from bridge.links import controller
+from bridge.links import tools
 
 
 def test_every_tool_that_is_looked_for_has_its_words() -> None:
     """R32: what is missing is named, whichever it is."""
-    looked_for = {*controller.NEEDED, *controller.OTHERS}
+    looked_for = {*tools.NEEDED, *tools.OTHERS}
     assert {f"cross_thread_{tool}" for tool in (*offers.BASE, *offers.EXTRA)} == looked_for
     for tool in (*offers.BASE, *offers.EXTRA):
         assert say(f"tool_{tool}", "zh") and say(f"tool_{tool}", "en")
@@ -25,3 +25,17 @@ def test_extension_is_missed_only_once_it_was_there(tool: str) -> None:
     (said,) = offers.news(frozenset(), lacks, "en")
     assert said.startswith("The controller does not offer: ")
     assert offers.news(lacks, lacks, "en") == ()
+
+
+@pytest.mark.parametrize("tool", offers.EXTRA)
+def test_extension_that_cannot_be_used_as_it_is_offered_is_named_at_once(tool: str) -> None:
+    """R32: it is there, so its owner may count on it."""
+    lacks = frozenset(offers.EXTRA)
+    (said,) = offers.news(None, lacks, "en", frozenset({tool}))
+    assert say(f"tool_{tool}", "en") in said and said.count(",") == 0
+    unfit = frozenset({tool})
+    assert offers.news(lacks, lacks, "en", unfit) == (said,)  # it was not there at all before
+    before = offers.kept(lacks, unfit)
+    assert offers.news(before, lacks, "en", unfit) == ()
+    (again,) = offers.news(before, lacks - unfit, "en")
+    assert again.startswith("The controller offers again: ")
