@@ -45,6 +45,8 @@ STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second pass
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
 ASK_AGAIN_S = 5.0  # after an answer of the controller that says nothing
+SEEN_FIRST_S = 1.0  # doubled at each look for the key of a run that no wait tells of
+SEEN_LAST_S = 30.0  # delivery-semantics 6: as long as the longest slice
 COUNT_S = 2.0  # an answer waits no longer for the number of turns at the desk
 COUNT_BYTES = 65_536
 COUNT_PAGES = 16
@@ -77,6 +79,8 @@ class Follow:
         self._bell = bell
         self._giving: set[str] = set()  # codes of the decisions on their way
         self._made = made
+        self._seen_for_s = SEEN_FIRST_S
+        self._seen_until = 0.0  # its key was found, though no wait tells of it
         self.is_typing = False
         self.desk_turns = 0
         self.was_stopped = turn.stop_requested
@@ -129,6 +133,7 @@ class Follow:
                 _log.warning("run.wait_refused", turn_id=self._turn.id, why=str(refused))
                 await anyio.sleep(ASK_AGAIN_S)
             after = None  # a new process counts its events anew
+            self._seen_until = 0.0  # and may know of other runs
             self._bell.ring()  # a decision may have to be given again
 
     async def _next_word(self, run: RunId, after: int | None) -> Run:
@@ -136,6 +141,8 @@ class Follow:
         try:
             return await self._controller.wait(run, after)
         except UnknownRun as unknown:
+            if not unknown.is_denied and anyio.current_time() < self._seen_until:
+                return Run(run, "in_progress", self._turn.thread)
             try:
                 found = await self._controller.find(self._turn.key, self._turn)
             except LinkDown as down:
@@ -146,6 +153,8 @@ class Follow:
                 raise
             if unknown.is_denied and found.status == "in_progress":
                 raise  # it would be asked for ever
+            self._seen_for_s = min(self._seen_for_s * 2, SEEN_LAST_S)
+            self._seen_until = anyio.current_time() + self._seen_for_s
             return found
 
     async def _note_running(self, handle: Accepted, is_new: bool, is_noted: anyio.Event) -> None:
