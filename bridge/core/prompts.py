@@ -72,6 +72,8 @@ def said_in(row: InboxRow, lang: Lang) -> str:
 def without_paths(text: str, files: Sequence[TurnFile]) -> str:
     """A text of the thread in which the owner's own files have names, not places (R35)."""
     for file in files:
+        for colon in (": ", "："):  # as in our own line for it, which names it already
+            text = text.replace(f"{file.label}{colon}{file.path}]", f"{file.label}]")
         text = text.replace(file.path, file.label)
     return text
 

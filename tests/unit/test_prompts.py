@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.core.attached import Attachment, FileId, Selection, TurnFile
 from bridge.core.fetching import RETRY_MS, FetchStep, after_fetch
-from bridge.core.model import InboxId, InboxRow, InboxState, MsgKey, Part, PeerId
+from bridge.core.model import InboxId, InboxRow, InboxState, Lang, MsgKey, Part, PeerId
 from bridge.core.prompts import MAX_NAME_CHARS, MAX_QUOTED_CHARS, compose, selected, without_paths
 
 PATH = "/home/me/data/attachments/2026-11-22/0a1b"
@@ -145,6 +145,15 @@ def test_answer_names_the_owners_files_and_not_their_places() -> None:
     """R35: a phone never sees a path of ours."""
     file = TurnFile(f"{PATH}0.png", "cat.png", True)
     assert without_paths(f"see `{file.path}`.", [file]) == "see `cat.png`."
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_line_of_a_file_shows_its_name_once(lang: Lang) -> None:
+    """Ours: `/queue` shows the prompt as its owner sent it."""
+    part, kind = Part("file", file_name="plan.pdf"), "application/pdf"
+    found = compose([row(part, files=(stored(content_type=kind),))], None, lang)
+    shown = without_paths(found.text, found.files)
+    assert shown.count("plan.pdf") == 1 and PATH not in shown
 
 
 def test_file_is_tried_again_for_minutes_and_then_given_up() -> None:
