@@ -120,8 +120,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{alias} 的锁没有收回：{why}。稍后再发 /recover {alias}。",
         "The lock of {alias} was not taken back: {why}. Send /recover {alias} again later.",
     ),
+    # what a controller may do by itself, or else a reader of ours does
+    "tool_list_sessions": ("它自己的线程列表", "its own list of threads"),
+    "tool_history": ("它自己的线程记录", "its own history of threads"),
     # why the controller said no
-    "why_busy": ("它正在执行一轮", "a turn is running in it"),
+    "why_busy": ("别的事占着它", "something else is using it"),
     "why_elsewhere": ("它在另一个程序里打开着", "it is open in another program"),
     "why_not_found": ("找不到这个线程", "there is no such thread"),
     "why_archived": ("这个线程已归档", "the thread is archived"),
