@@ -17,6 +17,7 @@ import anyio
 
 from bridge.core.approvals import Asked
 from bridge.core.decision import Policy, ThreadStatus
+from bridge.core.errors import LinkLost
 from bridge.core.model import (
     Account,
     Alias,
@@ -26,7 +27,6 @@ from bridge.core.model import (
     Head,
     InboxState,
     Key,
-    LinkLost,
     LockToken,
     MsgKey,
     Owner,
