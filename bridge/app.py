@@ -99,6 +99,7 @@ class _Bridge:
     async def _serve(self, listener: SocketListener, install: str) -> None:
         """All of the tree; raises StoreFault where the state cannot be taken up."""
         from bridge.desk import Desk
+        from bridge.files.gate import Leaving
         from bridge.links.controller import Controller
         from bridge.links.link import Link
         from bridge.links.worker import WorkerLink
@@ -121,6 +122,12 @@ class _Bridge:
             settings.policy,
             settings.limits,
             settings.is_remote,
+            Leaving(
+                settings.data_dir / "staging",
+                settings.artifact_roots,
+                tuple(settings.data_dir / name for name in FOLDERS),
+                settings.max_artifact_bytes,
+            ),
         )
         self._db.run_now(inbox.count_boot)
         self._db.run_now(lambda: outbox.clamp(shared.now_ms()))

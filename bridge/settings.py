@@ -46,6 +46,8 @@ class Settings:
     policy: Policy
     limits: Limits
     recovers_own_locks: bool
+    artifact_roots: tuple[Path, ...]
+    max_artifact_bytes: int
 
     @property
     def is_remote(self) -> bool:
@@ -93,17 +95,35 @@ def load() -> Settings:
             == "resend_marked",
         ),
         recovers_own_locks=env.switch("CTB_RECOVER_OWN_LOCKS", True),
+        artifact_roots=_artifact_roots(env),
+        max_artifact_bytes=env.integer(
+            "CTB_MAX_ARTIFACT_BYTES", 20 * 1024 * 1024, 1, 1024 * 1024 * 1024
+        ),
     )
 
 
 def _check_the_rest(env: Env) -> None:
     """Variables of what is not offered yet: a wrong value is told of all the same."""
-    env.integer("CTB_MAX_ARTIFACT_BYTES", 20 * 1024 * 1024, 1, 1024 * 1024 * 1024)
     env.switch("CTB_GROUP_QA", False)
-    for root in env.text("CTB_ARTIFACT_ROOTS").split(":"):
-        if root and not Path(root).expanduser().is_absolute():
+
+
+def _artifact_roots(env: Env) -> tuple[Path, ...]:
+    """Folders that files may leave from; never our own state, nor what holds it (R25)."""
+    roots = tuple(Path(root).expanduser() for root in env.text("CTB_ARTIFACT_ROOTS").split(":"))
+    data_dir = env.data_dir().resolve()
+    found = []
+    for root in roots:
+        if root == Path():
+            continue
+        fault = ""
+        if not root.is_absolute():
             fault = f"names {root}, which is no absolute folder"
+        elif data_dir.is_relative_to(root.resolve()) or root.resolve().is_relative_to(data_dir):
+            fault = f"names {root}, which holds the bridge's own state or lies in it"
+        if fault:
             raise WrongSetting("CTB_ARTIFACT_ROOTS", fault, "/home/me/exports:/srv/reports")
+        found.append(root)
+    return tuple(found)
 
 
 def _controller(env: Env) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What comes with words: files of a message and of a prompt, and the marked part of a quote."""
+"""What goes with words: files of a message, of a prompt and of a bubble, and a quote's mark."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 FileId = NewType("FileId", int)  # of a file that came with a message
+ArtifactId = NewType("ArtifactId", int)  # of a file that may leave
+FileKind = Literal["image", "video", "file"]  # as what a file is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,38 @@ class TurnFile:
     path: str
     label: str
     is_image: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Where the channel keeps the bytes of a file; its key is a secret in every export (R21)."""
+
+    download_param: str
+    aes_key: str
+    plain_bytes: int
+    cipher_bytes: int
+    at_ms: int  # when it was uploaded
+
+
+@dataclass(frozen=True, slots=True)
+class OutFile:
+    """The file that a bubble carries: bytes in the staging folder, and where they went."""
+
+    id: ArtifactId
+    staged_name: str
+    name: str
+    kind: FileKind
+    sha256: str
+    handle: Handle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """Bytes that lie in the staging folder, to be kept; a bubble names them by `staged_name`."""
+
+    staged_name: str
+    name: str
+    kind: FileKind
+    size_bytes: int
+    sha256: str
+    offer: ArtifactId | None = None  # what it is a copy of; None: written by the bridge itself

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.attached import TurnFile
+from bridge.core.attached import NewFile, TurnFile
 from bridge.core.model import (
     Account,
     Alias,
@@ -64,6 +64,7 @@ class NewRow:
     turn: TurnId | None = None
     client: str = ""  # the agent that says it; "" is the bridge or a thread
     not_before_ms: int = 0
+    staged: str = ""  # the file that it carries, by its name in the staging folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class Decision:
     approval: Approval | None = None  # as it is now; it was `open` when it was read
     approval_thread: ThreadId | None = None
     question: Question | None = None  # as it is now; it was waiting when it was read
+    files: tuple[NewFile, ...] = ()  # staged copies, for bubbles of this decision or a later one
     audit: tuple[Audit, ...] = ()
 
 

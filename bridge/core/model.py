@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal, NewType
 
-from bridge.core.attached import Attachment, Selection, TurnFile
+from bridge.core.attached import Attachment, OutFile, Selection, TurnFile
 
 PeerId = NewType("PeerId", str)  # a person in a channel
 ThreadId = NewType("ThreadId", str)  # a Codex conversation
@@ -346,6 +346,7 @@ class OutRow:
     fails: int = 0  # not sent at all, for the back-off
     maybe_sent: bool = False
     turn: TurnId | None = None
+    file: OutFile | None = None  # it is sent instead of the text, which then is its name
 
 
 @dataclass(frozen=True, slots=True)

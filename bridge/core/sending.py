@@ -2,7 +2,8 @@
 
 Outbox: ready, sending, done. Account: unpaired, on, suspect, login_needed.
 
-    ready    chosen -> sending                   cancelled -> done
+    ready    chosen -> sending                   cancelled, dead -> done
+             retry (its file's upload) -> ready
     sending  sent, unconfirmed -> done           not_sent, throttled -> ready
              expired, unknown_code -> ready      refused, unknown -> ready, or done
 
@@ -61,6 +62,8 @@ class OutEvent(StrEnum):
 _OUT_STEPS: dict[tuple[OutState, OutEvent], OutState] = {
     (OutState.READY, OutEvent.CHOSEN): OutState.SENDING,
     (OutState.READY, OutEvent.CANCELLED): OutState.DONE,
+    (OutState.READY, OutEvent.RETRY): OutState.READY,
+    (OutState.READY, OutEvent.DEAD): OutState.DONE,
     (OutState.SENDING, OutEvent.SENT): OutState.DONE,
     (OutState.SENDING, OutEvent.UNCONFIRMED): OutState.DONE,
     (OutState.SENDING, OutEvent.RETRY): OutState.READY,
@@ -259,7 +262,7 @@ def after_delivery(
             return OutStep(OutEvent.DEAD, tries=row.tries + 1, cancels_group=True)
         case Outcome.UNKNOWN:
             may_repeat = limits.resends and row.send_class <= SendClass.QUESTION
-            if may_repeat and row.tries + 1 < MAX_TRIES:
+            if may_repeat and _can_be_marked(row) and row.tries + 1 < MAX_TRIES:
                 return _again(row, now_ms + REPEAT_MS[row.tries], maybe_sent=True)
             return OutStep(OutEvent.UNKNOWN, tries=row.tries + 1, maybe_sent=True)
 
@@ -267,6 +270,11 @@ def after_delivery(
 def wire_text(row: OutRow) -> str:
     """The text that leaves: only the row and its repeat mark decide it."""
     return (REPEAT_MARK if row.maybe_sent else "") + row.text
+
+
+def _can_be_marked(row: OutRow) -> bool:
+    """Pictures and videos have no words on the phone, so a copy could not be known for one."""
+    return row.file is None or row.file.kind == "file"
 
 
 def _heads(rows: Sequence[OutRow]) -> list[OutRow]:

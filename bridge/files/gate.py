@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -21,11 +22,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath
 
+from bridge.core.attached import FileKind
 from bridge.files import sensitive
 from bridge.wire import filetype
+from bridge.wire import place as places
 
 MAX_NAME_CHARS = 80  # threat-model R26
 COPY_BYTES = 1 << 20
+NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,6 +70,16 @@ class Roots:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """What the settings say of files that leave."""
+
+    staging: Path = Path()
+    roots: tuple[Path, ...] = ()  # CTB_ARTIFACT_ROOTS
+    private: tuple[Path, ...] = ()
+    limit_bytes: int = 20 * 1024 * 1024  # CTB_MAX_ARTIFACT_BYTES; threat-model R9
+
+
+@dataclass(frozen=True, slots=True)
 class TurnWindow:
     """When the turn ran, in UTC epoch milliseconds."""
 
@@ -84,9 +98,9 @@ class Refused:
 class Staged:
     """A copy that may be sent; after a `yes` where there is a doubt."""
 
-    staged_name: str  # in the staging folder: its hash
+    staged_name: str  # in the staging folder; random, so that no two copies share their end
     shown_name: str
-    kind: str  # "image", "video" or "file", by content
+    kind: FileKind  # by content
     size_bytes: int
     sha256: str
     doubts: tuple[Doubt, ...]
@@ -105,11 +119,30 @@ def stage(
             found = os.fstat(source)
             _check(found, device, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
-            size, sha256, head = _copy(source, found, into, limit_bytes)
+            copy = into / secrets.token_hex(NAME_BYTES)
+            sha256 = _copy(source, found, copy, limit_bytes)
     except _Stays as stays:
         return Refused(stays.why)
-    doubts += _doubts_of_content(into / sha256, place.parts)
-    return Staged(sha256, shown(offer.name), _kind(head), size, sha256, doubts)
+    content = copy.read_bytes()
+    doubts += _doubts_of_content(content, place.parts)
+    kind = kind_of(content[: filetype.HEAD_BYTES])
+    return Staged(copy.name, shown(offer.name), kind, found.st_size, sha256, doubts)
+
+
+def is_whole(staged: Path, sha256: str) -> bool:
+    """Whether a copy is still there, byte for byte; blocks on the disk."""
+    try:
+        fd = os.open(staged, _FILE)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as copy:
+        return hashlib.file_digest(copy, "sha256").hexdigest() == sha256
+
+
+def kind_of(head: bytes) -> FileKind:
+    """As what a file that begins so is sent."""
+    main = filetype.type_of(head)[0].partition("/")[0]
+    return "image" if main == "image" else "video" if main == "video" else "file"
 
 
 def shown(name: str) -> str:
@@ -210,32 +243,29 @@ def _check(found: os.stat_result, device: int, limit_bytes: int) -> None:
         raise _Stays(Why.TOO_LARGE)
 
 
-def _copy(
-    source: int, found: os.stat_result, into: Path, limit_bytes: int
-) -> tuple[int, str, bytes]:
-    """Size, hash and first bytes of the copy; nothing stays of one that is not whole."""
-    name = into / f".{os.getpid()}-{found.st_ino}-{found.st_ctime_ns}.part"
-    name.unlink(missing_ok=True)
-    target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    digest, size, head = hashlib.sha256(), 0, b""
+def _copy(source: int, found: os.stat_result, copy: Path, limit_bytes: int) -> str:
+    """The hash of the copy; nothing stays of one that is not whole."""
+    part = copy.with_name(f".{copy.name}.part")
+    target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    digest, size = hashlib.sha256(), 0
     try:
         while data := os.read(source, COPY_BYTES):
             size += len(data)
             if size > limit_bytes:
                 raise _Stays(Why.TOO_LARGE)
-            head = head or data[: filetype.HEAD_BYTES]
             digest.update(data)
             _write(target, data)
         if _state(os.fstat(source)) != _state(found) or size != found.st_size:
             raise _Stays(Why.CHANGED)
         os.fsync(target)
-        name.rename(into / digest.hexdigest())
+        part.rename(copy)
+        places.sync_folder(copy.parent)
     except BaseException:
-        name.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     finally:
         os.close(target)
-    return size, digest.hexdigest(), head
+    return digest.hexdigest()
 
 
 def _write(target: int, data: bytes) -> None:
@@ -266,14 +296,8 @@ def _doubts_of_place(place: _Place, found: os.stat_result, window: TurnWindow) -
     raise _Stays(Why.OUTSIDE)
 
 
-def _doubts_of_content(staged: Path, parts: tuple[str, ...]) -> tuple[Doubt, ...]:
-    content = staged.read_bytes()
+def _doubts_of_content(content: bytes, parts: tuple[str, ...]) -> tuple[Doubt, ...]:
     doubts = [Doubt.ARCHIVE] if sensitive.is_archive(content) else []
     if sensitive.is_private_name(parts) or sensitive.holds_secret(content):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)
-
-
-def _kind(head: bytes) -> str:
-    main = filetype.type_of(head)[0].partition("/")[0]
-    return main if main in ("image", "video") else "file"

@@ -14,7 +14,7 @@ import anyio
 from bridge.core.attached import Selection
 from bridge.core.errors import LinkLost
 from bridge.core.fetching import MAX_FILE_BYTES, Wanted
-from bridge.core.model import Arrival, Attempt, MsgKey, Part
+from bridge.core.model import Arrival, Attempt, MsgKey, OutRow, Part
 from bridge.core.sending import wire_text
 from bridge.wire import messages
 from bridge.wire.peer import LinkLost as WireLost
@@ -23,6 +23,7 @@ from bridge.wire.peer import Peer, PeerFault, Refused
 SEND_DEADLINE_S = 60.0  # the worker's own limit is 15 s; this is for one that hangs
 QUERY_DEADLINE_S = 5.0
 HINT_DEADLINE_S = 5.0
+UPLOAD_DEADLINE_S = 1200.0  # a largest file, three times, on the slowest line takes 1,140 s
 FETCH_DEADLINE_S = 600.0  # a largest file on the slowest line takes 460 s; more is given up
 IN_FLIGHT_POLL_S = 0.2
 IN_FLIGHT_POLLS = 150  # 30 s: the worker's request has ended by then
@@ -90,7 +91,8 @@ class WorkerLink:
             to_user_id=attempt.row.peer,
             client_id=attempt.row.client_id,
             context_token=attempt.context_token,
-            text=wire_text(attempt.row),
+            text="" if attempt.row.file else wire_text(attempt.row),
+            media=media_of(attempt.row),
         )
         try:
             return await peer.call(request, SEND_DEADLINE_S)
@@ -125,6 +127,22 @@ class WorkerLink:
             await anyio.sleep(IN_FLIGHT_POLL_S)
         return messages.SendReply("unknown")
 
+    async def upload(self, row: OutRow) -> messages.UploadReply:
+        """Put the file of a bubble on the CDN; raises LinkLost when the worker has gone."""
+        peer, file = self._peer, row.file
+        assert file is not None  # else there is nothing to upload
+        if peer is None:
+            raise LinkLost("worker", self.link_no)
+        request = messages.MediaUpload(file.staged_name, file.kind, row.peer, file.name)
+        try:
+            return await peer.call(request, UPLOAD_DEADLINE_S)
+        except (WireLost, PeerFault) as lost:
+            raise LinkLost("worker", self.link_no) from lost
+        except TimeoutError:
+            return messages.UploadReply("unknown", code="too slow")
+        except Refused:
+            return messages.UploadReply("not_sent", code="refused by the worker")
+
     async def fetch(self, file: Wanted) -> messages.FetchReply:
         """Have a file brought here; raises LinkLost when nobody can say what became of it."""
         peer = self._peer
@@ -153,6 +171,17 @@ class WorkerLink:
     def _tell(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+
+def media_of(row: OutRow) -> messages.UploadedMedia | None:
+    """The file of a bubble as it leaves; a copy is marked in its name."""
+    file = row.file
+    if file is None or file.handle is None:
+        return None
+    up = file.handle
+    return messages.UploadedMedia(
+        file.kind, up.download_param, up.aes_key, up.plain_bytes, up.cipher_bytes, wire_text(row)
+    )
 
 
 def arrival(message: messages.Inbound, channel: str) -> Arrival:

@@ -31,7 +31,7 @@ from bridge.core.model import (
 )
 from bridge.core.names import skeleton
 from bridge.core.turn_states import TurnEvent, turn_step
-from bridge.store import approvals, attachments, guests, outbox, rows
+from bridge.store import approvals, artifacts, attachments, guests, outbox, rows
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
     AccountRow,
@@ -132,6 +132,7 @@ def apply(
         _step_row(step, turn, now_ms)
     for turn_move in decision.turn_steps:
         step_turn(turn_move, now_ms)
+    artifacts.add(decision.files, decision.peer, now_ms)
     outbox.add_rows(decision.bubbles, decision.peer, now_ms)
     for alias in decision.aliases:
         _put_alias(alias)

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.core.attached import Handle
 from bridge.core.decision import NewRow
 from bridge.core.model import (
     Account,
     Attempt,
     AttemptId,
+    Lang,
     Outcome,
     OutRow,
     OutState,
@@ -37,16 +39,17 @@ from bridge.core.sending import (
     is_worthless,
     out_step,
 )
-from bridge.store import accounts, rows
+from bridge.core.uploading import is_up, refusal
+from bridge.store import accounts, artifacts, rows
 from bridge.store.statements import Record, add, change, pairs, record, records, value
 from bridge.store.statements import row as one_row
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
 LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
-# An attempt without an outcome yet, or with one of these, may have reached the channel.
 # Whose bubbles wait, and whether one of them is under way.
 _WAITING = """SELECT peer, max(state = 'sending') FROM outbox
     WHERE state != 'done' GROUP BY peer"""
+# An attempt without an outcome yet, or with one of these, may have reached the channel.
 _WINDOW = """SELECT
     sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
     max(started_ms),
@@ -73,9 +76,13 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing to send now; look again at `until_ms`, or when something changes (None)."""
+    """Nothing to send now; look again at `until_ms`, or when something changes (None).
+
+    `upload` is the bubble that would go if its file were up.
+    """
 
     until_ms: int | None
+    upload: OutRow | None = None
 
 
 def begin(sender: Sender, now_ms: int) -> Attempt | None:
@@ -91,23 +98,41 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
         return Rest(None)
     account = accounts.get()
     wake: list[int] = []
+    upload: OutRow | None = None
     for peer, _ in waiting:
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
         seen = window(row, account)
         ready = _ready(peer, seen.opened_ms, now_ms)
-        choice = choose(ready, seen, account, sender.limits, now_ms)
-        match choice:
-            case Send(chosen):
-                picked = next(item for item in ready if item.id == chosen)
+        while isinstance(choice := choose(ready, seen, account, sender.limits, now_ms), Send):
+            picked = next(item for item in ready if item.id == choice.row)
+            if is_up(picked, now_ms):
                 return _write_attempt(picked, token, sender, now_ms)
+            upload = upload or picked
+            ready = [row for row in ready if row.group != picked.group]  # the others go ahead
+        match choice:
             case NeedOwner(True):
                 return _announce(peer, token, sender, now_ms)
             case SleepUntil(at_ms):
                 wake.append(at_ms)
             case NeedOwner() | Nothing():
                 pass
-    return Rest(min(wake) if wake else None)
+    return Rest(min(wake) if wake else None, upload)
+
+
+def uploaded(row: OutRow, handle: Handle, sender: Sender | None, now_ms: int) -> Attempt | None:
+    """The file of a bubble is up; T6 with it, if the bubble may still go now."""
+    assert row.file is not None  # it was uploaded
+    artifacts.uploaded(row.file.id, handle)
+    return begin(sender, now_ms) if sender else None
+
+
+def not_uploaded(
+    row: OutRow, outcome: Outcome, step: OutStep, code: str, sender: Sender | None, now_ms: int
+) -> Attempt | None:
+    """The file of a bubble did not go up: it waits, or ends and its owner is told."""
+    _step(row, OutState.READY, outcome, step, "", code, sender, now_ms)
+    return begin(sender, now_ms) if sender else None
 
 
 def finish(
@@ -120,9 +145,22 @@ def finish(
     now_ms: int,
 ) -> Attempt | Rest:
     """T7, with the next T6: what became of an attempt, and the next one if any may go."""
-    row = attempt.row
     change(AttemptTable, "id = ?", (attempt.id,), outcome=outcome)
-    state = out_step(OutState.SENDING, step.event)
+    _step(attempt.row, OutState.SENDING, outcome, step, server_id, code, sender, now_ms)
+    return look(sender, now_ms) if sender else Rest(None)
+
+
+def _step(
+    row: OutRow,
+    was: OutState,
+    outcome: Outcome,
+    step: OutStep,
+    server_id: str,
+    code: str,
+    sender: Sender | None,
+    now_ms: int,
+) -> None:
+    state = out_step(was, step.event)
     columns: dict[str, object] = {
         "state": state,
         "not_before_ms": step.not_before_ms,
@@ -133,11 +171,13 @@ def finish(
     if state is OutState.DONE:
         outcome_word = "dead" if step.event is OutEvent.DEAD else outcome.value
         columns |= {"outcome": outcome_word, "server_id": server_id, "done_ms": now_ms}
-    change(OutboxTable, "id = ?", (row.id,), **columns)
+    if not change(OutboxTable, "id = ? AND state = ?", (row.id, was), **columns):
+        return  # an upload was under way when its bubble ended
     if step.cancels_group:
-        _cancel_group(row, sender, now_ms)
+        _cancel("grp = ? AND state = 'ready'", (row.group,), now_ms)
+    if phrase := _told_of(row, step, code):
+        _tell(row, phrase, sender, now_ms)
     _move_account(step, code, now_ms)
-    return look(sender, now_ms) if sender else Rest(None)
 
 
 def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
@@ -166,7 +206,7 @@ def echoed(client_id: str, server_id: str) -> None:
 def unfinished() -> tuple[Attempt, ...]:
     """Attempts whose outcome is not known: found at boot, or after a lost worker."""
     return tuple(
-        Attempt(AttemptId(attempt.id), rows.out(row), "", attempt.instance)
+        Attempt(AttemptId(attempt.id), _out(row), "", attempt.instance)
         for row in records(OutboxTable, "state = 'sending'")
         for attempt in records(AttemptTable, "row = ? AND outcome = ''", row.id)
     )
@@ -217,9 +257,13 @@ def waiting(peer: str) -> int:
     return int(value("SELECT count(*) FROM outbox WHERE peer = ? AND state != 'done'", peer))
 
 
+def _out(row: Record) -> OutRow:
+    return rows.out(row, artifacts.carried(row.artifact) if row.artifact else None)
+
+
 def _ready(peer: str, opened_ms: int, now_ms: int) -> list[OutRow]:
     where = "peer = ? AND state = 'ready' ORDER BY send_class, id LIMIT ?"
-    ready = [rows.out(row) for row in records(OutboxTable, where, peer, LOOKED_AT)]
+    ready = [_out(row) for row in records(OutboxTable, where, peer, LOOKED_AT)]
     worthless = [row.id for row in ready if is_worthless(row, opened_ms, now_ms)]
     for row_id in worthless:
         _cancel("id = ?", (row_id,), now_ms)
@@ -265,6 +309,7 @@ def _columns(row: NewRow, peer: str, now_ms: int) -> dict[str, object]:
         "client_id": row.client_id,
         "client": row.client,
         "turn": row.turn,
+        "artifact": artifacts.id_of(row.staged) if row.staged else None,
         "state": OutState.READY,
         "created_ms": now_ms,
         "not_before_ms": row.not_before_ms,
@@ -276,12 +321,23 @@ def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> None:
     change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
 
 
-def _cancel_group(row: OutRow, sender: Sender | None, now_ms: int) -> None:
-    _cancel("grp = ? AND state = 'ready'", (row.group,), now_ms)
-    if row.turn is not None:
-        told = notice("incomplete", "zh" if sender and sender.lang == "zh" else "en", id=row.turn)
-        client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
-        _add(row.peer, NewRow(SendClass.NOTE, told, client_id, f"dead-{row.id}"), now_ms)
+def _told_of(row: OutRow, step: OutStep, code: str) -> str:
+    """The phrase for the end of a bubble that its owner may miss; "" where there is none."""
+    if row.file is not None and step.event is OutEvent.UNKNOWN:
+        return "file_unknown"
+    if not step.cancels_group:
+        return ""
+    if row.file is not None:
+        return refusal(code)
+    return "incomplete" if row.turn is not None else ""
+
+
+def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:
+    lang: Lang = "zh" if sender and sender.lang == "zh" else "en"
+    told = notice(phrase, lang, id=row.turn, name=row.file.name if row.file else "")
+    client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
+    send_class = SendClass.ANSWER if row.file else SendClass.NOTE
+    _add(row.peer, NewRow(send_class, told, client_id, f"dead-{row.id}"), now_ms)
 
 
 def _move_account(step: OutStep, code: str, now_ms: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bridge.core.attached import Attachment, Selection, TurnFile
+from bridge.core.attached import Attachment, OutFile, Selection, TurnFile
 from bridge.core.model import (
     Account,
     AccountState,
@@ -178,7 +178,7 @@ def turn(row: Record) -> Turn:
     )
 
 
-def out(row: Record) -> OutRow:
+def out(row: Record, file: OutFile | None = None) -> OutRow:
     return OutRow(
         id=OutId(row.id),
         peer=PeerId(row.peer),
@@ -194,4 +194,5 @@ def out(row: Record) -> OutRow:
         fails=row.fails,
         maybe_sent=bool(row.maybe_sent),
         turn=TurnId(row.turn) if row.turn else None,
+        file=file,
     )

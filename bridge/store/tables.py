@@ -191,6 +191,7 @@ class OutboxTable(_Row):
     client_id = TextField()
     client = TextField(default="")  # the agent that says it
     turn = IntegerField(null=True)
+    artifact = IntegerField(null=True)  # the staged copy that it carries
     state = TextField()
     outcome = TextField(default="")
     created_ms = IntegerField()
@@ -203,6 +204,34 @@ class OutboxTable(_Row):
 
     class Meta:
         table_name = "outbox"
+
+
+class ArtifactTable(_Row):
+    """Files that may leave: an offer is a path as an answer or an agent named it; a copy
+    (`staged_name`) is the bytes that were checked and hashed, and never changes but for its
+    handle. Offers are written by `turns.settle` and `artifacts.offer`, copies by
+    `inbox.apply`; both are read by `artifacts` and with their bubbles. The bytes go a day
+    after they were staged, once no unfinished bubble carries them (`core/retention.py`), and
+    the handle with them: it holds a key of the channel, a secret in every export (R21). An
+    offer goes with its turn, a copy with its bubble."""
+
+    id = IntegerField(primary_key=True)
+    peer = TextField()
+    turn = IntegerField(null=True)  # whose answer named it
+    client = TextField(default="")  # or the agent that did
+    note = IntegerField(null=True)  # and the bubble that told of it
+    path = TextField(default="")
+    offer = IntegerField(null=True)  # of a copy: what it is a copy of
+    created_ms = IntegerField()
+    staged_name = TextField(default="")
+    name = TextField(default="")
+    kind = TextField(default="")
+    size_bytes = IntegerField(default=0)
+    sha256 = TextField(default="")
+    handle = TextField(default="")  # JSON once uploaded
+
+    class Meta:
+        table_name = "artifact"
 
 
 class AttemptTable(_Row):

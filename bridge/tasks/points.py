@@ -13,6 +13,10 @@ Point: TypeAlias = Literal[
     "before T5", "T5", "T6", "after send", "T7", "T8", "T9", "T10", "T11", "paid",
 ]  # fmt: skip
 
+FilePoint: TypeAlias = Literal[  # only a bubble with a file comes by here
+    "staged", "before upload", "after upload", "uploaded",
+]  # fmt: skip
 
-def reach(point: Point) -> None:
+
+def reach(point: Point | FilePoint) -> None:
     """The process is at this place now."""

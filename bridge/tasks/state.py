@@ -15,6 +15,7 @@ import anyio
 from bridge.core.decision import Ids, Policy
 from bridge.core.model import Lang
 from bridge.core.sending import Limits
+from bridge.files.gate import Leaving
 from bridge.store.db import Database
 from bridge.store.outbox import Sender
 
@@ -67,6 +68,7 @@ class Shared:
     policy: Policy
     limits: Limits
     is_remote: bool = False  # the threads are on another machine
+    leaving: Leaving = field(default_factory=Leaving)
     inbox_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
     is_stopping: bool = False

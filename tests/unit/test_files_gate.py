@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files.gate import Doubt, Refused, Roots, Staged, TurnWindow, Why, shown, stage
+from bridge.files.gate import (
+    Doubt,
+    Refused,
+    Roots,
+    Staged,
+    TurnWindow,
+    Why,
+    is_whole,
+    shown,
+    stage,
+)
 
 LIMIT = 1000
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
@@ -54,14 +64,33 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_a_file_of_the_turn_in_the_exports_is_copied(desk: Desk) -> None:
-    """The copy has its hash for a name, is closed to others, and holds the same bytes."""
+    """The copy has a name of chance, is closed to others, and holds the same bytes."""
     (desk.exports / "图 1.png").write_bytes(PNG)
     found = desk.stage("exports/图 1.png")
     digest = hashlib.sha256(PNG).hexdigest()
-    assert found == Staged(digest, "图 1.png", "image", len(PNG), digest, ())
-    copy = desk.into / digest
+    assert isinstance(found, Staged)
+    assert found == Staged(found.staged_name, "图 1.png", "image", len(PNG), digest, ())
+    copy = desk.into / found.staged_name
+    assert list(desk.into.iterdir()) == [copy]
     assert copy.read_bytes() == PNG
     assert copy.stat().st_mode & 0o777 == 0o600
+    again = desk.stage("exports/图 1.png")
+    assert isinstance(again, Staged) and again.staged_name != found.staged_name
+
+
+def test_a_copy_that_was_changed_is_not_the_one_that_was_checked(desk: Desk) -> None:
+    """R24: what was approved is sent, or nothing; a link in its place is not followed."""
+    (desk.exports / "a.txt").write_bytes(b"as approved")
+    found = desk.stage("exports/a.txt")
+    assert isinstance(found, Staged)
+    copy = desk.into / found.staged_name
+    assert is_whole(copy, found.sha256)
+    copy.write_bytes(b"as changed!")
+    assert not is_whole(copy, found.sha256)
+    copy.unlink()
+    assert not is_whole(copy, found.sha256)
+    copy.symlink_to(desk.exports / "a.txt")
+    assert not is_whole(copy, found.sha256)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +213,8 @@ def test_a_file_of_the_turn_elsewhere_is_doubted(desk: Desk) -> None:
     file.write_bytes(b"1")
     assert desk.doubts("notes.md") == (Doubt.NOT_EXPORTED,)
     os.utime(file, (1_700_000_000, 1_700_000_000))
-    (desk.into / hashlib.sha256(b"1").hexdigest()).unlink()
+    for copy in desk.into.iterdir():
+        copy.unlink()
     assert desk.why("notes.md") is Why.OUTSIDE
 
 

@@ -11,7 +11,7 @@ import pytest
 from bridge.core import phrases, verbs
 from bridge.core.errors import Refusal
 from bridge.core.model import Parked
-from bridge.core.sentences import SENTENCES, lists, prompts, requests, threads, turns
+from bridge.core.sentences import SENTENCES, files, lists, prompts, requests, threads, turns
 from bridge.core.usages import USAGES
 
 SOURCE = "\n".join(
@@ -27,7 +27,7 @@ def places(sentence: str) -> set[str]:
 
 
 def test_no_sentence_has_two_homes() -> None:
-    tables = (lists, prompts, requests, threads, turns)
+    tables = (files, lists, prompts, requests, threads, turns)
     assert len(SENTENCES) == sum(len(table.SENTENCES) for table in tables)
 
 

@@ -39,7 +39,7 @@ INBOX: Table = {
     "done": {},
 }
 OUTBOX: Table = {
-    "ready": {"chosen": "sending", "cancelled": "done"},
+    "ready": {"chosen": "sending", "cancelled": "done", "retry": "ready", "dead": "done"},
     "sending": {
         "sent": "done",
         "unconfirmed": "done",

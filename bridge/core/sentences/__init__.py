@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.core.sentences import lists, prompts, requests, threads, turns
+from bridge.core.sentences import files, lists, prompts, requests, threads, turns
 
 SENTENCES = {
     **turns.SENTENCES,
@@ -10,4 +10,5 @@ SENTENCES = {
     **prompts.SENTENCES,
     **threads.SENTENCES,
     **lists.SENTENCES,
+    **files.SENTENCES,
 }
