@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bridge.core import commands as c
 from bridge.core import turns, verbs
 from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
+from bridge.core.manual import in_full
 from bridge.core.model import (
     AccountState,
     AliasName,
@@ -63,11 +64,12 @@ def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) 
             peer = replace(view.peer, lang="zh" if chosen == "zh" else "en")
             return Reply(notice("lang_set", peer.lang), peer=peer)
         case c.Help(verb) if verb in verbs.verbs():
-            return Reply(notice("usage", lang, usage=usage(verb, lang)))
+            return Reply(notice("usage", lang, usage=in_full(verb, lang)))
         case c.Malformed(verb):
             return Reply(notice("usage", lang, usage=usage(verb, lang)))
-        case c.Unknown(nearest):
-            return Reply(notice("unknown_verb", lang, usage=usage(nearest, lang)))
+        case c.Unknown(nearest, is_path):
+            phrase = "unknown_path" if is_path else "unknown_verb"
+            return Reply(notice(phrase, lang, usage=usage(nearest, lang)))
         case _:
             lines = [usage(verb, lang) for verb in verbs.verbs()]
             return Reply("\n".join([notice("help_head", lang), *lines]))

@@ -182,6 +182,7 @@ class Unknown:
     """No such verb; `nearest` is one to show, never one to run."""
 
     nearest: str
+    is_path: bool = False  # so it was rather meant for the thread
 
 
 Command: TypeAlias = (

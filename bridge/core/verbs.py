@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from bridge.core import words
 from bridge.core.commands import (
@@ -48,6 +49,8 @@ from bridge.core.commands import (
 )
 from bridge.core.words import BadWords, no_words, number, one_word, plain
 
+MAX_VERB_CHARS = 20  # of an unknown word that are compared; ours have ten at most
+
 
 def parse(text: str) -> Command:
     """The command in a typed message; text that is none is a Prompt."""
@@ -59,7 +62,7 @@ def parse(text: str) -> Command:
     head, *behind = body[1:].split(maxsplit=1) or [""]
     verb = unicodedata.normalize("NFKC", head).lower()
     if not verb.isascii() or verb not in _VERBS:
-        return Unknown(_nearest(verb))
+        return Unknown(_nearest(verb), _is_path(verb))
     try:
         return _VERBS[verb](behind[0].strip() if behind else "")
     except BadWords:
@@ -123,7 +126,8 @@ def _lang(rest: str) -> Command:
 
 def _help(rest: str) -> Command:
     found = words.split(rest, 0, 1)
-    return Help(found[0].lstrip("/").lower() if found else "")
+    verb = found[0].lstrip("/").lower() if found else ""
+    return Help(_CANONICAL.get(verb, verb))
 
 
 _VERBS: dict[str, Callable[[str], Command]] = {
@@ -161,14 +165,16 @@ _VERBS: dict[str, Callable[[str], Command]] = {
 _CANONICAL = {"rm": "remove", "?": "help"}
 
 
+# `/tmp is full` is no command either.
+_ROOTS = ("dev", "etc", "home", "mnt", "opt", "proc", "root", "srv", "tmp", "users", "usr", "var")
+
+
+def _is_path(verb: str) -> bool:
+    return verb in _ROOTS or any(sign in verb for sign in "/\\.~")
+
+
 def _nearest(verb: str) -> str:
-    """The verb with the longest common start, for the usage line; `help` when none."""
-
-    def shared(other: str) -> int:
-        length = 0
-        while length < min(len(verb), len(other)) and verb[length] == other[length]:
-            length += 1
-        return length
-
-    best = max(verbs(), key=shared)
-    return best if shared(best) >= 2 else "help"
+    """The verb to show the usage line of: the same start, else the same look, else `help`."""
+    starts = [other for other in verbs() if len(verb) > 1 and other.startswith(verb[:2])]
+    alike = get_close_matches(verb[:MAX_VERB_CHARS], starts or verbs(), 1)
+    return next(iter(alike or starts), "help")

@@ -41,6 +41,7 @@ FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"  # an emoji held together 
         ("/help", c.Help("")),
         ("/help /Send", c.Help("send")),
         ("/?", c.Help("")),
+        ("/help rm", c.Help("remove")),
         ("  /STATUS  ", c.Status("")),
         ("／ｓｔａｔｕｓ", c.Status("")),
         ("/approve K7Q2-M4XP", c.Approve("K7Q2-M4XP")),
@@ -97,6 +98,27 @@ def test_look_alike_verb_is_unknown_and_never_the_closest_match(text: str) -> No
     """R11, F82: Cyrillic, Greek, zero-width and BiDi signs; nothing acts on a guess."""
     assert isinstance(verbs.parse(text), c.Unknown | c.Malformed)
     assert not isinstance(verbs.parse(text), c.Stop)
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest", "is_path"),
+    [
+        ("/satus", "status", False),
+        ("/refersh web", "refresh", False),
+        ("/stops", "stop", False),
+        ("/xyz", "help", False),
+        ("/сtop", "stop", False),
+        ("/" + "s" * 10_000, "help", False),
+        ("/etc/hosts is wrong", "help", True),
+        ("/tmp is full", "help", True),
+        ("/notes.txt", "no", True),
+    ],
+)
+def test_unknown_verb_names_the_nearest_one_and_a_path_is_known_for_one(
+    text: str, nearest: str, is_path: bool
+) -> None:
+    """issue 5 item 1: its usage line is shown, nothing is done; `//` sends it all the same."""
+    assert verbs.parse(text) == c.Unknown(nearest, is_path)
 
 
 @pytest.mark.parametrize("text", ["please /stop", "hello", "", " \n", "“/stop”", "1. /stop"])

@@ -8,8 +8,10 @@ from string import Formatter
 
 import pytest
 
+from bridge.core import commands as c
 from bridge.core import phrases, verbs
 from bridge.core.errors import Refusal
+from bridge.core.manual import MANUAL
 from bridge.core.model import Parked
 from bridge.core.sentences import SENTENCES, files, lists, prompts, requests, threads, turns
 from bridge.core.usages import USAGES
@@ -68,6 +70,23 @@ def test_every_parked_reason_is_shown_in_the_queue(reason: Parked) -> None:
 def test_every_verb_and_nothing_else_has_a_usage_line() -> None:
     """issue 2: what the phone cannot do yet is not in /help."""
     assert set(USAGES) == set(verbs.verbs())
+
+
+@pytest.mark.parametrize("verb", verbs.verbs())
+@pytest.mark.parametrize("place", [0, 1])
+def test_every_verb_is_told_in_full_and_its_example_is_one(verb: str, place: int) -> None:
+    """issue 5 item 1: one to four short lines; what they tell to type, parses."""
+    lines = MANUAL[verb][place].splitlines()
+    assert 1 <= len(lines) <= 4 and all(len(line) <= 150 for line in lines)
+    for line in lines:
+        mark, _, rest = line.replace("例：", "Example: ").partition("Example: ")
+        typed = re.split("，或 |, or ", rest) if rest and not mark else ()
+        assert not [t for t in typed if isinstance(verbs.parse(t), c.Malformed | c.Unknown)]
+
+
+def test_manual_has_every_verb_and_nothing_else() -> None:
+    """Ours: what the phone cannot do is not explained."""
+    assert set(MANUAL) == set(verbs.verbs())
 
 
 @pytest.mark.parametrize(

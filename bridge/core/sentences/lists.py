@@ -128,5 +128,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "What you write goes to the thread in use. Commands:",
     ),
     "unknown_verb": ("没有这个命令。{usage}", "There is no such command. {usage}"),
+    "unknown_path": (
+        "没有这个命令，什么也没做。要把这句话发给线程，开头写两个斜杠：//",
+        "There is no such command; nothing was done. To send this to the thread, begin it with "
+        "two slashes: //",
+    ),
     "usage": ("用法：{usage}", "Usage: {usage}"),
 }
