@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bridge.core import commands as c
-from bridge.core import turns, verbs
+from bridge.core import given_up, life, rules, turns, verbs
 from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
 from bridge.core.manual import in_full
 from bridge.core.model import (
@@ -42,6 +42,7 @@ class Reply:
     text: str = ""
     rows: tuple[NewRow, ...] = ()
     peer: Peer | None = None
+    refusal: str = ""  # the phrase, where it is one
 
 
 def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
@@ -65,11 +66,17 @@ def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) 
             return Reply(notice("lang_set", peer.lang), peer=peer)
         case c.Help(verb) if verb in verbs.verbs():
             return Reply(notice("usage", lang, usage=in_full(verb, lang)))
+        case c.Trace(number):
+            return Reply(_trace(number, view, now_ms))
+        case c.Dead():
+            return Reply(given_up.told(view.given_up, lang, now_ms))
+        case c.Why():
+            return Reply(rules.why(view.not_done, lang, now_ms))
         case c.Malformed(verb):
-            return Reply(notice("usage", lang, usage=usage(verb, lang)))
+            return Reply(notice("usage", lang, usage=usage(verb, lang)), refusal="usage")
         case c.Unknown(nearest, is_path):
             phrase = "unknown_path" if is_path else "unknown_verb"
-            return Reply(notice(phrase, lang, usage=usage(nearest, lang)))
+            return Reply(notice(phrase, lang, usage=usage(nearest, lang)), refusal=phrase)
         case _:
             lines = [usage(verb, lang) for verb in verbs.verbs()]
             return Reply("\n".join([notice("help_head", lang), *lines]))
@@ -78,7 +85,8 @@ def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) 
 def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
     lang = view.peer.lang
     if facts.sessions is None:
-        return Reply(notice("cannot_list", lang, why=say(facts.trouble, lang)))
+        told = notice("cannot_list", lang, why=say(facts.trouble, lang))
+        return Reply(told, refusal="cannot_list")
     if not facts.sessions:
         phrase = "threads_none_words" if words else "threads_none"
         return Reply(notice(phrase, lang, words=words))
@@ -262,9 +270,20 @@ def _more(view: View, ids: Ids) -> Reply:
 
 def _result(number: int, view: View, ids: Ids) -> Reply:
     peer, turn = view.peer, view.asked_turn
-    if turn is None or not turn.cuts:
+    if turn is None or turn.peer != peer.id:
         return Reply(notice("no_result", peer.lang, id=number))
-    return _pages(turn, peer, 0, turns.BUBBLES_AT_ONCE, ids)
+    if turn.cuts:
+        return _pages(turn, peer, 0, turns.BUBBLES_AT_ONCE, ids)
+    if turn.state is not TurnState.DONE:
+        return Reply(notice("result_not_yet", peer.lang, id=number))
+    state = say(f"end_{turn.outcome}", peer.lang)
+    return Reply(notice("result_none", peer.lang, id=number, state=state))
+
+
+def _trace(number: int, view: View, now_ms: int) -> str:
+    if view.life is None:
+        return notice("no_turn", view.peer.lang, id=number)
+    return life.told(view.life, view.peer.lang, now_ms)
 
 
 def _pages(turn: Turn, peer: Peer, first: int, count: int, ids: Ids) -> Reply:

@@ -134,6 +134,26 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Resend:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class SetLang:
     lang: str
 
@@ -213,6 +233,10 @@ Command: TypeAlias = (
     | New
     | Fork
     | Recover
+    | Resend
+    | Trace
+    | Why
+    | Dead
     | SetLang
     | Help
     | Malformed
@@ -262,3 +286,8 @@ def needs_whole(command: Command) -> bool:
         | Recover
         | Yes,
     )
+
+
+def needs_past(command: Command) -> bool:
+    """Whether a command looks at what became of earlier messages."""
+    return isinstance(command, Resend | Trace | Why | Dead)

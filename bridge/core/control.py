@@ -121,7 +121,7 @@ def steer(room: Room) -> Decision:
     if room.facts.did != "done":
         phrase = "steer_refused" if room.facts.did else "steer_unknown"
         return room.tell(phrase, id=turn.id, why=_why(room))
-    audit = Audit("turn.steer", "owner", "steered", str(turn.id))
+    audit = Audit("turn.steer", "owner", "steered", turn=turn.id)
     told = notice("steered", room.lang, id=turn.id)
     return room.build(InboxEvent.ANSWERED, told, (audit,))
 
@@ -221,18 +221,16 @@ def to_recover(view: View, now_ms: int) -> Alias | None:
 
 def recovered(room: Room, alias: Alias) -> Decision:
     """What the owner confirmed was done: the turns that waited for it may start."""
-    is_done = room.facts.did == "done"
-    phrase = "recovered" if is_done else "recover_failed"
-    found = room.tell(phrase, alias=alias.name, why=_why(room))
-    audit = Audit(
-        "lock.recover", "owner confirmed", "recovered" if is_done else "failed", alias.name
-    )
+    if room.facts.did != "done":
+        return room.tell("recover_failed", alias=alias.name, why=_why(room))
+    audit = Audit("lock.recover", "owner confirmed", "recovered", alias.name)
     steps = tuple(
         TurnStep(t.id, t.thread, t.state, t.state, reason=t.reason, retry_at_ms=room.now_ms)
         for t in room.view.turns
         if t.thread == alias.thread and t.state is TurnState.PARKED and t.reason == Parked.ELSEWHERE
     )
-    return replace(found, turn_steps=steps if is_done else (), audit=(audit,))
+    found = room.tell("recovered", alias=alias.name)
+    return replace(found, turn_steps=steps, audit=(audit,))
 
 
 # ---- words -----------------------------------------------------------------

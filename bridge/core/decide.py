@@ -8,7 +8,7 @@ in those rows.
 from __future__ import annotations
 
 from bridge.core import commands as c
-from bridge.core import control, holding, naming, planning, stopping, verbs
+from bridge.core import control, holding, naming, planning, resending, stopping, verbs
 from bridge.core.answers import answer
 from bridge.core.decision import (
     Audit,
@@ -141,6 +141,8 @@ def decide(
             return naming.confirm(room, is_yes=False)
         case c.Refresh(alias):
             return control.refresh(room, alias)
+        case c.Resend(number):
+            return resending.resend(room, number)
         case c.Steer():
             return control.steer(room)
         case c.New(alias, folder):
@@ -160,5 +162,5 @@ def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
     return room.build(
         InboxEvent.POISONED,
         notice("poison", view.peer.lang, id=first),
-        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", str(first)),),
+        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", f"message {first}"),),
     )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.core.attached import NewFile, TurnFile
+from bridge.core.given_up import GivenUp
+from bridge.core.life import Life
 from bridge.core.model import (
     Account,
     Alias,
@@ -18,6 +20,7 @@ from bridge.core.model import (
     InboxId,
     InboxState,
     Key,
+    OutId,
     Peer,
     PeerId,
     Question,
@@ -101,6 +104,16 @@ class Audit:
     rule: str
     outcome: str
     subject: str = ""
+    turn: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was refused, held or withheld last: the phrase that told it, and its rule."""
+
+    at_ms: int
+    rule: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,7 @@ class Decision:
     peer: PeerId
     rows: tuple[RowStep, ...] = ()
     bubbles: tuple[NewRow, ...] = ()
+    again: tuple[OutId, ...] = ()  # ended bubbles that are owed once more
     turn: NewTurn | None = None
     turn_steps: tuple[TurnStep, ...] = ()
     aliases: tuple[Alias, ...] = ()
@@ -143,6 +157,11 @@ class Decision:
     question: Question | None = None  # as it is now; it was waiting when it was read
     files: tuple[NewFile, ...] = ()  # staged copies, for bubbles of this decision or a later one
     audit: tuple[Audit, ...] = ()
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is to be sent."""
+        return bool(self.bubbles or self.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +274,9 @@ class View:
     approvals: tuple[Approval, ...] = ()  # open ones of this peer
     asking: Asking | None = None  # of this peer, for `/stop`
     questions: tuple[Question, ...] = ()  # of agents, that wait for this peer
+    not_done: Refused | None = None  # from here on, what `needs_past` says
+    life: Life | None = None
+    given_up: tuple[GivenUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

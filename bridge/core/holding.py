@@ -14,15 +14,15 @@ from bridge.core.room import Room
 def hold_stale(room: Room) -> Decision:
     oldest_ms = max(row.age_ms for row in room.batch.rows)
     count, slept_ms = len(room.batch.rows), room.facts.slept_ms
+    phrase = "stale_slept" if slept_ms else "stale"
     told = notice(
-        "stale_slept" if slept_ms else "stale",
+        phrase,
         room.lang,
         count=count,
         age=age(oldest_ms, room.lang),
         slept=age(slept_ms, room.lang),
     )
-    audit = Audit("inbox.hold", "threat-model R8", "held", str(count))
-    return replace(room.build(InboxEvent.STALE, told), audit=(audit,))
+    return room.build(InboxEvent.STALE, told, room.not_done("held", phrase))
 
 
 def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
@@ -32,5 +32,7 @@ def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
         return room.tell("nothing_held")
     state, outcome = inbox_step(InboxState.HELD, event)
     steps = tuple(RowStep(row, state, outcome, is_released=is_run) for row in rows)
-    found = room.build(InboxEvent.ANSWERED, notice(phrase, room.lang, count=len(rows)))
+    audit = Audit("inbox.release", "owner", "run" if is_run else "dropped", str(len(rows)))
+    told = notice(phrase, room.lang, count=len(rows))
+    found = room.build(InboxEvent.ANSWERED, told, (audit,))
     return replace(found, rows=found.rows + steps)

@@ -10,6 +10,7 @@ Inbox: new, held, done.
           stale, queue full -> held poisoned -> done(poison)
           asked -> new              drop_held -> done(dropped)
     held  run_held -> new           drop_held -> done(dropped)
+    done  revived -> new            drop_held -> done(dropped)    of what was set aside
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class InboxEvent(StrEnum):
     POISONED = "poisoned"
     RUN_HELD = "run_held"
     DROP_HELD = "drop_held"
+    REVIVED = "revived"
 
 
 _STEPS: dict[tuple[InboxState, InboxEvent], tuple[InboxState, str]] = {
@@ -57,6 +59,8 @@ _STEPS: dict[tuple[InboxState, InboxEvent], tuple[InboxState, str]] = {
     (InboxState.NEW, InboxEvent.POISONED): (InboxState.DONE, "poison"),
     (InboxState.HELD, InboxEvent.RUN_HELD): (InboxState.NEW, ""),
     (InboxState.HELD, InboxEvent.DROP_HELD): (InboxState.DONE, "dropped"),
+    (InboxState.DONE, InboxEvent.REVIVED): (InboxState.NEW, ""),
+    (InboxState.DONE, InboxEvent.DROP_HELD): (InboxState.DONE, "dropped"),
 }
 
 

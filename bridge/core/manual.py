@@ -127,6 +127,12 @@ MANUAL: dict[str, tuple[str, str]] = {
         "Reads a stored answer again; nothing runs. The number is the one behind #.\n"
         "Example: /result 12\nNext: /more for the rest.",
     ),
+    "resend": (
+        "把一个回答里没把握送到的几段再发一次，标明可能重复。不会再执行。\n"
+        "例：/resend 12\n要整个重看：/result 12。",
+        "Sends the parts of an answer again of which nobody knows whether they arrived, marked "
+        "as a repetition. Nothing runs.\nExample: /resend 12\nFor all of it: /result 12.",
+    ),
     "run-held": (
         "按顺序执行那些留着的消息（太旧，或排队满了）。\n不要它们：/drop-held。",
         "Runs the messages that were held, for their age or a full queue, in order.\n"
@@ -142,6 +148,24 @@ MANUAL: dict[str, tuple[str, str]] = {
         "例：/recover web\n接着：两分钟内回复 /yes 或 /no。",
         "Takes back a lock that was left on a thread. Asks first: its holder may be at work.\n"
         "Example: /recover web\nNext: /yes or /no within two minutes.",
+    ),
+    "trace": (
+        "一条消息的经过：收到、排定、开始、结束，每一段发得怎样。\n例：/trace 12\n"
+        "编号就是回答里 # 后面的数字；更多细节在电脑上：ctb-bridge trace",
+        "The life of a message: came, planned, started, over, and how each part was sent.\n"
+        "Example: /trace 12\nThe number is the one behind #; at the desk,  ctb-bridge trace  "
+        "tells more.",
+    ),
+    "why": (
+        "上一件被拒绝、留着或没发出来的事，依据哪条规则，以及接下来怎么办。",
+        "The rule behind the last thing that was refused, held or kept back, and what to do.",
+    ),
+    "dead": (
+        "三十天内放弃了的：三次出错的消息，没能送到的回答；每个都写着下一步。\n"
+        "在电脑上可以重试或丢弃：ctb-bridge dead",
+        "What was given up in thirty days: messages that failed three times, answers that did "
+        "not arrive, each with its next step.\nAt the desk,  ctb-bridge dead  tries them again "
+        "or drops them.",
     ),
     "yes": (
         "确认刚才问你的那一件事；两分钟内有效，只能用一次。",

@@ -80,7 +80,8 @@ def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> De
 
 def _choose(room: Room, alias: Alias) -> Decision:
     room.peer = replace(room.peer, active=alias.name)
-    return room.build(InboxEvent.ANSWERED, _named(alias, room, is_chosen=True))
+    audit = Audit("alias.use", "owner", "chosen", alias.name)
+    return room.build(InboxEvent.ANSWERED, _named(alias, room, is_chosen=True), (audit,))
 
 
 def _named(alias: Alias, room: Room, *, is_chosen: bool) -> str:

@@ -87,6 +87,7 @@ def _plan(
         return room.build(
             InboxEvent.QUEUE_FULL,
             notice("queue_full", room.lang, alias=alias.name, count=waiting),
+            room.not_done("held", "queue_full"),
         )
     head = room.facts.status.head if room.facts.status else None
     is_idle = not ahead and (room.facts.status is not None or is_unmade(alias.thread))
@@ -136,7 +137,7 @@ def _plan(
 def _start_parked(room: Room, turn: Turn) -> Decision:
     """The same turn under the same key: its start was never accepted."""
     step = TurnStep(turn.id, turn.thread, turn.state, turn.state, reason=Parked.AGREED)
-    audit = Audit("turn.retry", "owner accepted the new head", "starting", str(turn.id))
+    audit = Audit("turn.retry", "owner accepted the new head", "starting", turn=turn.id)
     return replace(room.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
 
 

@@ -1,4 +1,4 @@
-"""Which of the owner's files may go? Asked once a day; nothing unfinished ever goes.
+"""Which files and audit lines may go? Asked once a day; nothing unfinished ever goes.
 
 A file is kept while a message that brought it, or a turn that names it, is not done,
 and for thirty days after that: as long as a quote of the message must resolve. A file
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 DAY_MS = 86_400_000
 KEPT_MS = 30 * DAY_MS  # as texts: a quote must resolve (tables.py, ilink-protocol 6.3)
+AUDIT_KEPT_MS = 365 * DAY_MS  # a person's decisions of a year are some megabytes
 STRAY_MS = DAY_MS  # longer than any fetch, and than the commit that follows it
 
 

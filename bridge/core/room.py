@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.core import rules
 from bridge.core.answers import Reply
 from bridge.core.decision import Audit, Decision, Facts, Ids, NewRow, Policy, RowStep, View
 from bridge.core.intake import Batch, InboxEvent, inbox_step
@@ -39,12 +40,19 @@ class Room:
         self.lang = view.peer.lang
 
     def tell(self, phrase: str, **values: object) -> Decision:
-        return self.build(InboxEvent.ANSWERED, notice(phrase, self.lang, **values))
+        """Answer in one sentence; one that refuses leaves its audit line."""
+        told = notice(phrase, self.lang, **values)
+        return self.build(InboxEvent.ANSWERED, told, self.not_done("refused", phrase))
+
+    def not_done(self, what: str, phrase: str) -> tuple[Audit, ...]:
+        """The audit line of a phrase that refuses or holds the message; none of another."""
+        return rules.line(what, phrase, f"message {self.batch.rows[0].id}")
 
     def answered(self, found: Reply) -> Decision:
         if found.peer is not None:
             self.peer = replace(found.peer, confirmation=None)
-        decision = self.build(InboxEvent.ANSWERED, found.text)
+        audit = self.not_done("refused", found.refusal)
+        decision = self.build(InboxEvent.ANSWERED, found.text, audit)
         return replace(decision, bubbles=decision.bubbles + found.rows)
 
     def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:

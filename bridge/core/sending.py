@@ -6,6 +6,7 @@ Outbox: ready, sending, done. Account: unpaired, on, suspect, login_needed.
              retry (its file's upload) -> ready
     sending  sent, unconfirmed -> done           not_sent, throttled -> ready
              expired, unknown_code -> ready      refused, unknown -> ready, or done
+    done     again -> ready, dropped -> done     by the owner's word, of what did not arrive
 
     unpaired      paired -> on
     on            expired, unknown_code -> suspect
@@ -57,6 +58,8 @@ class OutEvent(StrEnum):
     RETRY = "retry"
     DEAD = "dead"
     UNKNOWN = "unknown"
+    AGAIN = "again"
+    DROPPED = "dropped"
 
 
 _OUT_STEPS: dict[tuple[OutState, OutEvent], OutState] = {
@@ -69,6 +72,8 @@ _OUT_STEPS: dict[tuple[OutState, OutEvent], OutState] = {
     (OutState.SENDING, OutEvent.RETRY): OutState.READY,
     (OutState.SENDING, OutEvent.DEAD): OutState.DONE,
     (OutState.SENDING, OutEvent.UNKNOWN): OutState.DONE,
+    (OutState.DONE, OutEvent.AGAIN): OutState.READY,
+    (OutState.DONE, OutEvent.DROPPED): OutState.DONE,
 }
 
 

@@ -30,7 +30,7 @@ def stop(room: Room, name: str) -> Decision:
         return _cancel(room, turn)
     after = turn_step(turn.state, TurnEvent.STOP)
     step = TurnStep(turn.id, turn.thread, turn.state, after, stop_requested=True)
-    audit = Audit("turn.stop", "owner", "stopping", str(turn.id))
+    audit = Audit("turn.stop", "owner", "stopping", turn=turn.id)
     return replace(room.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
 
 
@@ -38,7 +38,7 @@ def _unplan(room: Room, asking: Asking) -> Decision:
     """A prompt whose turn is not there yet: its rows are done, so no turn can follow."""
     state, outcome = inbox_step(InboxState.NEW, InboxEvent.ANSWERED)
     steps = tuple(RowStep(row, state, outcome) for row in asking.rows)
-    audit = Audit("turn.stop", "owner", "not begun", str(asking.rows[0]))
+    audit = Audit("turn.stop", "owner", "not begun", f"message {asking.rows[0]}")
     found = room.build(InboxEvent.ANSWERED, notice("not_begun", room.lang))
     return replace(found, rows=found.rows + steps, audit=(audit,))
 
@@ -54,7 +54,7 @@ def _cancel(room: Room, turn: Turn) -> Decision:
     after = turn_step(turn.state, TurnEvent.CANCEL)
     step = TurnStep(turn.id, turn.thread, turn.state, after, outcome="cancelled")
     told = notice("cancelled", room.lang, id=turn.id)
-    audit = Audit("turn.cancel", "owner", "cancelled", str(turn.id))
+    audit = Audit("turn.cancel", "owner", "cancelled", turn=turn.id)
     return replace(room.build(InboxEvent.ANSWERED, told), turn_steps=(step,), audit=(audit,))
 
 

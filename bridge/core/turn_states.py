@@ -12,9 +12,11 @@
     running   over -> settling             unknown_run -> settling(uncertain)
               link_lost, raised -> running given_up -> settling(dead)
     settling  settled -> settling          paid -> done
+    done      revived -> queued            dropped -> done    of a turn that was given up
 
 One turn of a thread is live (starting, running, settling) at a time. A turn that was
-`starting` or later is never started again under another key.
+`starting` or later is never started again under another key; one that was given up and
+is tried again by its owner's word keeps its key as well.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ class TurnEvent(StrEnum):
     UNKNOWN_RUN = "unknown_run"
     SETTLED = "settled"
     PAID = "paid"
+    REVIVED = "revived"
+    DROPPED = "dropped"
 
 
 _STARTING_AGAIN = (
@@ -82,6 +86,8 @@ _STEPS: dict[tuple[TurnState, TurnEvent], TurnState] = {
     (TurnState.RUNNING, TurnEvent.GIVEN_UP): TurnState.SETTLING,
     (TurnState.SETTLING, TurnEvent.SETTLED): TurnState.SETTLING,
     (TurnState.SETTLING, TurnEvent.PAID): TurnState.DONE,
+    (TurnState.DONE, TurnEvent.REVIVED): TurnState.QUEUED,
+    (TurnState.DONE, TurnEvent.DROPPED): TurnState.DONE,
     **{(TurnState.STARTING, event): TurnState.STARTING for event in _STARTING_AGAIN},
     **{(TurnState.RUNNING, event): TurnState.RUNNING for event in _RUNNING_ON},
     **{(TurnState.PARKED, event): TurnState.STARTING for event in _UNPARKING},

@@ -34,7 +34,7 @@ def verdict(room: Room, code: str, decision: str, said: str = "") -> Decision:
         decision=decision,
         said=said,
     )
-    audit = Audit(f"approval.{event}", "owner", "answering", f"{turn.id} {approval.digest}")
+    audit = Audit(f"approval.{event}", "owner", "answering", approval.digest, turn.id)
     return replace(
         room.build(InboxEvent.ANSWERED),
         approval=after,

@@ -8,7 +8,6 @@ from dataclasses import asdict, astuple, dataclass
 from peewee import IntegrityError
 
 from bridge.core.decision import (
-    Audit,
     Decision,
     Looked,
     Moved,
@@ -32,11 +31,11 @@ from bridge.core.model import (
 from bridge.core.names import skeleton
 from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.store import approvals, artifacts, attachments, guests, outbox, rows
+from bridge.store.audit import add_audit as add_audit
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
     AccountRow,
     AliasRow,
-    AuditTable,
     InboxTable,
     PeerRow,
     TurnTable,
@@ -152,8 +151,9 @@ def apply(
         approvals.decide(decision.approval)
     if decision.question is not None:
         guests.close(decision.question)
-    add_audit(decision.audit, decision.peer, now_ms)
-    attempt = outbox.begin(sender, now_ms) if sender and decision.bubbles else None
+    outbox.again(decision.again)
+    add_audit(decision.audit, decision.peer, now_ms, turn.id if turn else None)
+    attempt = outbox.begin(sender, now_ms) if sender and decision.owes else None
     return Applied(turn, attempt)
 
 
@@ -174,19 +174,6 @@ def count_boot() -> None:
     oldest = least(InboxTable, "id", DUE)
     if oldest is not None:
         count_attempts([InboxId(oldest)])
-
-
-def add_audit(lines: Sequence[Audit], peer: PeerId, now_ms: int) -> None:
-    for line in lines:
-        add(
-            AuditTable,
-            at_ms=now_ms,
-            peer=peer,
-            what=line.what,
-            rule=line.rule,
-            outcome=line.outcome,
-            subject=line.subject,
-        )
 
 
 def step_turn(step: TurnStep, now_ms: int) -> None:

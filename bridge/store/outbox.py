@@ -14,6 +14,7 @@ from bridge.core.model import (
     AttemptId,
     Lang,
     Outcome,
+    OutId,
     OutRow,
     OutState,
     PeerId,
@@ -21,6 +22,7 @@ from bridge.core.model import (
     TurnId,
 )
 from bridge.core.phrases import notice
+from bridge.core.rules import line
 from bridge.core.sending import (
     NOT_SENT_LAST_MS,
     PROBE_MS,
@@ -41,6 +43,7 @@ from bridge.core.sending import (
 )
 from bridge.core.uploading import is_up, refusal
 from bridge.store import accounts, artifacts, rows
+from bridge.store.audit import add_audit
 from bridge.store.statements import Record, add, change, pairs, record, records, value
 from bridge.store.statements import row as one_row
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
@@ -197,6 +200,31 @@ def shorten(group: str, text: str, now_ms: int) -> None:
     _cancel("grp = ? AND part > 1 AND state = 'ready'", (group,), now_ms)
 
 
+def again(ids: Sequence[OutId]) -> None:
+    """Owe these ended bubbles once more, under the same client ids, with fresh tries.
+
+    One that may have arrived is marked as a repetition when it leaves.
+    """
+    for row in ids:
+        change(
+            OutboxTable,
+            "id = ? AND state = 'done' AND outcome IN ('unknown', 'unconfirmed')",
+            (row,),
+            maybe_sent=True,
+        )
+        change(
+            OutboxTable,
+            "id = ? AND state = 'done' AND outcome NOT IN ('sent', 'dropped')",
+            (row,),
+            state=out_step(OutState.DONE, OutEvent.AGAIN),
+            outcome="",
+            tries=0,
+            fails=0,
+            not_before_ms=0,
+            done_ms=0,
+        )
+
+
 def echoed(client_id: str, server_id: str) -> None:
     """The channel has shown us a bubble of ours: it arrived, whatever was known of it."""
     where = "client_id = ? AND state = 'done' AND outcome IN ('unknown', 'unconfirmed')"
@@ -287,6 +315,7 @@ def _write_attempt(row: OutRow, token: str, sender: Sender, now_ms: int) -> Atte
 def _announce(peer: str, token: str, sender: Sender, now_ms: int) -> Attempt:
     """Spend the last credit on saying that more waits; once per window."""
     change(PeerRow, "peer = ?", (peer,), is_announced=True)
+    add_audit(line("withheld", "rest_waits"), PeerId(peer), now_ms)
     told = notice("rest_waits", "zh" if sender.lang == "zh" else "en")
     client_id = f"ctb:rest-{uuid.uuid4().hex}"
     row = _add(peer, NewRow(SendClass.NOTE, told, client_id, REST_GROUP), now_ms)

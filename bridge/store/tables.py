@@ -295,7 +295,7 @@ class QuestionTable(_Row):
 
 class AuditTable(_Row):
     """Decisions, append-only: a trigger refuses updates. Written by every transaction
-    that decides; read at the desk."""
+    that decides; read at the desk and by `/why`; goes after a year (`core/retention.py`)."""
 
     id = IntegerField(primary_key=True)
     at_ms = IntegerField()
@@ -304,6 +304,7 @@ class AuditTable(_Row):
     rule = TextField()
     outcome = TextField()
     subject = TextField()
+    turn = IntegerField(null=True)
 
     class Meta:
         table_name = "audit"

@@ -158,7 +158,8 @@ def settle(
         change(PeerRow, "peer = ?", (turn.peer,), **seen)
     approvals.turn_over(turn.id, now_ms)
     outbox.add_rows(end.rows, turn.peer, now_ms)
-    inbox.add_audit((Audit("turn.end", "", end.outcome, str(turn.id)),), turn.peer, now_ms)
+    line = Audit("turn.end", "the controller's word", end.outcome, turn=turn.id)
+    inbox.add_audit((line,), turn.peer, now_ms)
     return outbox.begin(sender, now_ms) if sender and end.rows else None
 
 

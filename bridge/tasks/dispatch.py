@@ -19,7 +19,7 @@ from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.errors import Stale, StoreFault
 from bridge.core.model import InboxId, InboxRow, PeerId
 from bridge.links.controller import Controller
-from bridge.store import inbox, views
+from bridge.store import inbox, past, views
 from bridge.store.inbox import Applied
 from bridge.tasks.channel import Channel
 from bridge.tasks.facts import Inquiry
@@ -118,6 +118,8 @@ class Dispatcher:
             if commands.needs_whole(command):
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 view = replace(await self._whole(view, command), asking=plan)
+            if commands.needs_past(command):
+                view = await self._past(view, command)
             view = await self._quoted(view, batch.rows)
             need = commands.Need.NONE
             if not batch.is_stale and not batch.is_wordless:
@@ -140,6 +142,10 @@ class Dispatcher:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
         limits = self._shared.limits
         return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    async def _past(self, view: View, command: commands.Command) -> View:
+        now_ms = self._shared.now_ms()
+        return await self._shared.db.read(lambda: past.told(view, command, now_ms))
 
     async def _quoted(self, view: View, rows: tuple[InboxRow, ...]) -> View:
         """The view with what these rows quote, if they quote anything."""
@@ -221,7 +227,7 @@ class Dispatcher:
         applied = await self._shared.db.run(
             lambda: inbox.apply(decision, view.account, sender, now_ms)
         )
-        if decision.bubbles:
+        if decision.owes:
             self._channel.take(applied.attempt)
         return applied
 

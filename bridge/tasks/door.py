@@ -16,11 +16,12 @@ from pathlib import Path
 import anyio
 
 from bridge.core import intake
+from bridge.core.decision import Audit
 from bridge.core.errors import StoreFault
-from bridge.core.model import Account, AccountState, Owner
+from bridge.core.model import Account, AccountState, Owner, PeerId
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
-from bridge.store import accounts, inbox, outbox, views
+from bridge.store import accounts, audit, inbox, outbox, views
 from bridge.tasks.fetch import Fetches
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared, Woke
@@ -104,7 +105,9 @@ class Door:
             paired_at_ms=hello.paired_at_ms,
         )
         try:
-            self._account = await self._shared.db.run(partial(accounts.pair, offered))
+            self._account = await self._shared.db.run(
+                partial(_pair, offered, self._shared.now_ms())
+            )
         except accounts.OwnerRefused as refused:
             raise Refused(
                 codec.INVALID_PARAMS,
@@ -218,6 +221,18 @@ class Door:
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._data_dir).free
+
+
+def _pair(offered: Account, now_ms: int) -> Account:
+    """Take these credentials as the account; a new login or owner leaves an audit line."""
+    known = accounts.get(offered.channel)
+    account = accounts.pair(offered)
+    is_new_owner = account.owner != known.owner
+    if is_new_owner or account.generation != known.generation:
+        outcome = "owner taken" if is_new_owner else "logged in again"
+        line = Audit("account.pair", "threat-model R2", outcome, f"epoch {account.owner_epoch}")
+        audit.add_audit((line,), PeerId(""), now_ms)
+    return account
 
 
 _EVENTS: dict[str, tuple[AccountState, ...]] = {

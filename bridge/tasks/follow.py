@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from bridge.core import approvals as core
 from bridge.core import history
 from bridge.core import turns as turns_core
-from bridge.core.decision import Item, NewRow
+from bridge.core.decision import Audit, Item, NewRow
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, StoreFault
 from bridge.core.model import (
     Approval,
@@ -35,6 +35,7 @@ from bridge.core.turns import Accepted, Run
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import approvals, turns, views
+from bridge.store.audit import add_audit
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.points import reach
@@ -328,7 +329,14 @@ class Follow:
         """The last deadline of a request: declined for its owner, who is told once it is."""
         state = core.approval_step(approval.state, core.ApprovalEvent.EXPIRED)
         declined = replace(approval, state=state, decision="decline")
-        await self._shared.db.run(lambda: approvals.decide(declined))
+        line = Audit("approval.deny", "threat-model R29", "waited too long", turn=approval.turn)
+        now_ms = self._shared.now_ms()
+
+        def unit() -> None:
+            approvals.decide(declined)
+            add_audit((line,), approval.peer, now_ms)
+
+        await self._shared.db.run(unit)
 
     async def _tell(self, phrase: str, send_class: SendClass) -> None:
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:

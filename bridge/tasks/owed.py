@@ -121,7 +121,7 @@ class Debts:
                 return
             lock = await self._controller.recover_lock(turn)
             _log.warning("turn.lock_recovered", turn_id=turn.id)
-            line = Audit("lock.recover", "controller-contract 1", "recovered", str(turn.id))
+            line = Audit("lock.recover", "controller-contract 1", "recovered", turn=turn.id)
             now_ms = self._shared.now_ms()
             await self._shared.db.run(lambda: inbox.add_audit((line,), turn.peer, now_ms))
             if lock is None:

@@ -1,4 +1,4 @@
-"""Lets go, once a day, of the owner's files that nobody needs any more.
+"""Lets go, once a day, of files and audit lines that nobody needs any more.
 
 The rows say first that a file is gone, then it goes: a crash in between leaves a file
 that no message knows, and the next day finds it.
@@ -16,8 +16,8 @@ import anyio
 from anyio import to_thread
 
 from bridge.core.errors import StoreFault
-from bridge.core.retention import DAY_MS, Stored, outlived
-from bridge.store import attachments
+from bridge.core.retention import AUDIT_KEPT_MS, DAY_MS, Stored, outlived
+from bridge.store import attachments, audit
 from bridge.tasks.state import Shared
 from bridge.wire import log
 
@@ -39,6 +39,8 @@ async def keep_tidy(shared: Shared, folder: Path, first_s: float = FIRST_S) -> N
 
 
 async def _tidy(shared: Shared, folder: Path) -> None:
+    year_ago_ms = shared.now_ms() - AUDIT_KEPT_MS
+    await shared.db.run(lambda: audit.let_go(year_ago_ms))
     files = await to_thread.run_sync(_listed, folder)
     going = await shared.db.run(partial(_let_go, folder, files, shared.now_ms()))
     if going:

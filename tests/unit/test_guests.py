@@ -301,5 +301,6 @@ def test_deny_tells_the_agent_that_no_answer_comes() -> None:
 )
 def test_what_is_no_answer_changes_nothing(decision: Decision, told: str) -> None:
     """R29: each code counts once; an agent's question approves nothing."""
-    assert decision.question is None and decision.turn is None and not decision.audit
+    assert decision.question is None and decision.turn is None
+    assert not [line for line in decision.audit if line.what != "refused"]
     assert told in decision.bubbles[0].text

@@ -13,7 +13,7 @@ from bridge.core import phrases, verbs
 from bridge.core.errors import Refusal
 from bridge.core.manual import MANUAL
 from bridge.core.model import Parked
-from bridge.core.sentences import SENTENCES, files, lists, prompts, requests, threads, turns
+from bridge.core.sentences import SENTENCES, TABLES
 from bridge.core.usages import USAGES
 
 SOURCE = "\n".join(
@@ -29,8 +29,7 @@ def places(sentence: str) -> set[str]:
 
 
 def test_no_sentence_has_two_homes() -> None:
-    tables = (files, lists, prompts, requests, threads, turns)
-    assert len(SENTENCES) == sum(len(table.SENTENCES) for table in tables)
+    assert len(SENTENCES) == sum(len(table) for table in TABLES)
 
 
 def test_sentence_takes_the_same_values_in_both_languages() -> None:

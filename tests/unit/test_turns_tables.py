@@ -36,7 +36,7 @@ INBOX: Table = {
         "drop_held": ("done", "dropped"),
     },
     "held": {"run_held": ("new", ""), "drop_held": ("done", "dropped")},
-    "done": {},
+    "done": {"revived": ("new", ""), "drop_held": ("done", "dropped")},
 }
 OUTBOX: Table = {
     "ready": {"chosen": "sending", "cancelled": "done", "retry": "ready", "dead": "done"},
@@ -47,7 +47,7 @@ OUTBOX: Table = {
         "dead": "done",
         "unknown": "done",
     },
-    "done": {},
+    "done": {"again": "ready", "dropped": "done"},
 }
 ACCOUNT: Table = {
     "unpaired": {"paired": "on"},
@@ -98,7 +98,7 @@ TURN: Table = {
         "stop": "running",
     },
     "settling": {"settled": "settling", "paid": "done"},
-    "done": {},
+    "done": {"revived": "queued", "dropped": "done"},
 }
 APPROVAL: Table = {
     "open": {

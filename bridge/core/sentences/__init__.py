@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bridge.core.sentences import files, lists, prompts, requests, threads, turns
+from bridge.core.sentences import files, lists, past, prompts, requests, rules, threads, turns
 
-SENTENCES = {
-    **turns.SENTENCES,
-    **requests.SENTENCES,
-    **prompts.SENTENCES,
-    **threads.SENTENCES,
-    **lists.SENTENCES,
-    **files.SENTENCES,
-}
+TABLES = (
+    turns.SENTENCES,
+    requests.SENTENCES,
+    prompts.SENTENCES,
+    threads.SENTENCES,
+    files.SENTENCES,
+    lists.SENTENCES,
+    rules.SENTENCES,
+    past.SENTENCES,
+)
+SENTENCES = {name: pair for table in TABLES for name, pair in table.items()}

@@ -32,12 +32,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Nobody can say whether #{id} ran. Look at the thread at the desk, then send /retry.",
     ),
     "ended_dead": (
-        "#{id} 三次出错，已放到一边 (E-{id})。详情见电脑上的日志。",
-        "#{id} failed three times and is set aside (E-{id}). The log at the desk says why.",
+        "#{id} 三次出错，已放到一边 (E-T{id})。详情见电脑上的日志。",
+        "#{id} failed three times and is set aside (E-T{id}). The log at the desk says why.",
     ),
     "poison": (
-        "有一条消息三次出错，已放到一边 (E-{id})。请换个说法再发一次。",
-        "One message failed three times and is set aside (E-{id}). Say it another way.",
+        "有一条消息三次出错，已放到一边 (E-M{id})。请换个说法再发一次。",
+        "One message failed three times and is set aside (E-M{id}). Say it another way.",
     ),
     "desk_moved": (
         "{alias} 在电脑上已有新内容，以下回答接在它之后。看内容：/refresh {alias}",

@@ -63,6 +63,8 @@ STATEMENTS = (
     # A partial index serves only a condition that holds its very words.
     "CREATE INDEX inbox_new ON inbox (peer, id) WHERE state = 'new'",
     "CREATE INDEX inbox_held ON inbox (peer, id) WHERE state = 'held'",
+    "CREATE INDEX inbox_turn ON inbox (turn) WHERE turn IS NOT NULL",
+    "CREATE INDEX inbox_poison ON inbox (id) WHERE outcome = 'poison'",
     """CREATE INDEX inbox_files_alone ON inbox (peer, id)
         WHERE state = 'new' AND is_files_alone""",
     """CREATE TABLE attachment (
@@ -131,6 +133,7 @@ STATEMENTS = (
         WHERE state IN ('starting', 'running', 'settling')""",
     "CREATE INDEX turn_open ON turn (thread, id) WHERE state != 'done'",
     "CREATE INDEX turn_codex ON turn (thread) WHERE codex_turn != ''",
+    "CREATE INDEX turn_dead ON turn (id) WHERE outcome = 'dead'",
     "CREATE INDEX turn_last ON turn (peer, ended_ms) WHERE state = 'done'",
     """CREATE TABLE artifact (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -179,6 +182,8 @@ STATEMENTS = (
     "CREATE INDEX outbox_sending ON outbox (id) WHERE state = 'sending'",
     "CREATE INDEX outbox_server ON outbox (server_id) WHERE server_id != ''",
     "CREATE INDEX outbox_client ON outbox (client, id) WHERE client != ''",
+    """CREATE INDEX outbox_unsent ON outbox (id)
+        WHERE outcome IN ('dead', 'unknown') AND send_class <= 2""",
     "CREATE INDEX outbox_turn ON outbox (turn) WHERE turn IS NOT NULL",
     "CREATE INDEX outbox_artifact ON outbox (artifact) WHERE artifact IS NOT NULL",
     """CREATE TABLE outbox_attempt (
@@ -189,6 +194,7 @@ STATEMENTS = (
         started_ms INTEGER NOT NULL,
         outcome TEXT NOT NULL
     )""",
+    "CREATE INDEX attempt_row ON outbox_attempt (row)",
     "CREATE INDEX attempt_window ON outbox_attempt (peer, started_ms)",
     """CREATE TABLE approval (
         id TEXT NOT NULL,
@@ -229,8 +235,12 @@ STATEMENTS = (
         what TEXT NOT NULL,
         rule TEXT NOT NULL,
         outcome TEXT NOT NULL,
-        subject TEXT NOT NULL
+        subject TEXT NOT NULL,
+        turn INTEGER
     )""",
+    "CREATE INDEX audit_turn ON audit (turn) WHERE turn IS NOT NULL",
+    """CREATE INDEX audit_not_done ON audit (peer, id)
+        WHERE what IN ('refused', 'held', 'withheld')""",
     """CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
         BEGIN SELECT RAISE(ABORT, 'audit lines are never changed'); END""",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",

@@ -1,0 +1,22 @@
+"""Bubbles of a stored answer once more, by the owner's word: `/resend`. Never a turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.core import life
+from bridge.core.decision import Audit, Decision
+from bridge.core.intake import InboxEvent
+from bridge.core.room import Room
+
+
+def resend(room: Room, number: int) -> Decision:
+    """What may not have arrived goes again, marked; the bubbles themselves are the reply."""
+    found = room.view.life
+    if found is None:
+        return room.tell("no_turn", id=number)
+    again = life.uncertain(found)
+    if not again:
+        return room.tell("resend_none", id=number)
+    audit = Audit("answer.resend", "owner", "owed again", str(len(again)), found.turn.id)
+    return replace(room.build(InboxEvent.ANSWERED, "", (audit,)), again=again)
