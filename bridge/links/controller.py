@@ -29,7 +29,7 @@ from bridge.core.turns import (
     Uncertain,
 )
 from bridge.links import replies
-from bridge.links.link import CALL_DEADLINE_S, Link, ToolError
+from bridge.links.link import CALL_DEADLINE_S, FIRST_UP_S, Link, ToolError
 from bridge.links.replies import LastTurn
 from bridge.links.tools import NEEDED, OTHERS, SENT
 
@@ -127,7 +127,7 @@ class Controller(Link):
         if self.is_up and not self.offers(tool) and not self._is_remote:
             link = self._reader
             link.ask()
-            await link.ready(READER_UP_S)
+            await link.ready(READER_UP_S, FIRST_UP_S)
         return await link.call(tool, arguments, deadline_s)
 
     async def start(self, turn: Turn) -> StartReply:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CALL_DEADLINE_S = 30.0  # delivery-semantics 6
 GREETING_DEADLINE_S = 15.0  # importing mcp alone takes up to 1.3 s (libraries 2)
+FIRST_UP_S = 20.0  # the greeting and what comes before it, on a machine that has just started
 COUNTED_DEADLINE_S = 10.0  # a shorter one is impatience of ours, not a hung controller
 MISSED_LIMIT = 3  # delivery-semantics 6: then the controller is started again
 BACKOFF_FIRST_S = 0.5
@@ -101,6 +102,7 @@ class Link:
         self._changed = anyio.Event()
         self._asked = anyio.Event()
         self._asked_at = 0.0
+        self._is_first = True  # until the first attempt to connect has ended, well or not
         self.trouble: Refusal | None = Refusal.CONTROLLER_DOWN
         self.look_no = 0  # how often its tools were looked at, over all links
 
@@ -141,6 +143,7 @@ class Link:
     def ask(self) -> None:
         """Somebody wants this link now."""
         self._asked_at = anyio.current_time()
+        self._is_first = self._is_first or not self._asked.is_set()
         self._asked.set()
 
     @property
@@ -158,10 +161,13 @@ class Link:
         """Whether a tool is offered with this argument."""
         return self._live is not None and field in self._live.tools.get(tool, ())
 
-    async def ready(self, within_s: float) -> None:
-        """Give a controller that is only just starting a moment to come up."""
+    async def ready(self, within_s: float, first_s: float = 0.0) -> None:
+        """Give a controller that is down a moment to come up; `first_s` where it never was."""
         with anyio.move_on_after(within_s):
             while self._live is None and self.trouble is Refusal.CONTROLLER_DOWN:
+                await self._changed.wait()
+        with anyio.move_on_after(first_s - within_s):
+            while self._is_first:
                 await self._changed.wait()
 
     async def changed(self) -> None:
@@ -242,7 +248,7 @@ class Link:
         return found
 
     def _up(self, live: _Live) -> None:
-        self._live = live
+        self._live, self._is_first = live, False
         self._weigh(live)
         _log.info("link.up", link="controller", link_no=live.number, tools=len(live.tools))
         self._tell()
@@ -256,7 +262,7 @@ class Link:
         if self._live is not None:
             _log.warning("link.lost", link="controller", link_no=self._live.number)
             self._live.lose()
-        self._live, self.trouble = None, trouble
+        self._live, self.trouble, self._is_first = None, trouble, False
         self._tell()
 
     def _tell(self) -> None:

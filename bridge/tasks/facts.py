@@ -22,7 +22,7 @@ from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
 from bridge.core.model import Alias, ThreadId, TurnId, TurnState
 from bridge.links.controller import Controller
-from bridge.links.link import ToolError
+from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.store import turns
 from bridge.tasks.state import Shared
 from bridge.wire import log
@@ -77,7 +77,10 @@ class Inquiry:
         if isinstance(command, commands.Steer):
             return await self._steer(batch, command.text, view)
         quick = isinstance(command, commands.Status)
-        await self._controller.ready(STATUS_DEADLINE_S if quick else PLAN_DEADLINE_S)
+        if quick:
+            await self._controller.ready(STATUS_DEADLINE_S)
+        else:
+            await self._controller.ready(PLAN_DEADLINE_S, FIRST_UP_S)
         match command:
             case commands.Threads(words):
                 return Facts(sessions=await self._controller.sessions(words, SESSIONS_ASKED))

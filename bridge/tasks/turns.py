@@ -21,7 +21,7 @@ from bridge.core.model import Attempt, Parked, ThreadId, Turn, TurnId, TurnState
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Accepted, Run, Settlement
 from bridge.links.controller import Controller, UnknownRun
-from bridge.links.link import ToolError
+from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.links.worker import WorkerLink
 from bridge.store import outbox, views
 from bridge.store import turns as store
@@ -200,7 +200,7 @@ class _Thread:
                     await self._claim(turn, TurnEvent.RETRY_DUE, None)
 
     async def _start(self, turn: Turn) -> None:
-        await self._controller.ready(COMING_UP_S)
+        await self._controller.ready(COMING_UP_S, FIRST_UP_S)
         reach("before start")
         try:
             reply = await self._controller.start(turn)

@@ -109,7 +109,7 @@ class Scripted(Controller):
     def offers(self, tool: str) -> bool:
         return tool not in self.dropped
 
-    async def ready(self, within_s: float) -> None:
+    async def ready(self, within_s: float, first_s: float = 0.0) -> None:
         return None
 
     async def changed(self) -> None:

@@ -188,6 +188,31 @@ async def test_call_that_is_not_answered_ends_with_its_deadline(tmp_path: Path) 
         assert controller.link_no > before
 
 
+async def test_first_connection_is_waited_for_and_a_later_one_only_a_moment(
+    tmp_path: Path,
+) -> None:
+    """Ours: who writes while the bridge comes up is not told that nothing runs."""
+    recorder = [sys.executable, "-m", "tests.faults.recorder", str(tmp_path / "state.json")]
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    command = [*recorder, "late:1"]
+    controller = Controller(command, env, tmp_path / "stderr.log", "ctb-private", NO_READER)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        with anyio.fail_after(LIMIT_S):
+            await controller.ready(0.1)
+            assert controller.link_no == 0
+            await controller.ready(0.1, LIMIT_S)
+            assert controller.link_no == 1
+            pid = int((tmp_path / "state.json.pid").read_text())
+            os.kill(pid, signal.SIGKILL)
+            while controller.link_no:
+                await controller.changed()
+            with anyio.fail_after(1.0):
+                await controller.ready(0.1, LIMIT_S)
+            assert controller.link_no == 0
+        tasks.cancel_scope.cancel()
+
+
 async def test_noise_on_stdout_is_passed_over(tmp_path: Path) -> None:
     """F54: log lines between the messages."""
     async with linked(tmp_path, "noise") as controller:

@@ -22,6 +22,7 @@ bubbles. Modes:
     requires:TOOL:FIELD   this argument must be given as well
     omits-runs    a wait for a run that goes on says nothing of it
     forgets-runs  no wait and no list tells of any run
+    late:S        the greeting is answered after S seconds
     noise         log lines, half lines and a foreign object on stdout between the messages
 """
 
@@ -224,6 +225,7 @@ def _is_open(run: Json) -> bool:
 
 def _reply(recorder: Recorder, modes: list[str], method: str, params: Json) -> Json | None:
     if method == "initialize":
+        time.sleep(sum(float(mode[5:]) for mode in modes if mode.startswith("late:")))
         return {
             "protocolVersion": params["protocolVersion"],
             "capabilities": {"tools": {}},

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.faults.recorder import THREAD
 from tests.faults.rig import Conditions, Launcher, Rig, empty_gateway, gateway
 
 WRONG_USE, RUNNING, UNTRUSTED = 2, 4, 5  # exit codes of design 8
@@ -177,3 +180,18 @@ async def test_missing_controller_is_told_on_the_phone_and_nothing_is_lost(rig: 
     await rig.ended(rig.bridge)
     rig.start_bridge()
     await rig.until_shown("answer to hello")
+
+
+async def test_message_while_the_controller_comes_up_is_not_told_that_it_is_away(
+    rig: Rig,
+) -> None:
+    """Ours: the first connection is waited for up to its own deadline."""
+    slow = [sys.executable, "-m", "tests.faults.recorder", str(rig.recorder), "late:6"]
+    rig.start_worker()
+    rig.start_bridge(CTB_CONTROLLER_COMMAND=json.dumps(slow))
+    rig.world.say(f"/bind {THREAD}")
+    await rig.until_shown("Now using default")
+    rig.world.say("hello")
+    await rig.until_shown("answer to hello")
+    assert not [sent.text for sent in rig.world.sent if "reached" in sent.text]
+    assert await rig.stop() == (0, 0)
