@@ -30,7 +30,6 @@ from bridge.core.turns import (
 )
 from bridge.links import replies
 from bridge.links.link import CALL_DEADLINE_S, FIRST_UP_S, Link, ToolError
-from bridge.links.replies import LastTurn
 from bridge.links.tools import NEEDED, OTHERS, SENT
 
 FIRST_SLICE_S = 1.0  # delivery-semantics 6
@@ -94,14 +93,6 @@ class Controller(Link):
         """Threads, newest first; where the controller has no list, a reader of ours has."""
         arguments = {"limit": limit, "cursor": None, "query": words or None, "cwd": None}
         return replies.sessions(await self._read("cross_thread_list_sessions", arguments))
-
-    async def last_turn(self, thread: ThreadId, limit_bytes: int) -> LastTurn:
-        """What the thread's last turn said and did, from its journal: no model, no change.
-
-        Raises ToolError.
-        """
-        arguments = {"session_id": thread, "position": None, "limit_bytes": limit_bytes}
-        return replies.last_turn(await self._read("cross_thread_history", arguments))
 
     async def history(
         self, thread: ThreadId, position: str, limit_bytes: int, deadline_s: float = CALL_DEADLINE_S

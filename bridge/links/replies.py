@@ -7,7 +7,6 @@ is a PeerFault that names it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.approvals import Asked
@@ -64,22 +63,6 @@ def sessions(body: Body) -> tuple[Session, ...]:
     if not isinstance(listed, list):
         raise PeerFault("cross_thread_list_sessions: sessions is missing")
     return tuple(_session(item) for item in listed if isinstance(item, dict))
-
-
-@dataclass(frozen=True, slots=True)
-class LastTurn:
-    """Kinds and texts, in order; `is_cut` when the journal holds more."""
-
-    items: tuple[tuple[str, str], ...]
-    is_cut: bool
-
-
-def last_turn(body: Body) -> LastTurn:
-    listed = body.get("items")
-    if not isinstance(listed, list):
-        raise PeerFault("cross_thread_history: items is missing")
-    items = [(_text(i, "kind"), _text(i, "text")) for i in listed if isinstance(i, dict)]
-    return LastTurn(tuple(items), body.get("more") is True)
 
 
 def start(body: Body, asked: ThreadId) -> Accepted:

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from bridge.core import guests as rules
-from bridge.core.decision import Audit
+from bridge.core.decision import Audit, Item
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, StoreFault
 from bridge.core.guests import Joined, No
 from bridge.core.model import Alias, AliasName, Attempt, OutId, Peer, PeerId
@@ -200,14 +200,15 @@ class Guests:
         alias, _ = await self._named_thread(name)
         if alias is None:
             return facade.HistoryReply("not_found")
-        found = await self._asked(partial(self._controller.last_turn, alias.thread, HISTORY_BYTES))
+        last_turn = partial(self._controller.history, alias.thread, "", HISTORY_BYTES)
+        found = await self._asked(last_turn)
         if found is None:
             return facade.HistoryReply("away")
         line = Audit("history.read", "scope history:read", client, alias.name)
         now_ms = self._shared.now_ms()
         await self._shared.db.run(lambda: inbox.add_audit([line], PeerId(""), now_ms))
         items, is_cut = _bounded(found.items)
-        return facade.HistoryReply("found", items, is_cut or found.is_cut)
+        return facade.HistoryReply("found", items, is_cut or found.more)
 
     async def _asked(self, read: Callable[[], Awaitable[R]]) -> R | None:
         """What the controller says; None where it is away, slow, or cannot say."""
@@ -250,15 +251,15 @@ def _named(alias: Alias, waiting: int, state: str) -> facade.NamedThread:
 _STATES = ("idle", "busy", "elsewhere")
 
 
-def _bounded(items: tuple[tuple[str, str], ...]) -> tuple[tuple[facade.Said, ...], bool]:
+def _bounded(items: tuple[Item, ...]) -> tuple[tuple[facade.Said, ...], bool]:
     """The end of a turn, where its answer is, as far as one call may bring back."""
     kept: list[facade.Said] = []
     left, is_cut = HISTORY_BYTES, False
-    for kind, text in reversed(items):
-        shown = clean(text)[:ITEM_CHARS]
+    for item in reversed(items):
+        shown = clean(item.text)[:ITEM_CHARS]
         left -= len(shown.encode("utf-8", "replace"))
         if left < 0:
             return tuple(reversed(kept)), True
-        is_cut = is_cut or len(shown) < len(clean(text))
-        kept.append(facade.Said(kind, shown))
+        is_cut = is_cut or len(shown) < len(clean(item.text))
+        kept.append(facade.Said(item.kind, shown))
     return tuple(reversed(kept)), is_cut
