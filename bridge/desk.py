@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.errors import Refusal
 from bridge.core.model import Account, AccountState, TurnState
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
-from bridge.links.controller import Controller
-from bridge.links.link import ToolError
+from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.worker import WorkerLink
 from bridge.store import turns, views
 from bridge.tasks.door import Door
@@ -122,7 +121,7 @@ class Desk:
             return []
         try:
             status = await self._controller.status(None, SERVERS_S)
-        except (LinkDown, LinkLost, PeerFault, ToolError):
+        except NO_ANSWER:
             return []
         return [
             f"codex       {server.name} {server.version}, {server.memory_bytes // 1_048_576} MB"

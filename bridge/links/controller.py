@@ -16,7 +16,7 @@ import anyio
 
 from bridge.core.approvals import Asked, answers
 from bridge.core.decision import History, Session, ThreadStatus
-from bridge.core.errors import PeerFault
+from bridge.core.errors import LinkDown, LinkLost, PeerFault
 from bridge.core.model import Approval, Key, LockToken, PeerId, RunId, ThreadId, Turn, is_unmade
 from bridge.core.turns import (
     Busy,
@@ -40,6 +40,10 @@ READER_UP_S = 5.0
 QUICK_S = 0.02  # a wait that is answered sooner and without news was no wait
 
 _LOCKED = re.compile(r"\block")  # not "blocked": a busy thread, as other controllers put it
+
+
+# A call that brought nothing we can use, whosever fault it is.
+NO_ANSWER = (LinkDown, LinkLost, PeerFault, ToolError)
 
 
 class UnknownRun(Exception):

@@ -21,7 +21,7 @@ from bridge.core.decision import Facts, History, View
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
 from bridge.core.model import Alias, ThreadId, TurnId, TurnState
-from bridge.links.controller import Controller
+from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.store import turns
 from bridge.tasks.state import Shared
@@ -115,7 +115,7 @@ class Inquiry:
             return ""
         try:
             found = await self._controller.history(thread, "", TURN_BYTES, PLAN_DEADLINE_S)
-        except (LinkDown, LinkLost, PeerFault, ToolError) as failed:
+        except NO_ANSWER as failed:
             _log.info("history.failed", thread_id=thread, why=str(failed))
             return ""
         return found.position

@@ -32,7 +32,7 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice
 from bridge.core.turns import Accepted, Run
-from bridge.links.controller import Controller, UnknownRun
+from bridge.links.controller import NO_ANSWER, Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import approvals, turns, views
 from bridge.store.audit import add_audit
@@ -175,7 +175,7 @@ class Follow:
 
     async def _count_desk(self, handle: Accepted, is_counted: anyio.Event) -> None:
         """How many turns the desk made since the phone looked."""
-        with suppress(LinkDown, LinkLost, PeerFault, ToolError):
+        with suppress(*NO_ANSWER):
             self.desk_turns = await self._desk_turns(handle)
         is_counted.set()
 
@@ -225,7 +225,7 @@ class Follow:
         """The phrase for a long turn: it works, or it waits for the network."""
         try:
             status = await self._controller.status(None, ASK_AGAIN_S, run)
-        except (LinkDown, LinkLost, PeerFault, ToolError):
+        except NO_ANSWER:
             return "working"
         is_offline = status.run_reason == "network_waiting"
         return "status_network_waiting" if is_offline else "working"
@@ -311,7 +311,7 @@ class Follow:
     async def _give(self, approval: Approval) -> None:
         try:
             was_taken = await self._controller.answer(approval)
-        except (LinkDown, LinkLost, PeerFault, ToolError) as failed:
+        except NO_ANSWER as failed:
             _log.info("approval.not_taken", turn_id=self._turn.id, why=str(failed))
             return  # stays `answering`: the same decision is given again
         finally:

@@ -19,12 +19,11 @@ import anyio
 
 from bridge.core import guests as rules
 from bridge.core.decision import Audit, Item
-from bridge.core.errors import LinkDown, LinkLost, PeerFault, StoreFault
+from bridge.core.errors import StoreFault
 from bridge.core.guests import Joined, No
 from bridge.core.model import Alias, AliasName, Attempt, OutId, Peer, PeerId
 from bridge.core.text import clean, preview
-from bridge.links.controller import Controller
-from bridge.links.link import ToolError
+from bridge.links.controller import NO_ANSWER, Controller
 from bridge.store import accounts, guests, inbox, outbox, views
 from bridge.tasks.channel import Channel
 from bridge.tasks.state import Shared
@@ -216,7 +215,7 @@ class Guests:
             with anyio.fail_after(CONTROLLER_DEADLINE_S):
                 await self._controller.ready(CONTROLLER_DEADLINE_S)
                 return await read()
-        except (LinkDown, LinkLost, PeerFault, ToolError, TimeoutError) as fault:
+        except (*NO_ANSWER, TimeoutError) as fault:
             _log.info("guests.controller_away", kind=type(fault).__name__, why=str(fault))
             return None
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import anyio
 
-from bridge.core.errors import LinkDown, LinkLost, PeerFault
 from bridge.core.model import Parked, Turn
 from bridge.core.turns import RETRY_LAST_MS
-from bridge.links.controller import Controller
-from bridge.links.link import ToolError
+from bridge.links.controller import NO_ANSWER, Controller
 from bridge.tasks.state import Bell
 
 WATCH_S = 3.0  # between two looks at who has the thread; each is one quick read
@@ -39,6 +37,6 @@ async def _is_free(turn: Turn, controller: Controller) -> bool | None:
     """Whether nobody has the thread; None where nobody tells."""
     try:
         status = await controller.status(turn.thread, LOOK_S)
-    except (LinkDown, LinkLost, PeerFault, ToolError):
+    except NO_ANSWER:
         return None
     return status.state == "idle" and not status.is_active if status.state else None
