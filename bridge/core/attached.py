@@ -74,3 +74,29 @@ class NewFile:
     size_bytes: int
     sha256: str
     offer: ArtifactId | None = None  # what it is a copy of; None: written by the bridge itself
+    turn: int | None = None  # whose file it is
+    client: str = ""  # or the agent's
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file as an answer or an agent named it; whether it may leave, the gate says."""
+
+    id: ArtifactId
+    path: str
+    at_ms: int  # when it was offered
+    turn: int | None = None
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """What the gate says of an offer; `why` and `doubts` are its words."""
+
+    offer: ArtifactId
+    name: str
+    size_bytes: int = 0
+    why: str = ""  # why it stays, whatever its owner says
+    doubts: tuple[str, ...] = ()  # why its owner is asked first
+    client: str = ""
+    copy: NewFile | None = None

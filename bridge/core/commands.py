@@ -18,6 +18,8 @@ class Need(Enum):
     STEER = auto()  # done under the key of the message, so it may be done again
     FORK = auto()
     RECOVER = auto()
+    OFFERS = auto()  # which files an answer speaks of, as the disk knows them
+    FILES = auto()  # copies of some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,16 @@ class Recover:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifacts:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFile:
+    which: str  # a number, or "all"
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """A known verb with the wrong words behind it; the answer is its usage."""
 
@@ -237,6 +249,8 @@ Command: TypeAlias = (
     | Trace
     | Why
     | Dead
+    | Artifacts
+    | SendFile
     | SetLang
     | Help
     | Malformed
@@ -261,6 +275,10 @@ def needs(command: Command) -> Need:
             return Need.FORK
         case Yes():
             return Need.RECOVER
+        case Artifacts():
+            return Need.OFFERS
+        case SendFile():
+            return Need.FILES
         case _:
             return Need.NONE
 

@@ -7,8 +7,8 @@ in those rows.
 
 from __future__ import annotations
 
+from bridge.core import artifacts, control, holding, naming, planning, resending, stopping, verbs
 from bridge.core import commands as c
-from bridge.core import control, holding, naming, planning, resending, stopping, verbs
 from bridge.core.answers import answer
 from bridge.core.decision import (
     Audit,
@@ -136,6 +136,8 @@ def decide(
             return naming.remove(room, alias)
         case c.Yes():
             held = control.to_recover(view, now_ms)
+            if artifacts.is_asked(view, now_ms):
+                return artifacts.confirmed(room)
             return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
         case c.No():
             return naming.confirm(room, is_yes=False)
@@ -151,6 +153,10 @@ def decide(
             return control.fork(room, command)
         case c.Recover(alias):
             return control.recover(room, alias)
+        case c.Artifacts(alias):
+            return artifacts.listing(room, alias)
+        case c.SendFile(which):
+            return artifacts.send(room, which)
         case _:
             return room.answered(answer(command, view, facts, now_ms, ids))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.attached import NewFile, TurnFile
+from bridge.core.attached import FileFact, NewFile, TurnFile
 from bridge.core.given_up import GivenUp
 from bridge.core.life import Life
 from bridge.core.model import (
@@ -235,6 +235,8 @@ class Facts:
     did: str = ""  # "done", or the controller's word for why it was not
     made: ThreadId | None = None  # a branch
     steered: RunId | None = None  # which run has what was added
+    files: tuple[FileFact, ...] | None = None  # None: there is no answer yet
+    files_of: TurnId | None = None  # whose answer named them; None: a list shown before
     prompts_before: int = 0  # of this peer in the last minute
     slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 
@@ -274,6 +276,7 @@ class View:
     approvals: tuple[Approval, ...] = ()  # open ones of this peer
     asking: Asking | None = None  # of this peer, for `/stop`
     questions: tuple[Question, ...] = ()  # of agents, that wait for this peer
+    asked_file: NewFile | None = None  # the copy that the open confirmation is about
     not_done: Refused | None = None  # from here on, what `needs_past` says
     life: Life | None = None
     given_up: tuple[GivenUp, ...] = ()

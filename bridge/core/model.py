@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal, NewType
 
-from bridge.core.attached import Attachment, OutFile, Selection, TurnFile
+from bridge.core.attached import ArtifactId, Attachment, OutFile, Selection, TurnFile
 
 PeerId = NewType("PeerId", str)  # a person in a channel
 ThreadId = NewType("ThreadId", str)  # a Codex conversation
@@ -239,7 +239,7 @@ class Listed:
 class Confirmation:
     """The one open question that `/yes` answers; single use."""
 
-    what: Literal["remove", "recover"]
+    what: Literal["remove", "recover", "send"]
     subject: str
     until_ms: int
 
@@ -251,6 +251,7 @@ class Peer:
     active: AliasName | None = None
     confirmation: Confirmation | None = None
     listed: tuple[Listed, ...] = ()
+    files: tuple[ArtifactId, ...] = ()  # the numbered list of files last shown
     more_turn: TurnId | None = None
     more_next: int = 0
 

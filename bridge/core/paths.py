@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 MAX_OFFERS = 200  # an answer that names more is a listing
 MAX_PATH_CHARS = 1024
+MAX_LOOKED_AT = 100_000  # characters, from the end: that is where an answer sums up
 
 # Each pattern can begin at few places and knows after one pass that it does not match:
 # an answer may be hostile.
@@ -30,15 +31,20 @@ _FILE_URL = re.compile(r"file://(?:localhost)?(/[^\s<>\"'`)\]，。；：！？�
 _PROSE = re.compile(rf"(?<![\w.+@%#=/~-])(?:~/|\.{{1,2}}/|/)?(?:{_SIGNS}+/)*{_SIGNS}*{_ENDING}")
 _LINE_NUMBER = re.compile(r"(?::\d+){1,2}$|#L\d+(?:-L\d+)?$")
 _NAMED = re.compile(_ENDING + "$")
+_HINT = re.compile(_ENDING)  # a line without one names no file: most lines cost only this
 _WIDE_LEAD = re.compile(r"^[^\x00-\x7f]+(?=[\x21-\x7e])")  # 文件在exports/a.md
 _EDGES = " \t.,;:!?()[]{}<>*_，。；：！？、（）【】《》…"
 
 
-def offers(text: str, home: str) -> tuple[str, ...]:
-    """Paths as they stand in the answer, `~` replaced by `home`, in order, each once."""
+def offers(text: str) -> tuple[str, ...]:
+    """Paths as they stand in the answer, `~` and all, in order, each once."""
+    lines = text[-MAX_LOOKED_AT:].split("\n")
+    hints = "\n".join(line for line in lines if _HINT.search(line))
+    if not hints:
+        return ()
     found: dict[str, None] = {}
-    for _, words in sorted(_readings(text), key=lambda reading: reading[0]):
-        path = _path(words, home)
+    for _, words in sorted(_readings(hints), key=lambda reading: reading[0]):
+        path = _path(words)
         if path:
             found.setdefault(path)
     return tuple(found)[:MAX_OFFERS]
@@ -61,7 +67,7 @@ def _readings(text: str) -> Iterator[tuple[int, str]]:
             yield plain.start(), plain.group()[lead.end() :]
 
 
-def _path(words: str, home: str) -> str:
+def _path(words: str) -> str:
     """The path in these words; empty where they are none."""
     if len(words) > MAX_PATH_CHARS or "\0" in words:
         return ""
@@ -69,7 +75,5 @@ def _path(words: str, home: str) -> str:
     path = path if _NAMED.search(path) else path.rstrip(_EDGES)
     if not _NAMED.search(path):
         return ""
-    if path.startswith("~/"):
-        return f"{home}{path[1:]}"
     name = PurePosixPath(path).name
     return path if any(sign.isalnum() for sign in name.partition(".")[0]) else ""

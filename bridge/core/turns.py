@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bridge.core import text
+from bridge.core import paths, text
 from bridge.core.decision import Ids, NewRow
 from bridge.core.errors import Refusal
 from bridge.core.model import (
@@ -129,6 +129,7 @@ class Settlement:
     owes: tuple[Owed, ...]
     head: Head | None
     more_next: int  # the bubble that `/more` begins with; 0 when nothing remains
+    offers: tuple[str, ...] = ()  # files that the answer speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +327,8 @@ def _answered(
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
     rows = bubbles(turn, result, cuts, 0, count, peer, ids, desk_turns)
     more = count if len(cuts) > count else 0
-    return Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
+    found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
+    return replace(found, offers=paths.offers(named))
 
 
 def _park(turn: Turn, event: TurnEvent, reason: Parked, now_ms: int, told: NewRow) -> ParkStep:

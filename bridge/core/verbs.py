@@ -18,6 +18,7 @@ from bridge.core.commands import (
     Aliases,
     Answer,
     Approve,
+    Artifacts,
     Bind,
     Cancel,
     Command,
@@ -40,6 +41,7 @@ from bridge.core.commands import (
     Retry,
     RunHeld,
     Send,
+    SendFile,
     SetLang,
     Status,
     Steer,
@@ -121,6 +123,15 @@ def _threads(rest: str) -> Command:
     return Threads(" ".join(words.split(rest, 0, 10)))
 
 
+def _sendfile(rest: str) -> Command:
+    (which,) = words.split(rest, 1, 1)
+    if which.lower() == "all":
+        return SendFile("all")
+    if not (which.isascii() and which.isdecimal() and len(which) <= 4):
+        raise BadWords
+    return SendFile(which)
+
+
 def _lang(rest: str) -> Command:
     (lang,) = words.split(rest, 1, 1)
     if lang.lower() not in ("zh", "en"):
@@ -157,6 +168,8 @@ _VERBS: dict[str, Callable[[str], Command]] = {
     "more": no_words(More),
     "result": number(Result),
     "resend": number(Resend),
+    "artifacts": one_word(Artifacts, may_lack=True),
+    "sendfile": _sendfile,
     "run-held": no_words(RunHeld),
     "drop-held": no_words(DropHeld),
     "recover": one_word(Recover),

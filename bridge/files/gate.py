@@ -64,9 +64,10 @@ class Doubt(StrEnum):
 class Roots:
     """The folders of one thread from which files may leave; all absolute."""
 
-    workspace: Path
+    workspace: Path | None  # what relative paths begin with; None: there is none here
     exports: tuple[Path, ...]  # the thread's `exports`, and CTB_ARTIFACT_ROOTS
     private: tuple[Path, ...]  # our state: never, not even by a detour
+    is_wide: bool = False  # the workspace holds a whole home: only its exports count
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,16 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A file that may leave, as far as a look tells; copied, it may rouse another doubt."""
+
+    place: Path
+    shown_name: str
+    size_bytes: int
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """A copy that may be sent; after a `yes` where there is a doubt."""
 
@@ -104,6 +115,21 @@ class Staged:
     size_bytes: int
     sha256: str
     doubts: tuple[Doubt, ...]
+
+
+def look(offer: Path, roots: Roots, window: TurnWindow, limit_bytes: int) -> Seen | Refused:
+    """Check `offer` as `stage` does, but for what only its whole content tells."""
+    try:
+        place = _place(offer, roots)
+        with _opened(place, roots.private) as (source, device):
+            found = os.fstat(source)
+            _check(found, device, limit_bytes)
+            doubts = _doubts_of_place(place, found, window)
+            head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
+    except _Stays as stays:
+        return Refused(stays.why)
+    doubts += _doubts_of_content(head, place.parts)
+    return Seen(place.root.joinpath(*place.parts), shown(offer.name), found.st_size, doubts)
 
 
 def stage(
@@ -169,12 +195,17 @@ class _Place:
 
 def _place(offer: Path, roots: Roots) -> _Place:
     """The narrowest folder that allows the offer, by its words alone, and the way below."""
-    asked = offer if offer.is_absolute() else roots.workspace / offer
+    asked = offer if roots.workspace is None else roots.workspace / offer
+    if not asked.is_absolute():
+        raise _Stays(Why.OUTSIDE)
     if ".." in asked.parts or any("\0" in part or "\n" in part for part in asked.parts):
         raise _Stays(Why.OUTSIDE)
-    for root in (*roots.exports, roots.workspace):
+    for root in roots.exports:
         if root in asked.parents:
-            return _Place(root, asked.relative_to(root).parts, root in roots.exports)
+            return _Place(root, asked.relative_to(root).parts, is_export=True)
+    work = roots.workspace
+    if work is not None and work in asked.parents and not roots.is_wide:
+        return _Place(work, asked.relative_to(work).parts, is_export=False)
     raise _Stays(Why.OUTSIDE)
 
 
@@ -182,6 +213,7 @@ def _place(offer: Path, roots: Roots) -> _Place:
 def _opened(place: _Place, private: tuple[Path, ...]) -> Iterator[tuple[int, int]]:
     """The file, reached without a link, and the root's device; closed afterwards."""
     forbidden = {_identity(folder.stat()) for folder in private if folder.exists()}
+    _check_above(place.root, forbidden)
     folder = _open(str(place.root), _FOLDER, None)
     try:
         device = os.fstat(folder).st_dev
@@ -201,6 +233,15 @@ def _opened(place: _Place, private: tuple[Path, ...]) -> Iterator[tuple[int, int
         yield source, device
     finally:
         os.close(source)
+
+
+def _check_above(root: Path, forbidden: set[tuple[int, int]]) -> None:
+    """A workspace may lie anywhere, so also in our state."""
+    try:
+        if any(_identity(above.stat()) in forbidden for above in root.resolve().parents):
+            raise _Stays(Why.PRIVATE)
+    except OSError:
+        raise _Stays(Why.MISSING) from None
 
 
 def _look(name: str, folder: int) -> None:

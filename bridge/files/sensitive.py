@@ -14,6 +14,7 @@ from collections.abc import Sequence
 MIN_ENTROPY_BITS = 3.5  # a sign; English words have about 3, random base64 nearly 6
 TAR_SIGN_AT = 257  # POSIX ustar, header block
 ISO_SIGN_AT = 32769  # ISO 9660, primary volume descriptor
+ARCHIVE_HEAD_BYTES = ISO_SIGN_AT + 5  # as much as tells any archive
 
 # First bytes of what holds other files; office documents and jars are zips.
 _ARCHIVE_SIGNS: tuple[bytes, ...] = (

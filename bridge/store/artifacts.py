@@ -6,12 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bridge.core.attached import ArtifactId, Handle, NewFile, OutFile
-from bridge.core.model import PeerId
+from bridge.core.attached import ArtifactId, Handle, NewFile, Offer, OutFile
+from bridge.core.model import PeerId, ThreadId, Turn, TurnId, TurnState
 from bridge.store import rows
-from bridge.store.statements import Record, change, record, value
+from bridge.store.statements import Record, change, record, records, value
 from bridge.store.statements import add as insert
-from bridge.store.tables import ArtifactTable
+from bridge.store.tables import ArtifactTable, TurnTable
+
+# Offers of agents to a peer; one that was sent has a copy that a bubble carries.
+_OF_AGENTS = """peer = ? AND client != '' AND staged_name = '' AND created_ms > ?
+    AND NOT EXISTS (SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
+        WHERE sent.offer = artifact.id) ORDER BY id DESC"""
 
 
 def add(files: Sequence[NewFile], peer: PeerId, now_ms: int) -> None:
@@ -21,6 +26,8 @@ def add(files: Sequence[NewFile], peer: PeerId, now_ms: int) -> None:
             ArtifactTable,
             "OR IGNORE",
             peer=peer,
+            turn=file.turn,
+            client=file.client,
             offer=file.offer,
             created_ms=now_ms,
             staged_name=file.staged_name,
@@ -29,6 +36,66 @@ def add(files: Sequence[NewFile], peer: PeerId, now_ms: int) -> None:
             size_bytes=file.size_bytes,
             sha256=file.sha256,
         )
+
+
+def offered(paths: Sequence[str], turn: Turn, now_ms: int) -> None:
+    """T5: the files that an answer speaks of; where they lie is found when they are looked at."""
+    for path in paths:
+        insert(ArtifactTable, peer=turn.peer, turn=turn.id, path=path, created_ms=now_ms)
+
+
+def latest_answer(peer: PeerId, thread: ThreadId | None) -> Turn | None:
+    """The turn that answered this peer last, in this thread or in any."""
+    here = "" if thread is None else " AND thread = ?"
+    values = (peer,) if thread is None else (peer, thread)
+    for state in (TurnState.SETTLING, TurnState.DONE):
+        where = f"state = '{state}' AND outcome = 'completed' AND peer = ?{here}"
+        row = record(TurnTable, f"{where} ORDER BY ended_ms DESC", *values)
+        if row is not None:
+            return rows.turn(row)
+    return None
+
+
+def turn_of(offer: Offer) -> Turn | None:
+    """The turn whose answer named it."""
+    row = record(TurnTable, "id = ?", offer.turn) if offer.turn else None
+    return rows.turn(row) if row else None
+
+
+def offers_of(turn: TurnId) -> tuple[Offer, ...]:
+    """What the answer of this turn speaks of, in its order."""
+    where = "turn = ? AND staged_name = '' ORDER BY id"
+    return tuple(_offer(row) for row in records(ArtifactTable, where, turn))
+
+
+def offers_of_agents(peer: PeerId, since_ms: int) -> tuple[Offer, ...]:
+    """What agents have offered since then and nobody has asked for, the newest first."""
+    return tuple(_offer(row) for row in records(ArtifactTable, _OF_AGENTS, peer, since_ms))
+
+
+def offers(ids: Sequence[ArtifactId]) -> tuple[Offer, ...]:
+    """These offers, in this order."""
+    found = (record(ArtifactTable, "id = ? AND staged_name = ''", number) for number in ids)
+    return tuple(_offer(row) for row in found if row)
+
+
+def copy(staged_name: str) -> NewFile | None:
+    """A staged copy that no bubble carries yet."""
+    where = "staged_name = ? AND staged_name != ''"
+    row = record(ArtifactTable, where, staged_name)
+    if row is None:
+        return None
+    offer = ArtifactId(row.offer) if row.offer else None
+    return NewFile(
+        row.staged_name,
+        row.name,
+        row.kind,
+        row.size_bytes,
+        row.sha256,
+        offer,
+        row.turn,
+        row.client,
+    )
 
 
 def id_of(staged_name: str) -> ArtifactId:
@@ -47,3 +114,7 @@ def carried(artifact: int) -> OutFile:
 def uploaded(file: ArtifactId, handle: Handle) -> None:
     """The bytes lie on the channel's CDN."""
     change(ArtifactTable, "id = ?", (file,), handle=rows.dump(asdict(handle)))
+
+
+def _offer(row: Record) -> Offer:
+    return Offer(ArtifactId(row.id), row.path, row.created_ms, row.turn, row.client)

@@ -21,7 +21,7 @@ from bridge.core.model import (
     SendClass,
     TurnId,
 )
-from bridge.core.phrases import notice
+from bridge.core.phrases import notice, unmarked
 from bridge.core.rules import line
 from bridge.core.sending import (
     NOT_SENT_LAST_MS,
@@ -363,7 +363,7 @@ def _told_of(row: OutRow, step: OutStep, code: str) -> str:
 
 def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:
     lang: Lang = "zh" if sender and sender.lang == "zh" else "en"
-    told = notice(phrase, lang, id=row.turn, name=row.file.name if row.file else "")
+    told = notice(phrase, lang, id=row.turn, name=unmarked(row.file.name) if row.file else "")
     client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
     send_class = SendClass.ANSWER if row.file else SendClass.NOTE
     _add(row.peer, NewRow(send_class, told, client_id, f"dead-{row.id}"), now_ms)

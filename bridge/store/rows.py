@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bridge.core.attached import Attachment, OutFile, Selection, TurnFile
+from bridge.core.attached import ArtifactId, Attachment, OutFile, Selection, TurnFile
 from bridge.core.model import (
     Account,
     AccountState,
@@ -124,6 +124,7 @@ def peer(row: Record | None, name: PeerId, default: Lang) -> Peer:
         active=AliasName(row.active) if row.active else None,
         confirmation=Confirmation(**asked) if asked else None,
         listed=tuple(Listed(ThreadId(t), title, cwd) for t, title, cwd in json.loads(row.listed)),
+        files=tuple(ArtifactId(number) for number in json.loads(row.files)),
         more_turn=TurnId(row.more_turn) if row.more_turn else None,
         more_next=row.more_next,
     )
@@ -136,6 +137,7 @@ def peer_columns(value: Peer) -> dict[str, Any]:  # Any: columns of different ty
         "active": value.active,
         "confirmation": dump(asdict(asked)) if asked else "",
         "listed": dump([[item.thread, item.title, item.cwd] for item in value.listed]),
+        "files": dump(value.files),
         "more_turn": value.more_turn,
         "more_next": value.more_next,
     }

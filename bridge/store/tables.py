@@ -49,6 +49,7 @@ class PeerRow(_Row):
     active = TextField(null=True)
     confirmation = TextField(default="")  # JSON or ""
     listed = TextField(default="[]")  # JSON, the numbered list last shown
+    files = TextField(default="[]")  # JSON, the same of files
     more_turn = IntegerField(null=True)
     more_next = IntegerField(default=0)
     context_token = TextField(default="")

@@ -23,7 +23,7 @@ from bridge.core.places import hidden
 from bridge.core.text import clean, preview
 from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.core.turns import Accepted, ParkStep, Settlement, shortened
-from bridge.store import approvals, inbox, outbox, rows
+from bridge.store import approvals, artifacts, inbox, outbox, rows
 from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, PeerRow, TurnTable
 
@@ -157,6 +157,7 @@ def settle(
         seen = {"more_turn": turn.id, "more_next": end.more_next}
         change(PeerRow, "peer = ?", (turn.peer,), **seen)
     approvals.turn_over(turn.id, now_ms)
+    artifacts.offered(end.offers, turn, now_ms)
     outbox.add_rows(end.rows, turn.peer, now_ms)
     line = Audit("turn.end", "the controller's word", end.outcome, turn=turn.id)
     inbox.add_audit((line,), turn.peer, now_ms)

@@ -23,7 +23,17 @@ from bridge.core.model import (
 )
 from bridge.core.prompts import said_in, selected
 from bridge.core.sending import Limits
-from bridge.store import accounts, approvals, attachments, guests, inbox, outbox, rows, turns
+from bridge.store import (
+    accounts,
+    approvals,
+    artifacts,
+    attachments,
+    guests,
+    inbox,
+    outbox,
+    rows,
+    turns,
+)
 from bridge.store.statements import count, pairs, record, records
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
@@ -110,8 +120,10 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         .first()
     )
     credits, closes_ms = outbox.standing(peer.id, limits)
+    asked_file = peer.confirmation.subject if peer.confirmation else ""
     return replace(
         seen,
+        asked_file=artifacts.copy(asked_file) if asked_file else None,
         turns=tuple(rows.turn(row) for row in unfinished),
         held=tuple(InboxId(row.id) for row in held),
         files_alone=tuple(

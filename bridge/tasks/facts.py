@@ -24,6 +24,7 @@ from bridge.core.model import Alias, ThreadId, TurnId, TurnState
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.store import turns
+from bridge.tasks.artifacts import Artifacts
 from bridge.tasks.state import Shared
 from bridge.wire import log
 
@@ -46,6 +47,7 @@ class Inquiry:
     def __init__(self, shared: Shared, controller: Controller) -> None:
         self._shared = shared
         self._controller = controller
+        self._artifacts = Artifacts(shared)
         self._one: dict[commands.Need, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def facts(
@@ -72,10 +74,15 @@ class Inquiry:
     async def _ask(
         self, batch: Batch, command: commands.Command, need: commands.Need, view: View
     ) -> Facts:
-        if isinstance(command, commands.New):
-            return await to_thread.run_sync(self._folder, command.folder, view)
-        if isinstance(command, commands.Steer):
-            return await self._steer(batch, command.text, view)
+        match command:
+            case commands.New(_, folder):
+                return await to_thread.run_sync(self._folder, folder, view)
+            case commands.Artifacts(name):
+                return await self._artifacts.looked_at(name, view)
+            case commands.SendFile(which):
+                return await self._artifacts.copied(which, view)
+            case commands.Steer(text):
+                return await self._steer(batch, text, view)
         quick = isinstance(command, commands.Status)
         if quick:
             await self._controller.ready(STATUS_DEADLINE_S)

@@ -15,6 +15,8 @@ from bridge.core.manual import MANUAL
 from bridge.core.model import Parked
 from bridge.core.sentences import SENTENCES, TABLES
 from bridge.core.usages import USAGES
+from bridge.files import gate
+from bridge.tasks.artifacts import NO_ROOM, REMOTE
 
 SOURCE = "\n".join(
     path.read_text()
@@ -64,6 +66,18 @@ def test_every_reason_has_its_sentence(reason: str) -> None:
 def test_every_parked_reason_is_shown_in_the_queue(reason: Parked) -> None:
     """design 7: /queue and /status."""
     assert f"turn_parked_{reason}" in SENTENCES
+
+
+@pytest.mark.parametrize("why", [*gate.Why, REMOTE, NO_ROOM])
+def test_every_reason_why_a_file_stays_has_its_sentence(why: str) -> None:
+    """issue 5, item 7: each file has its reason and the next step."""
+    assert f"stays_{why}" in SENTENCES
+
+
+@pytest.mark.parametrize("doubt", list(gate.Doubt))
+def test_every_doubt_about_a_file_has_its_words(doubt: str) -> None:
+    """R25: the question says why it is asked."""
+    assert f"doubt_{doubt}" in SENTENCES
 
 
 def test_every_verb_and_nothing_else_has_a_usage_line() -> None:

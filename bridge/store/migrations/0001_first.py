@@ -26,6 +26,7 @@ STATEMENTS = (
         active TEXT,
         confirmation TEXT NOT NULL,
         listed TEXT NOT NULL,
+        files TEXT NOT NULL,
         more_turn INTEGER,
         more_next INTEGER NOT NULL,
         context_token TEXT NOT NULL,

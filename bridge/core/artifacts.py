@@ -1,0 +1,164 @@
+"""Files from threads to the phone: `/artifacts`, `/sendfile`, and the `/yes` to a doubt.
+
+Nothing leaves by itself: an answer offers, its owner asks, the gate checks and copies,
+and what is sent is the copy (threat-model R22 to R26). A file in doubt is asked about,
+one at a time, with its name, size and the first digits of its hash; the `/yes` sends the
+very copy that was hashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.core.attached import FileFact, NewFile
+from bridge.core.decision import Audit, Decision, NewRow, View
+from bridge.core.intake import InboxEvent
+from bridge.core.model import Confirmation, Lang, SendClass, TurnId
+from bridge.core.naming import CONFIRM_MS
+from bridge.core.phrases import notice, say, unmarked
+from bridge.core.room import Room, alias_named
+from bridge.core.text import preview
+
+MAX_SHOWN = 10  # with a reason each, as many as one bubble holds
+NAME_CHARS = 40  # of a name in a list; the whole of it stands where a file is sent
+CLIENT_CHARS = 16
+HASH_DIGITS = 12  # shown before a `/yes`: nobody finds another file that begins so by chance
+OFFER_LIFE_MS = 86_400_000  # an agent's offer is in the list for a day, or until it is sent
+ALL = "all"
+
+
+def listing(room: Room, name: str) -> Decision:
+    """The files of the latest answer, numbered; the numbers are kept for `/sendfile`."""
+    if name and alias_named(room.view, name) is None:
+        return room.tell("no_alias", alias=name)
+    found = room.facts.files
+    if found is None:
+        return room.tell("artifacts_none")
+    shown = found[:MAX_SHOWN]
+    room.peer = replace(room.peer, files=tuple(file.offer for file in shown))
+    if not shown:
+        return _empty(room)
+    lines = [_line(number, file, room.lang) for number, file in enumerate(shown, 1)]
+    if len(found) > len(shown):
+        lines.append(say("artifacts_more", room.lang, count=len(found) - len(shown)))
+    if any(not file.why for file in shown):
+        lines.append(notice("artifacts_how", room.lang))
+    head = notice("artifacts_offered", room.lang)
+    if room.facts.files_of is not None:
+        head = notice("artifacts_head", room.lang, id=room.facts.files_of)
+    return room.build(InboxEvent.ANSWERED, "\n".join([head, *lines]))
+
+
+def send(room: Room, which: str) -> Decision:
+    """Send what the gate has copied; ask about a doubt, say why a file stays."""
+    found = room.facts.files
+    if found is None:
+        return room.tell("artifacts_none")
+    if not found and which == ALL:
+        return _empty(room)
+    if not found:
+        return room.tell("no_file_number", number=which)
+    if which != ALL and found[0].copy is not None and found[0].doubts:
+        return _ask(room, found[0], found[0].copy)
+    going = [file.copy for file in found if file.copy is not None and not file.doubts]
+    staying = [file for file in found if file.copy is None or file.doubts]
+    told = _stays(staying, room.lang) if staying else ""
+    return _sent(room, going, told, "owner")
+
+
+def is_asked(view: View, now_ms: int) -> bool:
+    """Whether `/yes` sends a file now."""
+    asked = view.peer.confirmation
+    return asked is not None and asked.what == "send" and asked.until_ms >= now_ms
+
+
+def confirmed(room: Room) -> Decision:
+    """The copy that was asked about goes, byte for byte."""
+    copy = room.view.asked_file
+    if copy is None:
+        return room.tell("nothing_to_confirm")
+    return _sent(room, [copy], "", "owner confirmed")
+
+
+def size(size_bytes: int) -> str:
+    """A size as people read it."""
+    for unit, power in (("MB", 20), ("KB", 10)):
+        if size_bytes >= 1 << power:
+            return f"{size_bytes / (1 << power):.1f} {unit}"
+    return f"{size_bytes} B"
+
+
+def _empty(room: Room) -> Decision:
+    if room.facts.files_of is None:
+        return room.tell("artifacts_none")
+    return room.tell("artifacts_empty", id=room.facts.files_of)
+
+
+def _ask(room: Room, file: FileFact, copy: NewFile) -> Decision:
+    asked = Confirmation("send", copy.staged_name, room.now_ms + CONFIRM_MS)
+    room.peer = replace(room.peer, confirmation=asked)
+    told = notice(
+        "send_ask",
+        room.lang,
+        name=unmarked(copy.name),
+        size=size(copy.size_bytes),
+        hash=copy.sha256[:HASH_DIGITS],
+        why=_doubts(file.doubts, room.lang),
+    )
+    audit = _audit(copy, "owner", "asked")
+    return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), files=(copy,))
+
+
+def _sent(room: Room, copies: Sequence[NewFile], told: str, rule: str) -> Decision:
+    rows = tuple(
+        NewRow(
+            SendClass.ANSWER,
+            copy.name,
+            f"ctb:{room.ids.seed}-f{number}",
+            f"file-{copy.staged_name}",
+            turn=TurnId(copy.turn) if copy.turn else None,
+            staged=copy.staged_name,
+        )
+        for number, copy in enumerate(copies)
+    )
+    audit = tuple(_audit(copy, rule, "queued") for copy in copies)
+    found = room.build(InboxEvent.ANSWERED, told, audit)
+    return replace(found, bubbles=found.bubbles + rows, files=tuple(copies))
+
+
+def _audit(copy: NewFile, rule: str, outcome: str) -> Audit:
+    return Audit("artifact.send", rule, outcome, copy.sha256[:HASH_DIGITS])
+
+
+def _line(number: int, file: FileFact, lang: Lang) -> str:
+    parts = [f"{number}. {_shown(file.name)}"]
+    if file.size_bytes:
+        parts.append(size(file.size_bytes))
+    if file.client:
+        parts.append(preview(file.client, CLIENT_CHARS))
+    parts.append(_standing(file, lang))
+    return " · ".join(parts)
+
+
+def _standing(file: FileFact, lang: Lang) -> str:
+    if file.why:
+        return say(f"stays_{file.why}", lang)
+    if file.doubts:
+        return say("asks_first", lang, why=_doubts(file.doubts[-1:], lang))
+    return say("file_ready", lang)
+
+
+def _stays(files: Sequence[FileFact], lang: Lang) -> str:
+    lines = [f"{_shown(file.name)} · {_standing(file, lang)}" for file in files]
+    phrase = "not_sent" if any(file.why for file in files) else "not_sent_asks"
+    return "\n".join([notice(phrase, lang), *lines])
+
+
+def _doubts(doubts: Sequence[str], lang: Lang) -> str:
+    comma = "，" if lang == "zh" else ", "
+    return comma.join(say(f"doubt_{doubt}", lang) for doubt in doubts)
+
+
+def _shown(name: str) -> str:
+    return unmarked(preview(name, NAME_CHARS))

@@ -1,0 +1,195 @@
+"""Looks at the files that answers speak of, and copies those that are asked for.
+
+All of it is done on a thread of its own: a disk may be slow. What was copied for a
+decision that did not come about is found by the daily tidying, or at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anyio import to_thread
+
+from bridge.core.artifacts import ALL, MAX_SHOWN, OFFER_LIFE_MS
+from bridge.core.attached import FileFact, NewFile, Offer
+from bridge.core.decision import Facts, View
+from bridge.core.model import Turn
+from bridge.core.room import alias_named
+from bridge.files import gate
+from bridge.files.gate import Leaving, Refused, Roots, TurnWindow
+from bridge.store import artifacts
+from bridge.tasks.points import reach
+from bridge.tasks.state import Shared
+from bridge.wire import log
+
+EXPORTS = "exports"  # issue 5, item 7: the folder of a workspace whose files are meant to leave
+AGENT_WINDOW_MS = 3_600_000  # an agent has no turn: what it made in the hour before its offer
+REMOTE = "remote"
+NO_ROOM = "no_room"
+
+_log = log.get("artifacts")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An offer, where it lies, from where files may leave there, and when it was made."""
+
+    offer: Offer
+    place: Path
+    roots: Roots | None  # None: the folder is on another machine
+    window: TurnWindow
+
+
+class Artifacts:
+    """The files that may leave, as the disk knows them."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    async def looked_at(self, name: str, view: View) -> Facts:
+        """Every file that is here of the latest answer, and of agents; names of what is not."""
+
+        def read() -> tuple[Turn | None, tuple[_Item, ...]]:
+            turn = _latest(name, view)
+            offers = artifacts.offers_of(turn.id) if turn else ()
+            if not name and view.quoted_turn is None:
+                since_ms = self._shared.now_ms() - OFFER_LIFE_MS
+                offers += artifacts.offers_of_agents(view.peer.id, since_ms)
+            return turn, self._items(offers, view)
+
+        turn, items = await self._shared.db.read(read)
+        if turn is None and not items:
+            return Facts()
+        found = await to_thread.run_sync(self._look, items)
+        return Facts(files=tuple(found), files_of=turn.id if turn else None)
+
+    async def copied(self, which: str, view: View) -> Facts:
+        """Copies of what is asked for; a number means the list that was shown last."""
+        shown, facts = view.peer.files, Facts(files=())
+        if not shown:
+            facts = await self.looked_at("", view)
+            shown = tuple(file.offer for file in facts.files or ())[:MAX_SHOWN]
+        if facts.files is None:
+            return facts
+        chosen = shown if which == ALL else shown[max(int(which), 1) - 1 : int(which)]
+        items = await self._shared.db.read(lambda: self._items(artifacts.offers(chosen), view))
+        copied = await to_thread.run_sync(self._copy, items, which == ALL)
+        reach("staged")
+        return replace(facts, files=copied)
+
+    def _items(self, offers: Sequence[Offer], view: View) -> tuple[_Item, ...]:
+        """Offers with what the rows know of them; one whose turn is gone is left out."""
+        found = []
+        for offer in offers:
+            path = _expanded(offer.path)
+            turn = artifacts.turn_of(offer)
+            if turn is not None:
+                cwd = _cwd(turn, view)
+                roots, window = self._roots(cwd), TurnWindow(turn.started_ms, turn.ended_ms)
+                found.append(_Item(offer, Path(cwd) / path, roots, window))
+            elif offer.client:
+                found.append(
+                    _Item(offer, path, *rules_for_agents(offer, view, self._shared.leaving))
+                )
+        return tuple(found)
+
+    def _look(self, items: Sequence[_Item]) -> list[FileFact]:
+        """What can go comes first, then what is asked about, then what stays."""
+        found: dict[Path, FileFact] = {}
+        for item in items:
+            fact = _named(item.offer)
+            if item.roots is None:
+                found.setdefault(item.place, replace(fact, why=REMOTE))
+                continue
+            if not os.path.lexists(item.place):
+                continue  # words that only look like a file
+            seen = gate.look(item.place, item.roots, item.window, self._shared.leaving.limit_bytes)
+            if isinstance(seen, Refused):
+                fact = replace(fact, why=seen.why.value)
+            else:
+                doubts = tuple(doubt.value for doubt in seen.doubts)
+                fact = replace(fact, size_bytes=seen.size_bytes, doubts=doubts)
+            found.setdefault(item.place, fact)
+        return sorted(found.values(), key=lambda file: (bool(file.why), bool(file.doubts)))
+
+    def _copy(self, items: Sequence[_Item], is_all: bool) -> tuple[FileFact, ...]:
+        return tuple(self._copy_one(item, is_all) for item in items)
+
+    def _copy_one(self, item: _Item, is_all: bool) -> FileFact:
+        """A copy, or why there is none; of many, what is in doubt is not kept."""
+        offer, fact, leaving = item.offer, _named(item.offer), self._shared.leaving
+        if item.roots is None:
+            return replace(fact, why=REMOTE)
+        try:
+            found = gate.stage(
+                item.place, item.roots, item.window, leaving.staging, leaving.limit_bytes
+            )
+        except OSError as failed:
+            _log.warning("artifact.stage_failed", offer=offer.id, why=failed.strerror or "")
+            return replace(fact, why=NO_ROOM)
+        if isinstance(found, Refused):
+            return replace(fact, why=found.why.value)
+        doubts = tuple(doubt.value for doubt in found.doubts)
+        fact = replace(fact, size_bytes=found.size_bytes, doubts=doubts)
+        if doubts and is_all:
+            (leaving.staging / found.staged_name).unlink(missing_ok=True)
+            return fact
+        name, kind, size = found.shown_name, found.kind, found.size_bytes
+        copy = NewFile(
+            found.staged_name, name, kind, size, found.sha256, offer.id, offer.turn, offer.client
+        )
+        return replace(fact, copy=copy)
+
+    def _roots(self, cwd: str) -> Roots | None:
+        return None if self._shared.is_remote else roots_of(cwd, self._shared.leaving)
+
+
+def roots_of(cwd: str, leaving: Leaving) -> Roots | None:
+    """What may leave from a thread in this folder; None where the folder is not here."""
+    workspace = Path(cwd)
+    if not workspace.is_absolute() or not workspace.is_dir():
+        return None
+    home = Path.home()
+    is_wide = home.is_relative_to(workspace) or home.resolve().is_relative_to(workspace.resolve())
+    exports = (workspace / EXPORTS, *leaving.roots)
+    return Roots(workspace, exports, leaving.private, is_wide)
+
+
+def rules_for_agents(offer: Offer, view: View, leaving: Leaving) -> tuple[Roots, TurnWindow]:
+    """The gate for a file that an agent offers: the workspace that holds it, and just now."""
+    window = TurnWindow(offer.at_ms - AGENT_WINDOW_MS, offer.at_ms)
+    holding = [a.cwd for a in view.aliases.values() if a.cwd and _is_in(offer.path, a.cwd)]
+    roots = roots_of(max(holding, key=len), leaving) if holding else None
+    return roots or Roots(None, leaving.roots, leaving.private), window
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return _expanded(path).is_relative_to(folder)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody of that name has a home
+        return Path(path)
+
+
+def _named(offer: Offer) -> FileFact:
+    return FileFact(offer.id, gate.shown(Path(offer.path).name), client=offer.client)
+
+
+def _latest(name: str, view: View) -> Turn | None:
+    """The turn whose files are meant: of the quoted answer, of a name, or the latest of all."""
+    if name:
+        alias = alias_named(view, name)
+        return artifacts.latest_answer(view.peer.id, alias.thread) if alias else None
+    return view.quoted_turn or artifacts.latest_answer(view.peer.id, None)
+
+
+def _cwd(turn: Turn, view: View) -> str:
+    """Where the thread is now; a name may have been given to it since."""
+    named = (alias.cwd for alias in view.aliases.values() if alias.thread == turn.thread)
+    return next((cwd for cwd in named if cwd), turn.cwd)
