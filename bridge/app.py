@@ -32,7 +32,7 @@ from bridge.settings import Settings
 from bridge.wire import log, place
 from bridge.wire.peer import Peer, listen, serve
 
-FOLDERS = ("state", "run", "local", "attachments", "staging", "logs")
+FOLDERS = ("state", "run", "local", "attachments", "staging", "logs", "groups")
 GREETING_S = 1.0  # then the controller is started without a worker
 SENDING_ENDS_S = 2.0  # delivery-semantics 11
 LOOP = {"use_uvloop": True}  # a fifth less CPU for each message than asyncio's own loop
@@ -103,11 +103,13 @@ class _Bridge:
         from bridge.links.controller import Controller
         from bridge.links.link import Link
         from bridge.links.worker import WorkerLink
+        from bridge.store import groups as group_rows
         from bridge.store import inbox, outbox
         from bridge.tasks.channel import Channel
         from bridge.tasks.dispatch import Dispatcher
         from bridge.tasks.door import Door
         from bridge.tasks.fetch import Fetches
+        from bridge.tasks.groups import Groups
         from bridge.tasks.guests import Guests
         from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
@@ -131,6 +133,8 @@ class _Bridge:
         )
         self._db.run_now(inbox.count_boot)
         self._db.run_now(lambda: outbox.clamp(shared.now_ms()))
+        if not settings.policy.group_qa:
+            self._db.run_now(lambda: group_rows.silence_all(shared.now_ms()))
         worker = WorkerLink()
         errors = settings.data_dir / "logs" / "controller.stderr.log"
         env = settings.controller_env
@@ -145,7 +149,8 @@ class _Bridge:
         )
         channel = Channel(shared, worker)
         threads = Threads(shared, controller, channel, worker, settings.recovers_own_locks)
-        dispatcher = Dispatcher(shared, controller, channel, threads)
+        groups = Groups(shared, channel, threads, settings.data_dir / "groups")
+        dispatcher = Dispatcher(shared, controller, channel, threads, groups)
         attachments = settings.data_dir / "attachments"
         fetches = Fetches(shared, worker, attachments)
         door = Door(shared, worker, fetches, settings.data_dir)

@@ -66,7 +66,6 @@ class Settings:
 def load() -> Settings:
     """The settings as they are now; raises WrongSetting with the sentence to print."""
     env = read()
-    _check_the_rest(env)
     day_s = 86_400
     return Settings(
         data_dir=env.data_dir(),
@@ -86,6 +85,7 @@ def load() -> Settings:
             approval_ms=int(
                 env.seconds("CTB_APPROVAL_HOURS", 12, 0.01, 24 * 365, "hours") * 3_600_000
             ),
+            group_qa=env.switch("CTB_GROUP_QA", False),
         ),
         limits=Limits(
             budget=env.integer("CTB_SEND_BUDGET", 8, 0, 1000),
@@ -100,11 +100,6 @@ def load() -> Settings:
             "CTB_MAX_ARTIFACT_BYTES", 20 * 1024 * 1024, 1, 1024 * 1024 * 1024
         ),
     )
-
-
-def _check_the_rest(env: Env) -> None:
-    """Variables of what is not offered yet: a wrong value is told of all the same."""
-    env.switch("CTB_GROUP_QA", False)
 
 
 def _artifact_roots(env: Env) -> tuple[Path, ...]:

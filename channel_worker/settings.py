@@ -45,6 +45,7 @@ class Settings:
     product: Product
     direct: Direct | None
     owner_user_ids: tuple[str, ...]
+    hears_groups: bool
     poll_hold_s: float
     request_deadline_s: float
     log_level: str
@@ -80,6 +81,7 @@ def read(env: Env) -> Settings:
         ),
         direct=_direct(env.text("ILINK_BOT_TOKEN"), owners),
         owner_user_ids=owners,
+        hears_groups=env.switch("CTB_GROUP_QA", False),
         poll_hold_s=env.seconds("ILINK_POLL_TIMEOUT_SECONDS", 35, 5, 60),
         request_deadline_s=env.seconds("ILINK_REQUEST_TIMEOUT_SECONDS", 15, 1, 120),
         log_level=env.log_level(),

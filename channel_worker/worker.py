@@ -291,7 +291,9 @@ def login_for(settings: Settings, found: Credentials) -> Login:
     base_url = settings.base_url or settings.hosts.check(found.base_url or API_BASE)
     owners = settings.owner_user_ids or (found.owner_user_id,)
     http = Http(base_url, found.token, settings.product, settings.proxy)
-    ilink = Ilink(http, Account(found.bot_id, owners), settings.request_deadline_s)
+    ilink = Ilink(
+        http, Account(found.bot_id, owners, settings.hears_groups), settings.request_deadline_s
+    )
     return Login(found, ilink, Spool(_run_file(settings, f"{PREFIX}{_plain(found.bot_id)}.json")))
 
 

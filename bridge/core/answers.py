@@ -87,10 +87,11 @@ def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
     if facts.sessions is None:
         told = notice("cannot_list", lang, why=say(facts.trouble, lang))
         return Reply(told, refusal="cannot_list")
-    if not facts.sessions:
+    of_groups = {group.thread for group in view.groups}
+    shown = [s for s in facts.sessions if s.thread not in of_groups][:MAX_LISTED]
+    if not shown:
         phrase = "threads_none_words" if words else "threads_none"
         return Reply(notice(phrase, lang, words=words))
-    shown = facts.sessions[:MAX_LISTED]
     lines = [_thread_line(n, s, view, now_ms) for n, s in enumerate(shown, 1)]
     listed = tuple(Listed(s.thread, preview(hidden(clean(s.title)), 80), s.cwd) for s in shown)
     return Reply(

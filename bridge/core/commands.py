@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 
 class Need(Enum):
@@ -203,6 +203,14 @@ class SendFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What the owner says of groups; `number` 0: of all of them."""
+
+    action: Literal["approve", "list", "status", "reset", "disable"]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """A known verb with the wrong words behind it; the answer is its usage."""
 
@@ -251,6 +259,7 @@ Command: TypeAlias = (
     | Dead
     | Artifacts
     | SendFile
+    | Group
     | SetLang
     | Help
     | Malformed

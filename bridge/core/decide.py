@@ -7,7 +7,17 @@ in those rows.
 
 from __future__ import annotations
 
-from bridge.core import artifacts, control, holding, naming, planning, resending, stopping, verbs
+from bridge.core import (
+    artifacts,
+    control,
+    group_rights,
+    holding,
+    naming,
+    planning,
+    resending,
+    stopping,
+    verbs,
+)
 from bridge.core import commands as c
 from bridge.core.answers import answer
 from bridge.core.decision import (
@@ -157,6 +167,8 @@ def decide(
             return artifacts.listing(room, alias)
         case c.SendFile(which):
             return artifacts.send(room, which)
+        case c.Group():
+            return group_rights.manage(room, command)
         case _:
             return room.answered(answer(command, view, facts, now_ms, ids))
 

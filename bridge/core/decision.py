@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bridge.core.attached import FileFact, NewFile, TurnFile
 from bridge.core.given_up import GivenUp
+from bridge.core.group_chat import GroupChat, GroupStep
 from bridge.core.life import Life
 from bridge.core.model import (
     Account,
@@ -156,6 +157,7 @@ class Decision:
     approval_thread: ThreadId | None = None
     question: Question | None = None  # as it is now; it was waiting when it was read
     files: tuple[NewFile, ...] = ()  # staged copies, for bubbles of this decision or a later one
+    group: GroupStep | None = None
     audit: tuple[Audit, ...] = ()
 
     @property
@@ -265,6 +267,7 @@ class View:
     quoted_turn: Turn | None = None
     quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
     quoted_question: Question | None = None
+    groups: tuple[GroupChat, ...] = ()  # that have asked, by their numbers
     turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
     held: tuple[InboxId, ...] = ()
     files_alone: tuple[InboxId, ...] = ()  # asked about, and still without a sentence
@@ -292,6 +295,7 @@ class Policy:
     flood_limit: int = 20
     remote_approvals: bool = True
     approval_ms: int = 43_200_000
+    group_qa: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Which messages come in, who may say them, and which of them go together.
 
-`authorize` runs before any other handling of a message: deny by default. `sort_out`
+`authorize` runs before any other handling of a message: deny by default. A group may ask
+while its owner approves of it, and may do nothing else (`groups`). `sort_out`
 says under what state an allowed message is stored. `batch` says which rows of one
 peer are taken now: one command, or the prompts of one burst.
 
@@ -9,18 +10,26 @@ Inbox: new, held, done.
     new   planned -> done(turn)     answered -> done(command)
           stale, queue full -> held poisoned -> done(poison)
           asked -> new              drop_held -> done(dropped)
+          passed_over -> done(ignored)
     held  run_held -> new           drop_held -> done(dropped)
     done  revived -> new            drop_held -> done(dropped)    of what was set aside
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.core import commands, verbs
-from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner
+from bridge.core.group_chat import (
+    MAX_CHAT_CHARS,
+    GroupState,
+    group_peer,
+    is_group,
+    said_to_bot,
+)
+from bridge.core.model import Account, Arrival, InboxRow, InboxState, Owner, PeerId
 from bridge.core.steps import next_of
 
 MAX_ATTEMPTS = 3  # delivery-semantics 9: crashes before a message is set aside
@@ -35,6 +44,9 @@ class Denied(StrEnum):
     NO_OWNER = "no_owner"
     NOT_OWNER = "not_owner"
     NOT_DIRECT = "not_direct"
+    NOT_ASKED = "not_asked"  # a group's talk that is not meant for the bot
+    NEW_GROUP = "new_group"  # it asks for the first time
+    NOT_APPROVED = "not_approved"
 
 
 class InboxEvent(StrEnum):
@@ -44,6 +56,7 @@ class InboxEvent(StrEnum):
     STALE = "stale"
     QUEUE_FULL = "queue_full"
     POISONED = "poisoned"
+    PASSED_OVER = "passed_over"  # in a group: nothing is said, nothing is done
     RUN_HELD = "run_held"
     DROP_HELD = "drop_held"
     REVIVED = "revived"
@@ -57,6 +70,7 @@ _STEPS: dict[tuple[InboxState, InboxEvent], tuple[InboxState, str]] = {
     (InboxState.NEW, InboxEvent.STALE): (InboxState.HELD, ""),
     (InboxState.NEW, InboxEvent.QUEUE_FULL): (InboxState.HELD, ""),
     (InboxState.NEW, InboxEvent.POISONED): (InboxState.DONE, "poison"),
+    (InboxState.NEW, InboxEvent.PASSED_OVER): (InboxState.DONE, "ignored"),
     (InboxState.HELD, InboxEvent.RUN_HELD): (InboxState.NEW, ""),
     (InboxState.HELD, InboxEvent.DROP_HELD): (InboxState.DONE, "dropped"),
     (InboxState.DONE, InboxEvent.REVIVED): (InboxState.NEW, ""),
@@ -69,13 +83,20 @@ def inbox_step(state: InboxState, event: InboxEvent) -> tuple[InboxState, str]:
     return next_of(_STEPS, "inbox", state, event)
 
 
-def authorize(arrival: Arrival, owner: Owner) -> Denied | None:
-    """None when the message may be handled. Identity is the exact sender id, nothing else."""
+def authorize(
+    arrival: Arrival, owner: Owner, groups: Mapping[PeerId, GroupState] | None = None
+) -> Denied | None:
+    """None when the message may be handled. Identity is the exact sender id, nothing else.
+
+    `groups` are those that are known; None: nobody may ask in any.
+    """
     if not owner.user_ids:
         return Denied.NO_OWNER
-    if arrival.sender not in owner.user_ids or not arrival.sender:
+    if groups is not None and arrival.chat == "group":
+        return _from_group(arrival, groups)
+    if arrival.sender not in owner.user_ids or not arrival.sender or is_group(arrival.sender):
         return Denied.NOT_OWNER
-    if arrival.chat != "direct":
+    if arrival.chat != "direct" or arrival.chat_id:
         return Denied.NOT_DIRECT
     return None
 
@@ -162,6 +183,21 @@ def batch(
     if ended or said[0].is_released or now_ms >= due_ms:
         return Batch(tuple(burst))
     return WaitUntil(due_ms)
+
+
+def _from_group(arrival: Arrival, groups: Mapping[PeerId, GroupState]) -> Denied | None:
+    """Whether these words may be taken as a question; the sender is nobody here."""
+    if not arrival.sender or not 0 < len(arrival.chat_id) <= MAX_CHAT_CHARS:
+        return Denied.NOT_DIRECT
+    if arrival.malformed or arrival.is_echo or said_to_bot(arrival) is None:
+        return Denied.NOT_ASKED
+    match groups.get(group_peer(arrival.chat_id)):
+        case None:
+            return Denied.NEW_GROUP
+        case GroupState.APPROVED:
+            return None
+        case _:
+            return Denied.NOT_APPROVED
 
 
 def goes_ahead(row: InboxRow) -> bool:

@@ -167,6 +167,23 @@ MANUAL: dict[str, tuple[str, str]] = {
         "not arrive, each with its next step.\nAt the desk,  ctb-bridge dead  tries them again "
         "or drops them.",
     ),
+    "artifacts": (
+        "列出最近回答里提到的文件，以及哪些能发。不会执行任何东西。\n"
+        "例：/artifacts web\n接着：/sendfile 1。",
+        "Lists the files that the last answer names, and which of them may go. Runs nothing.\n"
+        "Example: /artifacts web\nNext: /sendfile 1.",
+    ),
+    "sendfile": (
+        "把列出的文件发到手机上；拿不准的会先问你。\n例：/sendfile 2，或 /sendfile all",
+        "Sends a listed file to your phone; asks first where there is a doubt.\n"
+        "Example: /sendfile 2, or /sendfile all",
+    ),
+    "group": (
+        "群里的提问，只读：看有哪些群，同意、收回，或让对话重新开始。\n"
+        "例：/group list，或 /group approve 1",
+        "Questions from groups, read-only: see the groups, let one ask, take it back, or begin "
+        "anew.\nExample: /group list, or /group approve 1",
+    ),
     "yes": (
         "确认刚才问你的那一件事；两分钟内有效，只能用一次。",
         "Confirms the one thing that was asked just now; once, and within two minutes.",

@@ -148,6 +148,7 @@ class Arrival:
     is_cut: bool
     malformed: str
     quoted_part: Selection | None = None
+    chat_id: str = ""  # of a group; "" in a direct chat
 
 
 @dataclass(frozen=True, slots=True)

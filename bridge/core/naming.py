@@ -62,6 +62,8 @@ def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decisio
 
 
 def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
+    if any(group.thread == listed.thread for group in room.view.groups):
+        return room.tell("group_thread")
     status = room.facts.status
     alias = Alias(
         name,

@@ -1,6 +1,7 @@
 """The life of a turn: what each word of the controller means for it, and for its owner.
 
-The states that it goes through are in `turn_states`.
+The states that it goes through are in `turn_states`. A group reads its answer, or that
+there is none, and nothing else: its turns do not wait for anybody's word.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bridge.core import paths, text
+from bridge.core.brief import brief
 from bridge.core.decision import Ids, NewRow
 from bridge.core.errors import Refusal
+from bridge.core.group_chat import is_group
 from bridge.core.model import (
     OWES_ALL,
     Head,
@@ -149,6 +152,8 @@ def after_start(
     match reply:
         case Accepted():
             return reply
+        case HeadMoved() if is_group(turn.peer):
+            return ended(turn, TurnEvent.INVALID, "failed", peer, ids)
         case HeadMoved():
             moved = notice("head_moved", peer.lang, id=turn.id, alias=turn.alias)
             row = _row(turn, moved, f"head_moved-{turn.id}", ids)
@@ -205,16 +210,18 @@ def ended(
     detail: str = "",
 ) -> Settlement:
     """An end without an answer: one notice that says what is known and what to do."""
+    is_private = not is_group(turn.peer)
     told = notice(
-        _phrase(outcome, code, detail),
+        _phrase(outcome, code, detail) if is_private else "group_no_answer",
         peer.lang,
         id=turn.id,
         why=_why(code, detail),
         alias=turn.alias,
     )
     row = _row(turn, told, f"end-{turn.id}", ids)
+    rows = (row,) if is_private or outcome != "cancelled" else ()
     kept = detail.strip()[:MAX_RESULT_CHARS]
-    return Settlement(event, outcome, kept, text.borders(kept), (row,), owed(turn, event), None, 0)
+    return Settlement(event, outcome, kept, text.borders(kept), rows, owed(turn, event), None, 0)
 
 
 def owed(turn: Turn, event: TurnEvent = TurnEvent.OVER) -> tuple[Owed, ...]:
@@ -273,6 +280,8 @@ def shortened(turn: Turn, peer: Peer) -> str:
 def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
     """What stands before an answer: its thread when another is active, moves at the desk,
     what was heard and what was not found."""
+    if is_group(turn.peer):
+        return ""
     lines = []
     if turn.alias != (peer.active or ""):
         lines.append(f"({turn.alias})")
@@ -322,6 +331,8 @@ def _answered(
     turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids, desk_turns: int
 ) -> Settlement:
     named = without_paths(run.result[:MAX_RESULT_CHARS], turn.files)
+    if is_group(turn.peer):
+        named = brief(named, turn.cwd)
     result = unmarked(text.for_chat(text.clean(named)))
     cuts = text.borders(result, text.HEADER_ROOM + len(turn.preface))
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
@@ -332,7 +343,8 @@ def _answered(
 
 
 def _park(turn: Turn, event: TurnEvent, reason: Parked, now_ms: int, told: NewRow) -> ParkStep:
-    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), (told,))
+    rows = () if is_group(turn.peer) else (told,)
+    return ParkStep(event, reason, now_ms + backoff_ms(turn.tries), rows)
 
 
 def _told_once(turn: Turn, peer: Peer, phrase: str, **values: str) -> NewRow:

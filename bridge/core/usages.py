@@ -39,6 +39,10 @@ USAGES: dict[str, tuple[str, str]] = {
     "trace": ("/trace <编号> 一条消息的经过", "/trace <number>: the life of a message"),
     "why": ("/why 上次为什么没做", "/why: why the last thing was not done"),
     "dead": ("/dead 放弃了的消息和回答", "/dead: what was given up"),
+    "group": (
+        "/group list|approve|status|reset|disable [编号] 群里的提问",
+        "/group list|approve|status|reset|disable [number]: questions in groups",
+    ),
     "yes": ("/yes 确认", "/yes: confirm"),
     "no": ("/no 不确认", "/no: do not"),
     "lang": ("/lang zh|en 换语言", "/lang zh|en: change the language"),

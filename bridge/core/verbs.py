@@ -26,6 +26,7 @@ from bridge.core.commands import (
     Deny,
     DropHeld,
     Fork,
+    Group,
     Help,
     Malformed,
     More,
@@ -139,6 +140,17 @@ def _lang(rest: str) -> Command:
     return SetLang(lang.lower())
 
 
+def _group(rest: str) -> Command:
+    action, *behind = words.split(rest.lower(), 1, 2)
+    given = words.whole(behind[0]) if behind else 0
+    match action, bool(behind):
+        case ("approve" | "reset" | "disable" | "status") as known, True:
+            return Group(known, given)
+        case ("list" | "status") as known, False:
+            return Group(known)
+    raise BadWords
+
+
 def _help(rest: str) -> Command:
     found = words.split(rest, 0, 1)
     verb = found[0].lstrip("/").lower() if found else ""
@@ -176,6 +188,7 @@ _VERBS: dict[str, Callable[[str], Command]] = {
     "trace": number(Trace),
     "why": no_words(Why),
     "dead": no_words(Dead),
+    "group": _group,
     "yes": no_words(Yes),
     "no": no_words(No),
     "lang": _lang,

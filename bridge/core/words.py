@@ -55,8 +55,12 @@ def one_word(make: Callable[[str], T], *, may_lack: bool = False) -> Callable[[s
 def number(make: Callable[[int], T]) -> Callable[[str], T]:
     def read(rest: str) -> T:
         (word,) = split(rest, 1, 1)
-        if not (word.isascii() and word.isdecimal() and len(word) <= 9):
-            raise BadWords
-        return make(int(word))
+        return make(whole(word))
 
     return read
+
+
+def whole(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and len(word) <= 9):
+        raise BadWords
+    return int(word)

@@ -17,6 +17,7 @@ import anyio
 from bridge.core.approvals import Asked, answers
 from bridge.core.decision import History, Session, ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault
+from bridge.core.group_chat import is_group
 from bridge.core.model import Approval, Key, LockToken, PeerId, RunId, ThreadId, Turn, is_unmade
 from bridge.core.turns import (
     Busy,
@@ -37,6 +38,7 @@ LAST_SLICE_S = 30.0
 SLICE_SLACK_S = 10.0
 LEASE_S = 1800  # controller-contract 1
 READER_UP_S = 5.0
+GROUP_OWNER = "ctb-group-qa"  # controller-contract 1
 QUICK_S = 0.02  # a wait that is answered sooner and without news was no wait
 
 _LOCKED = re.compile(r"\block")  # not "blocked": a busy thread, as other controllers put it
@@ -127,6 +129,8 @@ class Controller(Link):
 
     async def start(self, turn: Turn) -> StartReply:
         """Start the turn under its key, or learn why not. Safe to repeat with the same key."""
+        if is_group(turn.peer) and not self._confines():
+            return Invalid("refused", "this controller does not take a sandbox")
         arguments: dict[str, Any] = {  # Any: JSON
             "session_id": None if is_unmade(turn.thread) else turn.thread,
             "cwd": turn.cwd or None,
@@ -156,6 +160,11 @@ class Controller(Link):
         if is_unmade(accepted.thread):
             raise PeerFault("cross_thread_start: session_id is missing")
         return accepted
+
+    def _confines(self) -> bool:
+        """Whether a start is bound to the sandbox and the approval policy that it is given."""
+        known = self.need("cross_thread_start").tools["cross_thread_start"]
+        return known >= {"sandbox", "approval_policy"}
 
     def _images(self, turn: Turn) -> list[str]:
         """Images go beside the text to a controller of our kind; others get only the text."""
@@ -274,15 +283,18 @@ class Controller(Link):
 
     async def recover_lock(self, turn: Turn) -> LockToken | None:
         """Our own lock, whose token a crash has lost (controller-contract 1)."""
-        return await self.take_lock(turn.thread, turn.peer)
+        return await self._take_lock(turn.thread, self.owner(turn))
 
     async def take_lock(self, thread: ThreadId, peer: PeerId) -> LockToken | None:
         """A lock of whomever, as a person has confirmed; raises ToolError."""
+        return await self._take_lock(thread, f"{self._owner_prefix}:{peer}")
+
+    async def _take_lock(self, thread: ThreadId, owner: str) -> LockToken | None:
         body = await self.call(
             "cross_thread_force_recover",
             {
                 "session_id": thread,
-                "owner": f"{self._owner_prefix}:{peer}",
+                "owner": owner,
                 "transport": "app_server",
                 "lease_seconds": LEASE_S,
                 "human_authorized": True,
@@ -314,6 +326,8 @@ class Controller(Link):
         await self.call("cross_thread_cancel", {"run_id": run, "reason": reason})
 
     def owner(self, turn: Turn) -> str:
+        if is_group(turn.peer):
+            return f"{GROUP_OWNER}:{turn.alias}"
         return f"{self._owner_prefix}:{turn.peer}"
 
 

@@ -14,6 +14,7 @@ import anyio
 from bridge.core.attached import Selection
 from bridge.core.errors import LinkLost
 from bridge.core.fetching import MAX_FILE_BYTES, Wanted
+from bridge.core.group_chat import chat_of
 from bridge.core.model import Arrival, Attempt, MsgKey, OutRow, Part
 from bridge.core.sending import wire_text
 from bridge.wire import messages
@@ -86,13 +87,15 @@ class WorkerLink:
         if peer is None or self.instance != attempt.instance:
             return messages.SendReply("not_sent", code="no_worker")
         self._made, self._begun = attempt.id, False
+        chat = chat_of(attempt.row.peer)
         request = messages.OutboundSend(
             attempt_id=attempt.id,
-            to_user_id=attempt.row.peer,
+            to_user_id=chat or attempt.row.peer,
             client_id=attempt.row.client_id,
             context_token=attempt.context_token,
             text="" if attempt.row.file else wire_text(attempt.row),
             media=media_of(attempt.row),
+            group_id=chat,
         )
         try:
             return await peer.call(request, SEND_DEADLINE_S)
@@ -192,6 +195,7 @@ def arrival(message: messages.Inbound, channel: str) -> Arrival:
         sender=message.from_user_id,
         msg_key=MsgKey(message.msg_key),
         chat=message.chat,
+        chat_id=message.group_id,
         is_echo=message.is_echo,
         create_time_ms=message.create_time_ms,
         client_id=message.client_id,

@@ -8,7 +8,7 @@ from bridge.core.model import Account, AccountState
 from bridge.core.sending import AccountEvent, account_step
 from bridge.store import rows
 from bridge.store.statements import add, change, record
-from bridge.store.tables import AccountRow, AliasRow, InboxTable, PeerRow
+from bridge.store.tables import AccountRow, AliasRow, GroupRow, InboxTable, PeerRow
 
 
 class OwnerRefused(Exception):
@@ -70,6 +70,7 @@ def _shares_owner(offered: Account, known: Account) -> bool:
 def _forget_owner() -> None:
     PeerRow.delete().execute()
     AliasRow.delete().execute()
+    GroupRow.delete().execute()
     change(InboxTable, "state IN ('new', 'held')", (), state="done", outcome="dropped")
 
 

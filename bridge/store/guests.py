@@ -94,9 +94,9 @@ def waiting_for(peer: PeerId) -> tuple[Question, ...]:
     return tuple(_question(row) for row in found)
 
 
-def quoted(server_id: str) -> Question | None:
-    """The question that the channel knows under this id."""
-    row = record(OutboxTable, "server_id = ? AND client != ''", server_id)
+def quoted(server_id: str, peer: PeerId) -> Question | None:
+    """The question to this peer that the channel knows under this id."""
+    row = record(OutboxTable, "server_id = ? AND client != '' AND peer = ?", server_id, peer)
     found = record(QuestionTable, "id = ?", row.id) if row else None
     return _question(found) if found else None
 

@@ -30,7 +30,7 @@ from bridge.core.model import (
 )
 from bridge.core.names import skeleton
 from bridge.core.turn_states import TurnEvent, turn_step
-from bridge.store import approvals, artifacts, attachments, guests, outbox, rows
+from bridge.store import approvals, artifacts, attachments, groups, guests, outbox, rows
 from bridge.store.audit import add_audit as add_audit
 from bridge.store.statements import add, change, least, record, value
 from bridge.store.tables import (
@@ -48,7 +48,8 @@ DUE = """state = 'new' AND NOT is_files_alone
 _TWIN = "SELECT id FROM inbox WHERE peer = ? AND create_time_ms = ? AND body_hash = ?"
 
 _STILL_UNMADE = """SELECT 1 WHERE EXISTS (SELECT 1 FROM alias WHERE thread = ?)
-    OR EXISTS (SELECT 1 FROM turn WHERE thread = ?)"""
+    OR EXISTS (SELECT 1 FROM turn WHERE thread = ?)
+    OR EXISTS (SELECT 1 FROM group_chat WHERE thread = ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ def apply(
     if decision.question is not None:
         guests.close(decision.question)
     outbox.again(decision.again)
+    if decision.group is not None:
+        groups.step(decision.group, now_ms)
     add_audit(decision.audit, decision.peer, now_ms, turn.id if turn else None)
     attempt = outbox.begin(sender, now_ms) if sender and decision.owes else None
     return Applied(turn, attempt)
@@ -255,7 +258,7 @@ def _note_peer(message: Stored, account: Account, is_new: bool, now_ms: int) -> 
 def _add_turn(turn: NewTurn, peer: PeerId, account: Account, now_ms: int) -> Turn | None:
     if value("SELECT id FROM turn WHERE key = ?", turn.key):
         return None
-    if is_unmade(turn.thread) and not value(_STILL_UNMADE, turn.thread, turn.thread):
+    if is_unmade(turn.thread) and not value(_STILL_UNMADE, *[turn.thread] * 3):
         raise Stale("the thread was made in between")
     made = add(
         TurnTable,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bridge.core.attached import Handle
 from bridge.core.decision import NewRow
+from bridge.core.group_chat import is_group
 from bridge.core.model import (
     Account,
     Attempt,
@@ -52,7 +53,7 @@ LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than fou
 # Whose bubbles wait, and whether one of them is under way.
 _WAITING = """SELECT peer, max(state = 'sending') FROM outbox
     WHERE state != 'done' GROUP BY peer"""
-# An attempt without an outcome yet, or with one of these, may have reached the channel.
+_MAY_READ = "SELECT 1 FROM group_chat WHERE peer = ? AND state = 'approved'"
 _WINDOW = """SELECT
     sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
     max(started_ms),
@@ -102,7 +103,7 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     account = accounts.get()
     wake: list[int] = []
     upload: OutRow | None = None
-    for peer, _ in waiting:
+    for peer, _ in sorted(waiting, key=lambda item: is_group(item[0])):  # a group comes last
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
         seen = window(row, account)
@@ -114,7 +115,7 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
             upload = upload or picked
             ready = [row for row in ready if row.group != picked.group]  # the others go ahead
         match choice:
-            case NeedOwner(True):
+            case NeedOwner(True) if not is_group(peer):
                 return _announce(peer, token, sender, now_ms)
             case SleepUntil(at_ms):
                 wake.append(at_ms)
@@ -184,9 +185,19 @@ def _step(
 
 
 def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
-    """Owe these bubbles; a client id that is there already is the same bubble."""
+    """Owe these bubbles; a client id that is there already is the same bubble.
+
+    A group that may not ask is owed nothing, whoever ends what it had asked.
+    """
+    if bubbles and is_group(peer) and not value(_MAY_READ, peer):
+        return
     for bubble in bubbles:
         add(OutboxTable, "OR IGNORE", **_columns(bubble, peer, now_ms))
+
+
+def cancel_waiting(peer: PeerId, now_ms: int) -> None:
+    """What has not begun to leave for this peer never will."""
+    _cancel("peer = ? AND state = 'ready'", (peer,), now_ms)
 
 
 def untried_answers(peer: str) -> list[tuple[str, TurnId]]:
@@ -358,7 +369,7 @@ def _told_of(row: OutRow, step: OutStep, code: str) -> str:
         return ""
     if row.file is not None:
         return refusal(code)
-    return "incomplete" if row.turn is not None else ""
+    return "incomplete" if row.turn is not None and not is_group(row.peer) else ""
 
 
 def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:

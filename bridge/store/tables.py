@@ -294,6 +294,21 @@ class QuestionTable(_Row):
         table_name = "question"
 
 
+class GroupRow(_Row):
+    """Groups that have asked. Made by `groups.ask`, moved by `groups.step`, its thread named
+    by `turns.running`; read by `groups` and `views`; goes with the owner. No id of a person
+    and no word of theirs is in it."""
+
+    number = IntegerField(primary_key=True)
+    peer = TextField()
+    state = TextField()
+    thread = TextField(null=True)
+    asked_ms = IntegerField()
+
+    class Meta:
+        table_name = "group_chat"
+
+
 class AuditTable(_Row):
     """Decisions, append-only: a trigger refuses updates. Written by every transaction
     that decides; read at the desk and by `/why`; goes after a year (`core/retention.py`)."""

@@ -25,7 +25,7 @@ from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.core.turns import Accepted, ParkStep, Settlement, shortened
 from bridge.store import approvals, artifacts, inbox, outbox, rows
 from bridge.store.statements import change, pairs, record, records, value
-from bridge.store.tables import AliasRow, PeerRow, TurnTable
+from bridge.store.tables import AliasRow, GroupRow, PeerRow, TurnTable
 
 TITLE_CHARS = 80  # of a thread that its first message made
 _FIRST = """thread = ? AND state != 'done'
@@ -95,6 +95,7 @@ def running(turn: Turn, handle: Accepted) -> None:
     if is_unmade(turn.thread):
         title = preview(hidden(clean(turn.prompt)), TITLE_CHARS)
         change(AliasRow, "thread = ?", (turn.thread,), thread=handle.thread, title=title)
+        change(GroupRow, "thread = ?", (turn.thread,), thread=handle.thread)
         change(TurnTable, "thread = ?", (turn.thread,), thread=handle.thread)
 
 

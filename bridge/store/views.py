@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.core.decision import View
+from bridge.core.group_chat import is_group
 from bridge.core.model import (
     Account,
     Alias,
@@ -28,6 +29,7 @@ from bridge.store import (
     approvals,
     artifacts,
     attachments,
+    groups,
     guests,
     inbox,
     outbox,
@@ -84,7 +86,7 @@ def quoted(seen: View, row: InboxRow) -> View:
     text = text or row.quoted_text
     if text and row.quoted_part is not None:
         text = selected(text, row.quoted_part)
-    question = guests.quoted(row.quoted_id) if row.quoted_id else None
+    question = guests.quoted(row.quoted_id, seen.peer.id) if row.quoted_id else None
     return replace(seen, quoted_turn=turn, quoted_text=text or None, quoted_question=question)
 
 
@@ -98,6 +100,7 @@ def view(peer: PeerId, lang: Lang) -> View:
         aliases={AliasName(alias.name): alias for alias in aliases},
         unfinished=unfinished,
         asked=approvals.by_thread(peer) if unfinished else {},
+        groups=groups.known(),
     )
 
 
@@ -108,7 +111,11 @@ def named_threads() -> tuple[tuple[Alias, ...], dict[ThreadId, int]]:
 
 
 def whole(seen: View, asked: int | None, limits: Limits) -> View:
-    """The view with what only some commands need: turns, held rows, the send window."""
+    """The view with what only some commands need: turns, held rows, the send window.
+
+    Turns of groups are not among the owner's: `/stop`, `/queue` and `/cancel` are not
+    about them.
+    """
     peer = seen.peer
     # The sign keeps SQLite from walking through all ended turns in the order of their ids.
     unfinished = records(TurnTable, "state != 'done' ORDER BY +id LIMIT ?", MAX_TURNS)
@@ -124,7 +131,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
     return replace(
         seen,
         asked_file=artifacts.copy(asked_file) if asked_file else None,
-        turns=tuple(rows.turn(row) for row in unfinished),
+        turns=tuple(rows.turn(row) for row in unfinished if not is_group(row.peer)),
         held=tuple(InboxId(row.id) for row in held),
         files_alone=tuple(
             InboxId(row.id) for row in records(InboxTable, _FILES_ALONE, peer.id, MAX_HELD)
@@ -151,7 +158,8 @@ def due_rows() -> int:
 def _quoted(server_id: str, seen: View) -> tuple[Turn | None, str]:
     """The turn and the words behind an id of the channel: what we sent, or were sent."""
     peer = seen.peer
-    row = record(OutboxTable, "server_id = ? AND server_id != ''", server_id)
+    ours = "server_id = ? AND server_id != '' AND peer = ?"
+    row = record(OutboxTable, ours, server_id, peer.id)
     if row is not None:
         return turns.get(TurnId(row.turn)) if row.turn else None, row.text
     where, key = "channel = ? AND peer = ? AND msg_key = ?", f"mid:{server_id}"
@@ -188,7 +196,8 @@ def tally(limits: Limits) -> Tally:
     for turn in TurnTable.select().where(TurnTable.state != TurnState.DONE):
         unfinished[turn.state] = unfinished.get(turn.state, 0) + 1
         threads.add(turn.thread)
-    last = record(PeerRow, "1 ORDER BY wrote_ms DESC")
+    people = [row for row in records(PeerRow, "1") if not is_group(row.peer)]
+    last = max(people, key=lambda row: int(row.wrote_ms), default=None)
     credits, closes_ms = outbox.standing(last.peer if last else "", limits)
     newest = InboxTable.select(InboxTable.id).order_by(InboxTable.id.desc()).first()
     total = newest.id if newest else 0

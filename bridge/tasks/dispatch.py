@@ -17,12 +17,14 @@ from anyio.abc import TaskGroup
 from bridge.core import commands, decide, intake
 from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.errors import Stale, StoreFault
+from bridge.core.group_chat import is_group
 from bridge.core.model import InboxId, InboxRow, PeerId
 from bridge.links.controller import Controller
 from bridge.store import inbox, past, views
 from bridge.store.inbox import Applied
 from bridge.tasks.channel import Channel
 from bridge.tasks.facts import Inquiry
+from bridge.tasks.groups import Groups
 from bridge.tasks.points import reach
 from bridge.tasks.state import STORE_RETRY_S, Shared
 from bridge.tasks.turns import Threads
@@ -40,12 +42,18 @@ class Dispatcher:
     """The way from the inbox to the rows that a message leads to."""
 
     def __init__(
-        self, shared: Shared, controller: Controller, channel: Channel, threads: Threads
+        self,
+        shared: Shared,
+        controller: Controller,
+        channel: Channel,
+        threads: Threads,
+        groups: Groups,
     ) -> None:
         self._shared = shared
         self._inquiry = Inquiry(shared, controller)
         self._channel = channel
         self._threads = threads
+        self._groups = groups
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
         self._plans: dict[PeerId, Asking] = {}  # the prompt among them
         self._prompted: dict[PeerId, deque[int]] = defaultdict(deque)  # when, in the last minute
@@ -83,6 +91,8 @@ class Dispatcher:
 
     async def _take(self, peer: PeerId, asking: TaskGroup) -> float | None:
         """Take one batch of this peer: None when there may be more, else how long to wait."""
+        if is_group(peer):
+            return None if await self._groups.take(peer) else LOOK_AGAIN_S
         policy = self._shared.policy
         busy = self._asking.get(peer, ())
         limit = ROWS_AT_ONCE if policy.merge_window_ms or busy else FEW_ROWS
@@ -211,6 +221,8 @@ class Dispatcher:
         if decision.moved is not None:
             self._threads.wake(decision.moved.thread)
             self._threads.wake(decision.moved.to.thread)
+        if decision.group is not None and decision.group.was.thread is not None:
+            self._threads.wake(decision.group.was.thread)
         if decision.approval_thread is not None:
             self._threads.wake(decision.approval_thread)
         if any(row.is_released for row in decision.rows):

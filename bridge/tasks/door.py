@@ -7,7 +7,7 @@ newest context tokens and the cursor are one commit; the reply says `ok` only af
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +15,17 @@ from pathlib import Path
 
 import anyio
 
-from bridge.core import intake
+from bridge.core import groups, intake
 from bridge.core.decision import Audit
 from bridge.core.errors import StoreFault
+from bridge.core.group_chat import GroupState
 from bridge.core.model import Account, AccountState, Owner, PeerId
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
 from bridge.store import accounts, audit, inbox, outbox, views
+from bridge.store import groups as known_groups
 from bridge.tasks.fetch import Fetches
+from bridge.tasks.groups import Pace, note_asking
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared, Woke
 from bridge.wire import codec, log, messages
@@ -60,6 +63,7 @@ class Door:
         self._polls = True
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
+        self._pace = Pace()  # of groups
 
     async def open(self) -> None:
         """Know the account as it was left; raises StoreFault."""
@@ -127,7 +131,13 @@ class Door:
             raise Refused(codec.INVALID_REQUEST, "channel.hello comes first")
         now_ms = self._shared.now_ms()
         server_ms = batch.server_now_ms or now_ms
-        stored = [kept for m in batch.messages if (kept := self._judge(m, server_ms)) is not None]
+        known = await self._known_groups(batch.messages)
+        asking: dict[str, None] = {}  # groups that ask for the first time, in their order
+        stored = [
+            kept
+            for m in batch.messages
+            if (kept := self._judge(m, server_ms, known, asking)) is not None
+        ]
         reach("before T1")
         try:
             with anyio.CancelScope(shield=True):
@@ -147,6 +157,9 @@ class Door:
             return messages.CommitReply("storage_error", batch.prev_cursor)
         reach("T1")
         await self._match_echoes(batch.messages)
+        if asking and groups.may_ask_owner(known or {}):
+            for chat in list(asking)[: groups.MAX_PENDING]:
+                await note_asking(self._shared, self._account, chat)
         if stored:
             self._shared.inbox_bell.ring()
             if any(part.media for kept in stored for part in kept.arrival.parts):
@@ -170,13 +183,37 @@ class Door:
                 with suppress(StoreFault):
                     await self._shared.db.run(partial(outbox.echoed, message.client_id, server_id))
 
-    def _judge(self, message: messages.Inbound, server_ms: int) -> inbox.Stored | None:
+    async def _known_groups(
+        self, received: Sequence[messages.Inbound]
+    ) -> Mapping[PeerId, GroupState] | None:
+        """How the groups stand, where one speaks; None: nobody may ask in any."""
+        if not self._shared.policy.group_qa:
+            return None
+        if all(message.chat != "group" for message in received):
+            return {}
+        return {g.peer: g.state for g in await self._shared.db.read(known_groups.known)}
+
+    def _judge(
+        self,
+        message: messages.Inbound,
+        server_ms: int,
+        known: Mapping[PeerId, GroupState] | None,
+        asking: dict[str, None],
+    ) -> inbox.Stored | None:
         """The row that a message becomes; None for who may not come in."""
         came = arrival(message, self._account.channel)
-        denied = intake.authorize(came, self._account.owner)
-        self._count(came.sender, is_owner=came.sender in self._account.owner.user_ids)
+        denied = intake.authorize(came, self._account.owner, known)
+        is_private = came.chat == "direct"
+        is_owner = is_private and came.sender in self._account.owner.user_ids
+        self._count(came.sender, is_owner=is_owner)
+        if denied is intake.Denied.NEW_GROUP:
+            asking[came.chat_id] = None
         if denied is not None:
             return None
+        if not is_private:
+            came = groups.only_words(came)
+            if not self._pace.lets_in(PeerId(came.sender), self._shared.now_ms()):
+                return None
         state, outcome = intake.sort_out(came, self._account, server_ms)
         created_ms = intake.plausible_time(came.create_time_ms, server_ms)
         age_ms = max(0, server_ms - created_ms)

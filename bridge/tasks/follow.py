@@ -20,6 +20,7 @@ from bridge.core import history
 from bridge.core import turns as turns_core
 from bridge.core.decision import Audit, Item, NewRow
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, StoreFault
+from bridge.core.group_chat import is_group
 from bridge.core.model import (
     Approval,
     ApprovalState,
@@ -266,6 +267,9 @@ class Follow:
         """Show what the run waits for; what it no longer waits for is void."""
         if self.was_stopped:
             return  # what it asked goes with it
+        if is_group(self._turn.peer):
+            await self._cancel_run(run.id)  # nobody may approve anything for a group
+            return
         turn = self._turn
         before = await self._shared.db.read(lambda: approvals.of_turn(turn.id))
         answer = await self._controller.approvals(run.id)
@@ -339,6 +343,9 @@ class Follow:
         await self._shared.db.run(unit)
 
     async def _tell(self, phrase: str, send_class: SendClass) -> None:
+        if is_group(self._turn.peer):
+            return
+
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             turn = self._turn
             peer = views.peer(turn.peer, self._shared.lang)

@@ -11,6 +11,7 @@ import anyio
 from bridge.core import turns as core
 from bridge.core.decision import Audit
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.group_chat import is_group
 from bridge.core.model import Attempt, Owed, Turn
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
@@ -134,6 +135,8 @@ class Debts:
 
     async def _tell_locked(self, turn: Turn) -> None:
         """The lock is ours and its token is lost: the owner may take it back."""
+        if is_group(turn.peer):
+            return
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)

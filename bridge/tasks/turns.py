@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from bridge.core import turns as core
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, Stale, StoreFault
+from bridge.core.group_chat import is_group
 from bridge.core.model import Attempt, Parked, ThreadId, Turn, TurnId, TurnState, is_unmade
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Accepted, Run, Settlement
@@ -98,7 +99,7 @@ class Threads:
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None:
         """The typing sign, beside the work: a lost hint harms nothing."""
-        if self._tasks is not None:
+        if self._tasks is not None and not is_group(turn.peer):
             self._tasks.start_soon(self._hint_typing, turn, is_on)
 
     async def _hint_typing(self, turn: Turn, is_on: bool) -> None:

@@ -223,6 +223,7 @@ class OutboundSend(Request[SendReply]):
     context_token: str
     text: str = ""
     media: UploadedMedia | None = None
+    group_id: str = ""  # the group it is for; then `to_user_id` is the same
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,14 @@ USER, BOT = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose messages these are: ours as the bot, and the owners among the senders."""
+    """Whose messages these are: ours as the bot, and the owners among the senders.
+
+    `hears_groups`: what anybody types in a group is read as well.
+    """
 
     bot_id: str
     owner_user_ids: tuple[str, ...]
+    hears_groups: bool = False
 
 
 def read_message(raw: Json, account: Account) -> Inbound:
@@ -168,21 +172,25 @@ def _read(message: _Message, raw: Json, account: Account) -> Inbound:
         msg_key=_key(raw),
         from_user_id=message.from_user_id,
         chat=_chat(message),
+        group_id=message.group_id,
         is_echo=is_echo,
     )
     if is_echo:
         return replace(bare, client_id=message.client_id)
-    if message.from_user_id not in account.owner_user_ids:
+    is_owner = message.from_user_id in account.owner_user_ids
+    if not (account.hears_groups if message.group_id else is_owner):
         return bare
-    parts, is_cut = _within_limit(_parts(message))
+    found = _parts(message)
+    if message.group_id:  # of a group only words, whoever says them
+        found = [part for part in found if part.kind == "text"]
+    parts, is_cut = _within_limit(found)
     return replace(
         bare,
-        group_id=message.group_id,
         create_time_ms=message.create_time_ms if abs(message.create_time_ms) < MAX_TIME_MS else 0,
         client_id=message.client_id,
         context_token=message.context_token,
         parts=parts,
-        quote=_quote(message.item_list),
+        quote=None if message.group_id else _quote(message.item_list),
         is_cut=is_cut or len(message.item_list) > MAX_ITEMS,
     )
 

@@ -94,6 +94,8 @@ def send_body(order: OutboundSend) -> dict[str, Json]:
         "item_list": [item],
         "context_token": order.context_token,
     }
+    if order.group_id:  # declared and never seen in use (`ilink-protocol` 6.6)
+        message["group_id"] = order.group_id
     return {"msg": message}
 
 

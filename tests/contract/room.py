@@ -55,6 +55,7 @@ from bridge.store.tables import (
 )
 from bridge.tasks.channel import Channel
 from bridge.tasks.dispatch import Dispatcher
+from bridge.tasks.groups import Groups
 from bridge.tasks.state import Bell, Shared
 from bridge.tasks.turns import Threads
 
@@ -208,7 +209,9 @@ class Scripted(Controller):
 class Room:
     """One bridge's tasks and what they have written."""
 
-    def __init__(self, db: Database, controller: Scripted, recovers_own_locks: bool) -> None:
+    def __init__(
+        self, db: Database, folder: Path, controller: Scripted, recovers_own_locks: bool
+    ) -> None:
         policy = Policy(merge_window_ms=0)
         self.db = db
         self.controller = controller
@@ -216,7 +219,8 @@ class Room:
         worker = WorkerLink()
         self.channel = Channel(self.shared, worker)
         self.threads = Threads(self.shared, controller, self.channel, worker, recovers_own_locks)
-        self.dispatcher = Dispatcher(self.shared, controller, self.channel, self.threads)
+        groups = Groups(self.shared, self.channel, self.threads, folder / "groups")
+        self.dispatcher = Dispatcher(self.shared, controller, self.channel, self.threads, groups)
         self._numbers = count(1)
 
     async def says(self, text: str) -> None:
@@ -316,8 +320,8 @@ async def room(folder: Path, *, recovers_own_locks: bool = True) -> AsyncIterato
     db.open()
     try:
         db.run_now(lambda: accounts.pair(ACCOUNT))
-        db.run_now(_choose_thread)
-        built = Room(db, Scripted(), recovers_own_locks)
+        db.run_now(choose_thread)
+        built = Room(db, folder, Scripted(), recovers_own_locks)
         async with anyio.create_task_group() as tasks:
             await built.threads.open()
             tasks.start_soon(built.threads.keep_serving)
@@ -328,7 +332,7 @@ async def room(folder: Path, *, recovers_own_locks: bool = True) -> AsyncIterato
         db.close()
 
 
-def _choose_thread() -> None:
+def choose_thread() -> None:
     alias = Alias(AliasName("code"), THREAD, "/")
     add(
         AliasRow,

@@ -15,6 +15,7 @@ import pytest
 
 from bridge.core.attached import TurnFile
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.group_chat import group_peer
 from bridge.core.model import (
     Approval,
     ApprovalId,
@@ -27,7 +28,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
-from bridge.core.turns import Accepted, Busy, HeadMoved
+from bridge.core.turns import Accepted, Busy, HeadMoved, Invalid
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import Link, ToolError
 from tests.contract.controller.rig import SAMPLE
@@ -250,6 +251,22 @@ async def test_controller_without_start_is_never_asked_to(tmp_path: Path, mode: 
             await controller.start(TURN)
         assert (await controller.status(TURN.thread)).head == "head-0"
         assert '"tool": "start"' not in (tmp_path / "state.json.calls").read_text()
+
+
+@pytest.mark.parametrize("field", ["sandbox", "approval_policy"])
+async def test_group_starts_nothing_at_a_controller_that_confines_nothing(
+    tmp_path: Path, field: str
+) -> None:
+    """R5, R32: a field that is not declared may be ignored; the owner's own turns go on."""
+    asked = replace(TURN, peer=group_peer("77"), alias="1", sandbox="read-only")
+    async with linked(tmp_path, f"drops-field:start:{field}") as controller:
+        assert isinstance(await controller.start(asked), Invalid)
+        assert isinstance(await controller.start(TURN), Accepted)
+        assert (tmp_path / "state.json.calls").read_text().count('"tool": "start"') == 1
+    async with linked(tmp_path) as controller:
+        again = replace(asked, key=Key("ctb1:g"), expected_head=None)
+        assert isinstance(await controller.start(again), Accepted)
+        assert controller.owner(asked) == "ctb-group-qa:1"
 
 
 async def test_unknown_run_is_said_to_be_unknown(tmp_path: Path) -> None:

@@ -79,14 +79,14 @@ def test_question_is_found_by_quote_and_closed_once(db: Database) -> None:
         asked = Question(number, "codex", OWNER, ("a", "b"), "abc23defg", NOW_MS)
         guests.put_question(asked)
         change(OutboxTable, "id = ?", (number,), server_id="srv-1")
-        assert guests.quoted("srv-1") == asked and guests.quoted("srv-2") is None
+        assert guests.quoted("srv-1", OWNER) == asked and guests.quoted("srv-2", OWNER) is None
         assert guests.waiting_for(OWNER) == (asked,) and guests.waiting_for(FORMER) == ()
         assert guests.question(number, "cursor") is None
         assert guests.asked("codex", NOW_MS) == 1
         assert guests.asked("codex", NOW_MS + QUESTION_LIFE_MS) == 0
         answered = replace(asked, outcome="answered", said="a")
         guests.close(answered)
-        assert guests.question(number, "codex") == guests.quoted("srv-1") == answered
+        assert guests.question(number, "codex") == guests.quoted("srv-1", OWNER) == answered
         assert guests.waiting_for(OWNER) == ()
         with pytest.raises(Stale):
             guests.close(answered)

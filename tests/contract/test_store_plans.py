@@ -14,7 +14,8 @@ from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
 from tests.contract.test_store_outbox import PEER, SENDER, answer
 
-FEW = ("SCAN account", "SCAN alias", "SCAN peer")  # as many rows as there are people or names
+# As many rows as there are people, names, or groups that somebody has decided about.
+FEW = ("SCAN account", "SCAN alias", "SCAN peer", "SCAN group_chat")
 
 
 @pytest.fixture

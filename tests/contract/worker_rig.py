@@ -30,10 +30,11 @@ Answer = Callable[[Any], Awaitable[Any]]  # Any: a request in, its reply out
 class Bench:
     """The bridge's side: its door and its link to whoever holds the lease."""
 
-    def __init__(self, folder: Path, tasks: TaskGroup) -> None:
+    def __init__(self, folder: Path, tasks: TaskGroup, policy: Policy) -> None:
+        self.folder = folder
         self.db = Database(folder / "bridge.sqlite3")
         self.db.open()
-        self.shared = Shared(self.db, "install", "en", Policy(), Limits())
+        self.shared = Shared(self.db, "install", "en", policy, Limits())
         self.link = WorkerLink()
         fetches = Fetches(self.shared, self.link, folder / "attachments")
         self.door = Door(self.shared, self.link, fetches, folder)
@@ -66,11 +67,11 @@ def attempt(instance: str = "one") -> Attempt:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def bench(policy: Policy | None = None) -> AsyncIterator[Bench]:
     """The socket served; ended with the block."""
     with tempfile.TemporaryDirectory(prefix="ctb") as name:  # short: a socket lies in it
         async with anyio.create_task_group() as tasks:
-            built = Bench(Path(name), tasks)
+            built = Bench(Path(name), tasks, policy or Policy())
             try:
                 async with await listen(built.path) as listener:
                     tasks.start_soon(serve, listener, built.door.answer, built.link.detach)

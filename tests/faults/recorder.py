@@ -39,7 +39,10 @@ from typing import Any
 THREAD = "thread-0001"
 TOOLS = {
     "status": ["run_ids", "session_id"],
-    "start": ["session_id", "message", "idempotency_key", "expected_session_head", "owner"],
+    "start": [
+        *("session_id", "message", "idempotency_key", "expected_session_head", "owner"),
+        *("sandbox", "approval_policy"),
+    ],
     "wait_any": ["run_ids", "after_seq", "timeout_ms", "include_progress"],
     "read_result": ["run_id"],
     "delivery_ack": ["run_id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,6 +109,27 @@ def test_stranger_leaves_only_key_and_sender() -> None:
     assert found.parts == () and not found.context_token and not found.malformed
     broken = read_message(message(from_user_id="x@im.wechat", item_list=3), ACCOUNT)
     assert broken.malformed == "unreadable"
+
+
+@pytest.mark.parametrize("sender", [OWNER, "x@im.wechat"])
+def test_group_is_read_only_where_it_is_heard_and_then_only_its_words(sender: str) -> None:
+    """R5, R36: off, nothing comes in, not even of the owner; on, no file and no quote."""
+    items = [
+        {"type": 1, "text_item": {"text": "@Bot hello"}, "ref_msg": {"svr_id": "1"}},
+        {"type": 2, "image_item": {"media": {"encrypt_query_param": "q", "aes_key": "k"}}},
+    ]
+    raw = message(from_user_id=sender, group_id="g1", item_list=items)
+    off = read_message(raw, ACCOUNT)
+    assert (off.parts, off.context_token, off.group_id) == ((), "", "g1")
+    on = read_message(raw, replace(ACCOUNT, hears_groups=True))
+    assert [(part.kind, part.text) for part in on.parts] == [("text", "@Bot hello")]
+    assert (on.quote, on.group_id, bool(on.context_token)) == (None, "g1", True)
+
+
+def test_stranger_stays_unread_where_groups_are_heard() -> None:
+    """R1: hearing groups opens no direct chat."""
+    hears = replace(ACCOUNT, hears_groups=True)
+    assert read_message(message(from_user_id="x@im.wechat"), hears).parts == ()
 
 
 @pytest.mark.parametrize("sender", [OWNER.upper(), OWNER + " ", " " + OWNER, OWNER + "\u200b"])

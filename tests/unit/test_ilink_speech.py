@@ -170,6 +170,14 @@ def test_message_body_is_exactly_one_item() -> None:
     }
 
 
+def test_answer_to_a_group_names_the_group() -> None:
+    """ilink-protocol 6.6: `group_id` is declared; the core and the port carry it."""
+    order = OutboundSend("a", "g1", "ctb:1", "tok", "12 passed", group_id="g1")
+    sent = speech.send_body(order)["msg"]
+    assert isinstance(sent, dict)
+    assert (sent["to_user_id"], sent["group_id"]) == ("g1", "g1")
+
+
 def test_media_items_use_the_key_form_of_phones() -> None:
     """ilink-protocol 7.2, 7.3: base64 of the hex digits; sizes per kind."""
     key = "00112233445566778899aabbccddeeff"

@@ -1,4 +1,4 @@
-"""The five state tables, pair by pair: what is named happens, everything else raises."""
+"""The six state tables, pair by pair: what is named happens, everything else raises."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.core.approvals import ApprovalEvent, approval_step
+from bridge.core.group_chat import GroupEvent, GroupState, group_step
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import (
     AccountState,
@@ -34,6 +35,7 @@ INBOX: Table = {
         "poisoned": ("done", "poison"),
         "asked": ("new", ""),
         "drop_held": ("done", "dropped"),
+        "passed_over": ("done", "ignored"),
     },
     "held": {"run_held": ("new", ""), "drop_held": ("done", "dropped")},
     "done": {"revived": ("new", ""), "drop_held": ("done", "dropped")},
@@ -113,12 +115,19 @@ APPROVAL: Table = {
     "done": {},
 }
 
+GROUP: Table = {
+    "pending": {"approve": "approved", "disable": "disabled"},
+    "approved": {"reset": "approved", "disable": "disabled"},
+    "disabled": {"approve": "approved"},
+}
+
 MACHINES: list[tuple[Callable[..., Any], type[StrEnum], type[StrEnum], Table]] = [
     (inbox_step, InboxState, InboxEvent, INBOX),
     (out_step, OutState, OutEvent, OUTBOX),
     (account_step, AccountState, AccountEvent, ACCOUNT),
     (turn_step, TurnState, TurnEvent, TURN),
     (approval_step, ApprovalState, ApprovalEvent, APPROVAL),
+    (group_step, GroupState, GroupEvent, GROUP),
 ]
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from bridge.core.sentences import files, lists, past, prompts, requests, rules, threads, turns
+from bridge.core.sentences import (
+    files,
+    groups,
+    lists,
+    past,
+    prompts,
+    requests,
+    rules,
+    threads,
+    turns,
+)
 
 TABLES = (
     turns.SENTENCES,
@@ -13,5 +23,6 @@ TABLES = (
     lists.SENTENCES,
     rules.SENTENCES,
     past.SENTENCES,
+    groups.SENTENCES,
 )
 SENTENCES = {name: pair for table in TABLES for name, pair in table.items()}

@@ -229,6 +229,13 @@ STATEMENTS = (
         said TEXT NOT NULL
     )""",
     "CREATE INDEX question_open ON question (peer) WHERE outcome = ''",
+    """CREATE TABLE group_chat (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        peer TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        thread TEXT,
+        asked_ms INTEGER NOT NULL
+    )""",
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at_ms INTEGER NOT NULL,
