@@ -26,6 +26,7 @@ CLIENT_CHARS = 16
 HASH_DIGITS = 12  # shown before a `/yes`: nobody finds another file that begins so by chance
 OFFER_LIFE_MS = 86_400_000  # an agent's offer is in the list for a day, or until it is sent
 ALL = "all"
+WHOLE = "#"  # before the number of an answer: all of its text, as a file
 
 
 def listing(room: Room, name: str) -> Decision:
@@ -36,7 +37,7 @@ def listing(room: Room, name: str) -> Decision:
     if found is None:
         return room.tell("artifacts_none")
     shown = found[:MAX_SHOWN]
-    room.peer = replace(room.peer, files=tuple(file.offer for file in shown))
+    room.peer = replace(room.peer, files=tuple(file.offer for file in shown if file.offer))
     if not shown:
         return _empty(room)
     lines = [_line(number, file, room.lang) for number, file in enumerate(shown, 1)]
@@ -53,6 +54,8 @@ def listing(room: Room, name: str) -> Decision:
 def send(room: Room, which: str) -> Decision:
     """Send what the gate has copied; ask about a doubt, say why a file stays."""
     found = room.facts.files
+    if which.startswith(WHOLE) and not found:
+        return room.tell("no_result", id=which.removeprefix(WHOLE))
     if found is None:
         return room.tell("artifacts_none")
     if not found and which == ALL:

@@ -93,7 +93,7 @@ class Offer:
 class FileFact:
     """What the gate says of an offer; `why` and `doubts` are its words."""
 
-    offer: ArtifactId
+    offer: ArtifactId | None  # None: the text of an answer
     name: str
     size_bytes: int = 0
     why: str = ""  # why it stays, whatever its owner says

@@ -199,7 +199,7 @@ class Artifacts:
 
 @dataclass(frozen=True, slots=True)
 class SendFile:
-    which: str  # a number, or "all"
+    which: str  # a number of the list, "all", or "#" and the number of an answer
 
 
 @dataclass(frozen=True, slots=True)

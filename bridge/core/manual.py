@@ -174,9 +174,11 @@ MANUAL: dict[str, tuple[str, str]] = {
         "Example: /artifacts web\nNext: /sendfile 1.",
     ),
     "sendfile": (
-        "把列出的文件发到手机上；拿不准的会先问你。\n例：/sendfile 2，或 /sendfile all",
-        "Sends a listed file to your phone; asks first where there is a doubt.\n"
-        "Example: /sendfile 2, or /sendfile all",
+        "把列出的文件发到手机上；拿不准的会先问你。加 # 和编号，就发那个回答的全文。\n"
+        "例：/sendfile 2，或 /sendfile all，或 /sendfile #12",
+        "Sends a listed file to your phone; asks first where there is a doubt. "
+        "With # and a number: the whole text of that answer.\n"
+        "Example: /sendfile 2, or /sendfile all, or /sendfile #12",
     ),
     "group": (
         "群里的提问，只读：看有哪些群，同意、收回，或让对话重新开始。\n"

@@ -19,7 +19,7 @@ __all__ = ["borders", "bubble", "clean", "for_chat", "preview"]
 MAX_BUBBLE_CHARS = 1_800  # ilink-protocol.md 6.4: 2,374 characters passed, 7,337 failed
 MAX_BUBBLE_BYTES = 5_000  # UTF-8, likewise
 HEADER_ROOM = 160  # characters that the caller may put before the first bubble
-MARK_ROOM = 24  # characters before any bubble: "(2/5)" and "[可能重复]"
+MARK_ROOM = 96  # characters of ours around any bubble: "[可能重复]" before, what is left behind
 MAX_CHAR_BYTES = 4  # of one character in UTF-8
 MAX_NAMED_CHARS = 40  # a program with its process id, or an owner, within a sentence
 MAX_INDENT_CHARS = 200  # a longer run of blanks at a cut is dropped as a blank line is
@@ -81,6 +81,11 @@ def borders(text: str, header_chars: int = HEADER_ROOM) -> tuple[int, ...]:
         ends.append(start)
         room = MARK_ROOM
     return tuple(ends)
+
+
+def is_mostly_code(text: str) -> bool:
+    """Whether at least half of it is fenced code, which a phone shows badly."""
+    return 2 * sum(fence.end - fence.start for fence in fences(text)) >= len(text) > 0
 
 
 def bubble(text: str, borders: tuple[int, ...], index: int) -> str:

@@ -259,11 +259,17 @@ def bubbles(
         if index == 0:
             body = header(turn, peer, desk_turns) + body
         if index == last - 1 and last < len(cuts):
-            body += "\n" + notice("more", peer.lang, left=len(cuts) - last)
+            body += "\n" + _more(turn, result, len(cuts) - last, peer)
         rows.append(
             _row(turn, body, group, ids, part=index - first + 1, parts=last - first, index=index)
         )
     return tuple(rows)
+
+
+def _more(turn: Turn, result: str, left: int, peer: Peer) -> str:
+    """How to read on; what takes more than one `/more`, or is code, is better as a file."""
+    is_long = left > BUBBLES_PER_MORE or text.is_mostly_code(result)
+    return notice("more_or_file" if is_long else "more", peer.lang, left=left, id=turn.id)
 
 
 def has_moved(turn: Turn) -> bool:

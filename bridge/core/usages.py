@@ -32,7 +32,10 @@ USAGES: dict[str, tuple[str, str]] = {
         "/resend <number>: send again what may be lost",
     ),
     "artifacts": ("/artifacts [名字] 最近回答里的文件", "/artifacts [name]: files of an answer"),
-    "sendfile": ("/sendfile <数字或 all> 发到手机", "/sendfile <number or all>: get a file"),
+    "sendfile": (
+        "/sendfile <数字、all 或 #编号> 发到手机",
+        "/sendfile <number, all or #answer>: get a file",
+    ),
     "run-held": ("/run-held 执行留着的消息", "/run-held: run the held messages"),
     "drop-held": ("/drop-held 丢弃留着的消息", "/drop-held: drop the held messages"),
     "recover": ("/recover <名字> 收回没放的锁（先确认）", "/recover <name>: free its lock (asks)"),

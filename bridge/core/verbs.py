@@ -128,6 +128,8 @@ def _sendfile(rest: str) -> Command:
     (which,) = words.split(rest, 1, 1)
     if which.lower() == "all":
         return SendFile("all")
+    if which[0] in "#＃":
+        return SendFile(f"#{words.whole(which[1:])}")
     if not (which.isascii() and which.isdecimal() and len(which) <= 4):
         raise BadWords
     return SendFile(which)

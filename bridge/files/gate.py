@@ -155,6 +155,13 @@ def stage(
     return Staged(copy.name, shown(offer.name), kind, found.st_size, sha256, doubts)
 
 
+def keep(data: bytes, into: Path) -> tuple[str, str]:
+    """Keep bytes of our own in the folder `into`: the name of the copy, and its hash."""
+    copy = into / secrets.token_hex(NAME_BYTES)
+    places.write_private(copy, data)
+    return copy.name, hashlib.sha256(data).hexdigest()
+
+
 def is_whole(staged: Path, sha256: str) -> bool:
     """Whether a copy is still there, byte for byte; blocks on the disk."""
     try:

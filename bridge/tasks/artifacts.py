@@ -13,14 +13,14 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from bridge.core.artifacts import ALL, MAX_SHOWN, OFFER_LIFE_MS
+from bridge.core.artifacts import ALL, MAX_SHOWN, OFFER_LIFE_MS, WHOLE
 from bridge.core.attached import FileFact, NewFile, Offer
 from bridge.core.decision import Facts, View
-from bridge.core.model import Turn
+from bridge.core.model import Turn, TurnId
 from bridge.core.room import alias_named
 from bridge.files import gate
 from bridge.files.gate import Leaving, Refused, Roots, TurnWindow
-from bridge.store import artifacts
+from bridge.store import artifacts, turns
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared
 from bridge.wire import log
@@ -68,10 +68,12 @@ class Artifacts:
 
     async def copied(self, which: str, view: View) -> Facts:
         """Copies of what is asked for; a number means the list that was shown last."""
+        if which.startswith(WHOLE):
+            return await self._written(int(which.removeprefix(WHOLE)), view)
         shown, facts = view.peer.files, Facts(files=())
         if not shown:
             facts = await self.looked_at("", view)
-            shown = tuple(file.offer for file in facts.files or ())[:MAX_SHOWN]
+            shown = tuple(file.offer for file in facts.files or () if file.offer)[:MAX_SHOWN]
         if facts.files is None:
             return facts
         chosen = shown if which == ALL else shown[max(int(which), 1) - 1 : int(which)]
@@ -79,6 +81,21 @@ class Artifacts:
         copied = await to_thread.run_sync(self._copy, items, which == ALL)
         reach("staged")
         return replace(facts, files=copied)
+
+    async def _written(self, number: int, view: View) -> Facts:
+        """The text of a stored answer, as the phone shows it, in a file."""
+        turn = await self._shared.db.read(lambda: turns.get(TurnId(number)))
+        if turn is None or turn.peer != view.peer.id or not turn.cuts:
+            return Facts(files=())
+        data, staging = turn.result.encode(), self._shared.leaving.staging
+        name = f"answer-{turn.id}.md"
+        try:
+            staged_name, sha256 = await to_thread.run_sync(gate.keep, data, staging)
+        except OSError as failed:
+            return Facts(files=(replace(FileFact(None, name), why=_no_room(failed, turn.id)),))
+        reach("staged")
+        copy = NewFile(staged_name, name, "file", len(data), sha256, turn=turn.id)
+        return Facts(files=(FileFact(None, name, len(data), copy=copy),), files_of=turn.id)
 
     def _items(self, offers: Sequence[Offer], view: View) -> tuple[_Item, ...]:
         """Offers with what the rows know of them; one whose turn is gone is left out."""
@@ -128,8 +145,7 @@ class Artifacts:
                 item.place, item.roots, item.window, leaving.staging, leaving.limit_bytes
             )
         except OSError as failed:
-            _log.warning("artifact.stage_failed", offer=offer.id, why=failed.strerror or "")
-            return replace(fact, why=NO_ROOM)
+            return replace(fact, why=_no_room(failed, offer.id))
         if isinstance(found, Refused):
             return replace(fact, why=found.why.value)
         doubts = tuple(doubt.value for doubt in found.doubts)
@@ -175,6 +191,11 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # nobody of that name has a home
         return Path(path)
+
+
+def _no_room(failed: OSError, number: int) -> str:
+    _log.warning("artifact.stage_failed", id=number, why=failed.strerror or "")
+    return NO_ROOM
 
 
 def _named(offer: Offer) -> FileFact:

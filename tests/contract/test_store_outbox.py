@@ -56,7 +56,7 @@ def test_three_answers_that_wait_are_one_bubble_each(db: Database) -> None:
     assert [text.splitlines()[-1] for text in found] == [
         "▸ 5 more: send /result 1",
         "▸ 5 more: send /result 2",
-        "▸ 5 more: send /more",
+        "▸ 5 more: /more, or /sendfile #3 for all of it as a file",
     ]
     assert all(len(text) <= 1_800 for text in found)
 

@@ -69,6 +69,17 @@ async def test_a_file_of_the_answer_comes_to_the_phone_byte_for_byte(chat: House
     assert [path.stat().st_mode & 0o777 for path in staged] == [0o600]
 
 
+async def test_whole_of_a_long_answer_comes_as_a_file(chat: House) -> None:
+    """issue 5, item 6: the head, how to go on, and all of it in one send."""
+    said = "".join(f"line {number} of many words\\n" for number in range(1_000))
+    await chat.phone.asks(f"reply:{said}", "more: /more, or /sendfile #1 for all of it as a file")
+    chat.phone.says("/sendfile #1")
+    ((name, data),) = await files(chat, 1)
+    assert name == "answer-1.md"
+    assert data.decode().strip() == said.replace("\\n", "\n").strip()
+    await chat.phone.asks("/sendfile #2", "There is no answer #2.")
+
+
 async def test_pictures_go_as_pictures_and_all_sends_every_file_that_is_ready(
     chat: House,
 ) -> None:

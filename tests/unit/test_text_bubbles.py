@@ -175,7 +175,8 @@ def test_thirty_thousand_characters_need_few_bubbles() -> None:
 
 def test_a_megabyte_on_one_line_is_cut_too() -> None:
     """Ours: no border anywhere."""
-    assert len(borders("a" * 2**20)) == -(-(2**20) // (MAX_BUBBLE_CHARS - MARK_ROOM)) + 11
+    room = MAX_BUBBLE_CHARS - MARK_ROOM - CLOSING_ROOM
+    assert len(borders("a" * 2**20)) == -(-(2**20 + HEADER_ROOM) // room)
 
 
 @pytest.mark.parametrize(

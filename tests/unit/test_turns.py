@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.codex import failures
-from bridge.core import turns
+from bridge.core import text, turns
 from bridge.core.decision import Ids, NewTurn
 from bridge.core.errors import Refusal
 from bridge.core.model import (
@@ -178,6 +178,35 @@ def test_answer_is_stored_with_all_its_cuts_and_owes_all_three_calls() -> None:
     assert [row.part for row in found.rows] == [1, 2]
     assert found.more_next == 2 < len(found.cuts)
     assert len({row.group for row in found.rows}) == 1
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("letter", ["x", "字", "😀"])
+def test_bubble_that_says_how_to_go_on_still_fits(lang: Lang, letter: str) -> None:
+    """issue 3, item 4: our own lines are counted."""
+    turn = replace(TURN, id=TurnId(999_999), alias="名" * 32, preface="p" * 40)
+    run = replace(DONE, result=f"{letter * 59}\n" * 2_000)
+    found = turns.after_run(turn, run, Peer(turn.peer, lang), 0, IDS)
+    assert "/sendfile #999999" in found.rows[-1].text
+    for row in found.rows:
+        assert len(row.text) <= text.MAX_BUBBLE_CHARS
+        assert len(row.text.encode()) <= text.MAX_BUBBLE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("result", "is_offered"),
+    [
+        ("words. " * 1_000, False),
+        ("words. " * 2_000, True),
+        ("```python\n" + "print(1)\n" * 600 + "```", True),
+    ],
+    ids=["a few more", "many more", "code"],
+)
+def test_very_long_answer_and_code_are_offered_as_a_file(result: str, is_offered: bool) -> None:
+    """issue 5, item 6."""
+    last = turns.after_run(TURN, replace(DONE, result=result), PEER, 0, IDS).rows[-1].text
+    assert ("/sendfile" in last) is is_offered
+    assert "/more" in last
 
 
 def test_with_three_answers_waiting_each_gets_one_bubble() -> None:

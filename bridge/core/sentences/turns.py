@@ -78,6 +78,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "working": ("#{id} 还在进行中。停下：/stop", "#{id} is still working. To end it: /stop"),
     "stopping": ("正在停止 #{id}…", "Stopping #{id}…"),
     "more": ("还有 {left} 段，回复 /more", "{left} more: send /more"),
+    "more_or_file": (
+        "还有 {left} 段：/more 接着看，/sendfile #{id} 收整篇文件",
+        "{left} more: /more, or /sendfile #{id} for all of it as a file",
+    ),
     "more_of": ("还有 {left} 段，回复 /result {id}", "{left} more: send /result {id}"),
     "rest_waits": (
         "微信的回复次数快用完了。请随便回复一句，我接着发剩下的。",
