@@ -113,7 +113,7 @@ class _Bridge:
         from bridge.tasks.guests import Guests
         from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
-        from bridge.tasks.tidy import keep_tidy
+        from bridge.tasks.tidy import clear, keep_tidy
         from bridge.tasks.turns import Threads
 
         settings = self._settings
@@ -135,6 +135,8 @@ class _Bridge:
         self._db.run_now(lambda: outbox.clamp(shared.now_ms()))
         if not settings.policy.group_qa:
             self._db.run_now(lambda: group_rows.silence_all(shared.now_ms()))
+        staging = shared.leaving.staging
+        self._db.run_now(lambda: clear(staging))
         worker = WorkerLink()
         errors = settings.data_dir / "logs" / "controller.stderr.log"
         env = settings.controller_env
@@ -177,7 +179,7 @@ class _Bridge:
                 working.start_soon(dispatcher.keep_deciding)
                 working.start_soon(door.keep_room)
                 working.start_soon(fetches.keep_fetching)
-                working.start_soon(keep_tidy, shared, attachments)
+                working.start_soon(keep_tidy, shared, attachments, staging)
                 working.start_soon(_keep_beside, controller, worker)
                 working.start_soon(Offers(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)

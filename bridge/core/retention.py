@@ -3,6 +3,7 @@
 A file is kept while a message that brought it, or a turn that names it, is not done,
 and for thirty days after that: as long as a quote of the message must resolve. A file
 that no message knows was stored in the instant before a crash, and was fetched again.
+The copy of a file that left, or never did, is no longer needed a day after it was made.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 DAY_MS = 86_400_000
 KEPT_MS = 30 * DAY_MS  # as texts: a quote must resolve (tables.py, ilink-protocol 6.3)
 AUDIT_KEPT_MS = 365 * DAY_MS  # a person's decisions of a year are some megabytes
-STRAY_MS = DAY_MS  # longer than any fetch, and than the commit that follows it
+STRAY_MS = DAY_MS  # longer than any fetch, any question, and the commit that follows
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Roots:
 class Leaving:
     """What the settings say of files that leave."""
 
-    staging: Path = Path()
+    staging: Path = Path(os.devnull)  # where nothing can be written
     roots: tuple[Path, ...] = ()  # CTB_ARTIFACT_ROOTS
     private: tuple[Path, ...] = ()
     limit_bytes: int = 20 * 1024 * 1024  # CTB_MAX_ARTIFACT_BYTES; threat-model R9

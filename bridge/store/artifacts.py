@@ -9,10 +9,12 @@ from dataclasses import asdict
 from bridge.core.attached import ArtifactId, Handle, NewFile, Offer, OutFile
 from bridge.core.model import PeerId, ThreadId, Turn, TurnId, TurnState
 from bridge.store import rows
-from bridge.store.statements import Record, change, record, records, value
+from bridge.store.statements import Record, change, pairs, record, records, value
 from bridge.store.statements import add as insert
 from bridge.store.tables import ArtifactTable, TurnTable
 
+_NEEDED = """SELECT staged_name, outbox.id FROM outbox
+    JOIN artifact ON artifact.id = outbox.artifact WHERE state != 'done'"""
 # Offers of agents to a peer; one that was sent has a copy that a bubble carries.
 _OF_AGENTS = """peer = ? AND client != '' AND staged_name = '' AND created_ms > ?
     AND NOT EXISTS (SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
@@ -114,6 +116,23 @@ def carried(artifact: int) -> OutFile:
 def uploaded(file: ArtifactId, handle: Handle) -> None:
     """The bytes lie on the channel's CDN."""
     change(ArtifactTable, "id = ?", (file,), handle=rows.dump(asdict(handle)))
+
+
+def needed() -> frozenset[str]:
+    """The names of the copies that an unfinished bubble carries."""
+    return frozenset(name for name, _ in pairs(_NEEDED))
+
+
+def let_go(names: Sequence[str]) -> None:
+    """These copies are about to be removed, and with them the keys of their uploads."""
+    for name in names:
+        change(ArtifactTable, "staged_name = ? AND staged_name != ''", (name,), handle="")
+
+
+def strays(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of these names that no row knows."""
+    where = "staged_name = ? AND staged_name != ''"
+    return tuple(name for name in names if record(ArtifactTable, where, name) is None)
 
 
 def _offer(row: Record) -> Offer:

@@ -1,57 +1,82 @@
-"""Lets go, once a day, of files and audit lines that nobody needs any more.
+"""Lets go, once a day, of files, copies of them and audit lines that nobody needs any more.
 
 The rows say first that a file is gone, then it goes: a crash in between leaves a file
-that no message knows, and the next day finds it.
+that no row knows, and the next day finds it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import anyio
 from anyio import to_thread
 
 from bridge.core.errors import StoreFault
 from bridge.core.retention import AUDIT_KEPT_MS, DAY_MS, Stored, outlived
-from bridge.store import attachments, audit
+from bridge.store import artifacts, audit
+from bridge.store import attachments as store
 from bridge.tasks.state import Shared
 from bridge.wire import log
 
 FIRST_S = 600.0  # a start has better things to do
 DAY_S = DAY_MS / 1000
+_LetGo: TypeAlias = Callable[[Path, Sequence[Stored], int], tuple[str, ...]]
 
 _log = log.get("tidy")
 
 
-async def keep_tidy(shared: Shared, folder: Path, first_s: float = FIRST_S) -> None:
+async def keep_tidy(
+    shared: Shared, attachments: Path, staging: Path, first_s: float = FIRST_S
+) -> None:
     """Once a day, for ever."""
     await anyio.sleep(first_s)
     while True:
+        year_ago_ms = shared.now_ms() - AUDIT_KEPT_MS
         try:
-            await _tidy(shared, folder)
-        except (StoreFault, OSError) as failed:
-            _log.warning("tidy.failed", why=type(failed).__name__)
+            await shared.db.run(lambda: audit.let_go(year_ago_ms))
+        except StoreFault:
+            _log.warning("tidy.failed", why="StoreFault")
+        for folder, let_go in ((attachments, _let_go), (staging, _let_go_copies)):
+            try:
+                await _tidy(shared, folder, let_go)
+            except (StoreFault, OSError) as failed:
+                _log.warning("tidy.failed", why=type(failed).__name__)
         await anyio.sleep(DAY_S)
 
 
-async def _tidy(shared: Shared, folder: Path) -> None:
-    year_ago_ms = shared.now_ms() - AUDIT_KEPT_MS
-    await shared.db.run(lambda: audit.let_go(year_ago_ms))
+def clear(staging: Path) -> None:
+    """At boot, when nobody copies: what a crash has left in the staging folder goes (F21)."""
+    found = artifacts.strays([path.name for path in staging.iterdir()])
+    for name in found:
+        (staging / name).unlink(missing_ok=True)
+    if found:
+        _log.info("staging.cleared", files=len(found))
+
+
+async def _tidy(shared: Shared, folder: Path, let_go: _LetGo) -> None:
     files = await to_thread.run_sync(_listed, folder)
-    going = await shared.db.run(partial(_let_go, folder, files, shared.now_ms()))
+    going = await shared.db.run(partial(let_go, folder, files, shared.now_ms()))
     if going:
         await to_thread.run_sync(_remove, folder, going)
-        _log.info("tidy.done", files=len(going))
+        _log.info("tidy.done", folder=folder.name, files=len(going))
+
+
+def _let_go_copies(_folder: Path, files: Sequence[Stored], now_ms: int) -> tuple[str, ...]:
+    """As `_let_go`, for copies: one that no unfinished bubble carries goes after a day."""
+    going = outlived(files, {}, artifacts.needed(), now_ms)
+    artifacts.let_go(going)
+    return going
 
 
 def _let_go(folder: Path, files: Sequence[Stored], now_ms: int) -> tuple[str, ...]:
     """One transaction: no turn can begin to name a file between the look and the word."""
-    going = outlived(files, *attachments.needed(f"{folder}/"), now_ms)
-    attachments.let_go([f"{folder}/{at}" for at in going])
+    going = outlived(files, *store.needed(f"{folder}/"), now_ms)
+    store.let_go([f"{folder}/{at}" for at in going])
     return going
 
 

@@ -7,19 +7,25 @@ from pathlib import Path
 
 import anyio
 
-from bridge.core.attached import FileId
-from bridge.core.decision import Policy
+from bridge.core.attached import FileId, NewFile
+from bridge.core.decision import Decision, NewRow, Policy
 from bridge.core.fetching import FetchStep
-from bridge.core.model import Part
+from bridge.core.model import Part, SendClass
 from bridge.core.retention import DAY_MS, KEPT_MS
 from bridge.core.sending import Limits
-from bridge.store import attachments, rows
+from bridge.store import attachments, inbox, rows
 from bridge.store.db import Database
 from bridge.store.statements import change, records
-from bridge.store.tables import AttachmentTable, InboxTable, TurnTable
+from bridge.store.tables import (
+    ArtifactTable,
+    AttachmentTable,
+    InboxTable,
+    OutboxTable,
+    TurnTable,
+)
 from bridge.tasks.state import Shared
 from bridge.tasks.tidy import keep_tidy
-from tests.contract.test_store_inbox import accept, apply, plan, stored
+from tests.contract.test_store_inbox import ACCOUNT, OWNER, accept, apply, plan, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
 
 PICTURE = Part("image", media={"download_param": "x", "full_url": "", "aes_key": "00" * 16})
@@ -67,7 +73,7 @@ async def test_only_what_nobody_needs_is_removed(db: Database, tmp_path: Path) -
     named = rows.dump([[str(files["named"]), "cat.png", True]])
     db.run_now(lambda: change(TurnTable, "1", (), files=named))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep_tidy, shared, folder, 0)
+        tasks.start_soon(keep_tidy, shared, folder, tmp_path / "staging", 0)
         with anyio.fail_after(LIMIT_S):
             while True:
                 if not (files["stray"].exists() or (folder / "link").is_symlink()):
@@ -81,3 +87,37 @@ async def test_only_what_nobody_needs_is_removed(db: Database, tmp_path: Path) -
     assert [(row.outcome, bool(row.path)) for row in found] == [
         ("gone", False), ("stored", True), ("stored", True), ("stored", True)
     ]  # fmt: skip
+
+
+async def test_copy_goes_a_day_after_it_was_made_unless_a_bubble_waits_for_it(
+    db: Database, tmp_path: Path
+) -> None:
+    """F21: nothing that an unfinished row needs ever goes; the key of an upload goes along."""
+    shared = Shared(db, "i", "en", Policy(), Limits())
+    now_ms = shared.now_ms()
+    attachments_folder, staging = tmp_path / "attachments", tmp_path / "staging"
+    for folder in (attachments_folder, staging):
+        folder.mkdir()
+    ages = {"sent": 2, "waits": 99, "asked": 0, "stray": 2, ".half.part": 2}
+    for name, days in ages.items():
+        (staging / name).write_bytes(b"x")
+        at_s = (now_ms - days * DAY_MS) / 1000
+        os.utime(staging / name, (at_s, at_s))
+    copies = tuple(NewFile(name, name, "file", 1, "hash") for name in ("sent", "waits", "asked"))
+    bubbles = tuple(
+        NewRow(SendClass.ANSWER, name, f"ctb:{name}", name, staged=name)
+        for name in ("sent", "waits")
+    )
+    decision = Decision(OWNER, bubbles=bubbles, files=copies)
+    db.run_now(lambda: inbox.apply(decision, ACCOUNT, None, now_ms))
+    db.run_now(lambda: change(OutboxTable, "text = 'sent'", (), state="done"))
+    db.run_now(lambda: change(ArtifactTable, "1", (), handle="a key"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_tidy, shared, attachments_folder, staging, 0)
+        with anyio.fail_after(LIMIT_S):
+            while (staging / "stray").exists():  # noqa: ASYNC110  # a file tells nobody
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert {path.name for path in staging.iterdir()} == {"waits", "asked"}
+    found = db.run_now(lambda: records(ArtifactTable, "handle != '' ORDER BY id"))
+    assert [row.staged_name for row in found] == ["waits", "asked"]

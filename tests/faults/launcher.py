@@ -47,13 +47,13 @@ class Rehearsal:
         self._serial = 0
         self._arrivals = 0
 
-    def reach(self, point: points.Point) -> None:
+    def reach(self, point: points.Point | points.FilePoint) -> None:
         with self._reached.open("a") as out:
             out.write(f"{point}\n")
         with suppress(FileNotFoundError):
             self._obey(json.loads(self._orders.read_bytes()), point)
 
-    def _obey(self, order: Json, point: points.Point) -> None:
+    def _obey(self, order: Json, point: points.Point | points.FilePoint) -> None:
         if order["serial"] != self._serial:
             self._serial, self._arrivals = order["serial"], 0
         if order["point"] != point:

@@ -27,7 +27,7 @@ from anyio import to_thread
 
 from bridge.ask import NotRunning, ask_status
 from bridge.core.sending import REPEAT_MARK
-from bridge.tasks.points import Point
+from bridge.tasks.points import FilePoint, Point
 from bridge.wire.messages import StatusReply
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.world import Sent, World
@@ -181,7 +181,7 @@ class Rig:
 
     def order(
         self,
-        point: Point,
+        point: Point | FilePoint,
         *,
         victims: tuple[int, ...] = (),
         ends_itself: bool = True,
@@ -207,7 +207,7 @@ class Rig:
         path = self.orders.with_name(self.orders.name + ".reached")
         return Counter(path.read_text().splitlines() if path.exists() else ())
 
-    async def until_reached(self, point: Point, count: int) -> None:
+    async def until_reached(self, point: Point | FilePoint, count: int) -> None:
         await self.until(lambda: self.reached()[point] >= count, f"{point} is reached")
 
     # ---- the phone -----------------------------------------------------------
