@@ -16,7 +16,7 @@ from bridge.core.decision import Audit, Decision, NewRow, View
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Confirmation, Lang, SendClass, TurnId
 from bridge.core.naming import CONFIRM_MS
-from bridge.core.phrases import notice, say, unmarked
+from bridge.core.phrases import notice, say, size, unmarked
 from bridge.core.room import Room, alias_named
 from bridge.core.text import preview
 
@@ -82,14 +82,6 @@ def confirmed(room: Room) -> Decision:
     if copy is None:
         return room.tell("nothing_to_confirm")
     return _sent(room, [copy], "", "owner confirmed")
-
-
-def size(size_bytes: int) -> str:
-    """A size as people read it."""
-    for unit, power in (("MB", 20), ("KB", 10)):
-        if size_bytes >= 1 << power:
-            return f"{size_bytes / (1 << power):.1f} {unit}"
-    return f"{size_bytes} B"
 
 
 def _empty(room: Room) -> Decision:

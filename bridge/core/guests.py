@@ -1,9 +1,11 @@
-"""What agents on this computer may say to the owner: notes, paced and merged, and questions.
+"""What agents may say to the owner: notes, paced and merged, questions, and offers of files.
 
 An agent chooses the words and nothing else: not who reads them, not when, not under
 whose name. Its bubble opens with a line of ours that names it, and no line of its text
 can look like one of ours (threat-model R28). At most one bubble of its notes waits: what
 it says meanwhile joins that bubble, or is refused when it is full (R37).
+
+An offer is a line that names the file; the file itself leaves when its owner asks for it.
 
 A question has one end: answered, declined, or 12 hours over. Its code carries no
 authority, so unlike an approval's it holds as long as the question.
@@ -19,7 +21,7 @@ from bridge.core.decision import Audit, Decision, Ids, NewRow
 from bridge.core.intake import InboxEvent
 from bridge.core.markdown import balanced
 from bridge.core.model import Account, OutId, OutRow, OutState, Peer, PeerId, Question, SendClass
-from bridge.core.phrases import notice, unmarked
+from bridge.core.phrases import notice, size, unmarked
 from bridge.core.room import Room
 from bridge.core.sending import (
     QUESTION_LIFE_MS,
@@ -36,6 +38,8 @@ NOTE_SPACING_MS = 60_000  # R37: 8 sends are granted for each message of the own
 MAX_TEXT_CHARS = 1_200  # leaves room in one bubble for our lines and nine options
 MAX_OPTIONS = 9  # each has one digit
 MAX_OPTION_CHARS = 40
+MAX_CAPTION_CHARS = 200
+MAX_WAITING_OFFERS = 3  # of one agent in a day: the owner's list is short
 MAX_WAITING_QUESTIONS = 3  # of one agent: more cannot be told apart on a phone
 
 
@@ -88,9 +92,33 @@ def note(
     shown = f"{notice('agent_note', peer.lang, client=client)}\n{body}"
     if not _fits(shown):
         return No.TOO_LONG
-    due_ms = last_ms + NOTE_SPACING_MS if last_ms else 0
-    not_before_ms = due_ms if now_ms < due_ms <= now_ms + NOTE_SPACING_MS else 0
-    return _row(SendClass.NOTE, shown, client, ids, not_before_ms)
+    return _row(SendClass.NOTE, shown, client, ids, _spaced_ms(last_ms, now_ms))
+
+
+def offer(
+    client: str,
+    name: str,
+    size_bytes: int,
+    caption: str,
+    waiting: int,
+    last_ms: int,
+    peer: Peer,
+    now_ms: int,
+    ids: Ids,
+) -> NewRow | No:
+    """The line that tells of a file and how to get it; `waiting` of this agent's are not sent."""
+    body = _safe(caption) if caption.strip() else ""
+    if isinstance(body, No):
+        return body
+    if len(caption) > MAX_CAPTION_CHARS:
+        return No.TOO_LONG
+    if waiting >= MAX_WAITING_OFFERS:
+        return No.TOO_MANY
+    shown = notice(
+        "agent_offers", peer.lang, client=client, name=unmarked(name), size=size(size_bytes)
+    )
+    text = f"{shown}\n{body}" if body else shown
+    return _row(SendClass.NOTE, text, client, ids, _spaced_ms(last_ms, now_ms))
 
 
 def ask(
@@ -190,6 +218,12 @@ def _safe(text: str) -> str | No:
         return No.TOO_LONG
     body = unmarked(for_chat(clean(text))).strip()
     return balanced(body) or No.EMPTY  # an open fence would swallow the lines behind it
+
+
+def _spaced_ms(last_ms: int, now_ms: int) -> int:
+    """When an agent may be heard again; 0: now."""
+    due_ms = last_ms + NOTE_SPACING_MS if last_ms else 0
+    return due_ms if now_ms < due_ms <= now_ms + NOTE_SPACING_MS else 0
 
 
 def _fits(text: str) -> bool:

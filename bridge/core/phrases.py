@@ -40,6 +40,14 @@ def age(span_ms: int, lang: str) -> str:
     return f"{seconds} {'秒' if lang == 'zh' else 's'}"
 
 
+def size(size_bytes: int) -> str:
+    """A size as people read it."""
+    for unit, power in (("MB", 20), ("KB", 10)):
+        if size_bytes >= 1 << power:
+            return f"{size_bytes / (1 << power):.1f} {unit}"
+    return f"{size_bytes} B"
+
+
 def unmarked(text: str) -> str:
     """Foreign text that cannot pass for the bridge's own (threat-model R28).
 

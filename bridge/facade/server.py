@@ -105,7 +105,7 @@ def build(client: str, granted: frozenset[Scope], socket: Path) -> MCPServer[Non
 
 
 def _annotations(call: type[Request[Any]]) -> ToolAnnotations:  # Any: replies differ
-    is_read = facade.NEEDS[call] != "notify:owner" or call is facade.QuestionResult
+    is_read = facade.NEEDS[call].endswith(":read") or call is facade.QuestionResult
     return ToolAnnotations(
         read_only_hint=is_read,
         destructive_hint=False,
@@ -123,8 +123,6 @@ class _Server(MCPServer[None]):
         arguments: dict[str, Any],  # Any: JSON of the host
         context: Context[None, Any] | None = None,  # Any: as the SDK has it
     ) -> CallToolResult | InputRequiredResult:
-        if name == "send_file":
-            raise ToolError("not_offered: files cannot be offered to the owner yet")
         if any(isinstance(value, bool | float) for value in arguments.values()):
             raise ToolError("invalid_arguments: no tool takes a truth value or a fraction")
         try:
@@ -162,6 +160,7 @@ class _Tools:
             (facade.NoteQueue, self.note_owner),
             (facade.QuestionAsk, self.ask_owner),
             (facade.QuestionResult, self.ask_result),
+            (facade.ArtifactOffer, self.send_file),
             (facade.DeliveryStatus, self.delivery_status),
             (facade.ThreadList, self.list_threads),
             (facade.ThreadStatus, self.thread_status),
@@ -189,8 +188,17 @@ class _Tools:
         found = await self._call(facade.QuestionResult(_id(id)))
         return Answer(found.state, found.text, words.of_result(found))
 
+    async def send_file(self, path: str, caption: str = "") -> Delivery:
+        """Offer the owner a file, by its absolute path; it leaves when they ask for it.
+
+        It must lie in the exports folder of a workspace that the owner has named, or have
+        been made within the hour elsewhere in it. The phone shows its name, its size and
+        your caption of at most 200 characters. At most three of your offers may wait.
+        """
+        return _delivery(await self._call(facade.ArtifactOffer(path, caption)))
+
     async def delivery_status(self, id: int) -> Delivery:
-        """What became of a note or question of yours: queued, held, delivered and so on."""
+        """What became of a note, question or file of yours: queued, held, delivered, ..."""
         return _delivery(await self._call(facade.DeliveryStatus(_id(id))))
 
     async def list_threads(self) -> Threads:

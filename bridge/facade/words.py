@@ -15,11 +15,30 @@ _STATES = {
     "unknown": "The connection broke while it was sent: it may be on the phone, or not.",
     "failed": "WeChat refused it; it was not delivered.",
     "dropped": "It waited too long and was dropped; it was not delivered.",
+    "offered": "It is in the owner's list, and leaves only when they ask for it with /sendfile.",
     "not_found": "There is nothing of yours with this id.",
 }
+_OF = {
+    "": "",
+    "line": "The owner is told of your file by a line in the chat. ",
+    "file": "The owner asked for your file. ",
+}
 _REFUSALS = {
+    "file_path": "Nothing was offered: the path must be absolute.",
+    "file_outside": "Nothing was offered: files may leave from the exports folder of a workspace "
+    "that the owner has named, or from a folder that they allow. Copy it there first.",
+    "file_missing": "Nothing was offered: there is no such file.",
+    "file_link": "Nothing was offered: it is a link or has a second name. Copy it first.",
+    "file_not_a_file": "Nothing was offered: only a plain file can be sent.",
+    "file_not_ours": "Nothing was offered: it belongs to another user or file system.",
+    "file_unreadable": "Nothing was offered: it cannot be read.",
+    "file_empty": "Nothing was offered: the file is empty.",
+    "file_too_large": "Nothing was offered: it is larger than the owner allows.",
+    "file_changed": "Nothing was offered: it is being written. Offer it when it is done.",
+    "file_private": "Nothing was offered: that is the bridge's own state.",
     "empty": "Nothing was queued: there is no text to show.",
-    "too_long": "Nothing was queued: it must fit one bubble; use at most 1,200 characters.",
+    "too_long": "Nothing was queued: it must fit one bubble; use at most 1,200 characters, "
+    "200 for a caption.",
     "too_many": "Nothing was queued: enough of yours waits for the owner already. "
     "Say more when that has left, and put it in fewer words.",
     "bad_options": "Nothing was queued: at most nine options, each of 1 to 40 characters.",
@@ -39,7 +58,7 @@ def of_receipt(receipt: Receipt) -> str:
     if receipt.state == "refused":
         return _REFUSALS.get(receipt.why, "Nothing was queued.")
     joined = "It joined your earlier note that waits. " if receipt.is_merged else ""
-    return joined + _STATES[receipt.state]
+    return joined + _OF[receipt.of] + _STATES[receipt.state]
 
 
 def of_result(result: ResultReply) -> str:

@@ -7,18 +7,31 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from bridge.core.attached import ArtifactId, Handle, NewFile, Offer, OutFile
-from bridge.core.model import PeerId, ThreadId, Turn, TurnId, TurnState
+from bridge.core.model import (
+    OutId,
+    OutRow,
+    OutState,
+    PeerId,
+    ThreadId,
+    Turn,
+    TurnId,
+    TurnState,
+)
 from bridge.store import rows
-from bridge.store.statements import Record, change, pairs, record, records, value
+from bridge.store.statements import Record, change, count, pairs, record, records, value
 from bridge.store.statements import add as insert
-from bridge.store.tables import ArtifactTable, TurnTable
+from bridge.store.tables import ArtifactTable, OutboxTable, TurnTable
 
 _NEEDED = """SELECT staged_name, outbox.id FROM outbox
     JOIN artifact ON artifact.id = outbox.artifact WHERE state != 'done'"""
-# Offers of agents to a peer; one that was sent has a copy that a bubble carries.
-_OF_AGENTS = """peer = ? AND client != '' AND staged_name = '' AND created_ms > ?
-    AND NOT EXISTS (SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
-        WHERE sent.offer = artifact.id) ORDER BY id DESC"""
+# An offer that was sent has a copy that a bubble carries.
+_UNSENT = """staged_name = '' AND created_ms > ? AND NOT EXISTS (
+    SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
+    WHERE sent.offer = artifact.id)"""
+_OF_AGENTS = f"client != '' AND peer = ? AND {_UNSENT} ORDER BY id DESC"
+_WAITING_OF = f"client != '' AND client = ? AND {_UNSENT}"
+_SENT = """SELECT max(outbox.id) FROM artifact JOIN outbox ON outbox.artifact = artifact.id
+    WHERE artifact.offer = ?"""
 
 
 def add(files: Sequence[NewFile], peer: PeerId, now_ms: int) -> None:
@@ -73,6 +86,30 @@ def offers_of(turn: TurnId) -> tuple[Offer, ...]:
 def offers_of_agents(peer: PeerId, since_ms: int) -> tuple[Offer, ...]:
     """What agents have offered since then and nobody has asked for, the newest first."""
     return tuple(_offer(row) for row in records(ArtifactTable, _OF_AGENTS, peer, since_ms))
+
+
+def offer(path: str, client: str, note: OutId, peer: PeerId, now_ms: int) -> None:
+    """An agent's offer, and the bubble that tells of it."""
+    columns = {"path": path, "client": client, "note": note}
+    insert(ArtifactTable, peer=peer, created_ms=now_ms, **columns)
+
+
+def waiting_of(client: str, since_ms: int) -> int:
+    """How many offers of this agent nobody has asked for."""
+    return count(ArtifactTable, _WAITING_OF, client, since_ms)
+
+
+def offer_told_by(note: OutId) -> ArtifactId | None:
+    """The offer that this bubble tells of."""
+    found = value("SELECT id FROM artifact WHERE note = ?", note)
+    return ArtifactId(found) if found else None
+
+
+def sent(offer: ArtifactId) -> tuple[OutRow, OutState, str] | None:
+    """The bubble that carries this offer's newest copy, its state and its outcome."""
+    bubble = value(_SENT, offer)
+    row = record(OutboxTable, "id = ?", bubble) if bubble else None
+    return (rows.out(row), OutState(row.state), str(row.outcome)) if row else None
 
 
 def offers(ids: Sequence[ArtifactId]) -> tuple[Offer, ...]:

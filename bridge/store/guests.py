@@ -18,7 +18,8 @@ _LAST_NOTE = (
     "SELECT max(created_ms) FROM outbox WHERE client = ? AND client != '' AND send_class = ?"
 )
 _UNTRIED = """client = ? AND client != '' AND peer = ? AND send_class = ? AND state = 'ready'
-    AND NOT EXISTS (SELECT 1 FROM outbox_attempt WHERE row = outbox.id) ORDER BY id DESC"""
+    AND NOT EXISTS (SELECT 1 FROM outbox_attempt WHERE row = outbox.id)
+    AND NOT EXISTS (SELECT 1 FROM artifact WHERE note = outbox.id) ORDER BY id DESC"""
 _LAST_END = """SELECT outcome, ended_ms FROM turn WHERE thread = ? AND state = 'done'
     ORDER BY ended_ms DESC LIMIT 1"""
 _ASKED = "SELECT count(*) FROM question WHERE client = ? AND outcome = '' AND asked_ms > ?"

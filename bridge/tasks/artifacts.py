@@ -16,11 +16,12 @@ from anyio import to_thread
 from bridge.core.artifacts import ALL, MAX_SHOWN, OFFER_LIFE_MS, WHOLE
 from bridge.core.attached import FileFact, NewFile, Offer
 from bridge.core.decision import Facts, View
-from bridge.core.model import Turn, TurnId
+from bridge.core.model import Alias, Turn, TurnId
+from bridge.core.paths import MAX_PATH_CHARS
 from bridge.core.room import alias_named
 from bridge.files import gate
 from bridge.files.gate import Leaving, Refused, Roots, TurnWindow
-from bridge.store import artifacts, turns
+from bridge.store import artifacts, turns, views
 from bridge.tasks.points import reach
 from bridge.tasks.state import Shared
 from bridge.wire import log
@@ -108,9 +109,9 @@ class Artifacts:
                 roots, window = self._roots(cwd), TurnWindow(turn.started_ms, turn.ended_ms)
                 found.append(_Item(offer, Path(cwd) / path, roots, window))
             elif offer.client:
-                found.append(
-                    _Item(offer, path, *rules_for_agents(offer, view, self._shared.leaving))
-                )
+                aliases, leaving = tuple(view.aliases.values()), self._shared.leaving
+                rules = _rules_for_agents(offer.path, offer.at_ms, aliases, leaving)
+                found.append(_Item(offer, path, *rules))
         return tuple(found)
 
     def _look(self, items: Sequence[_Item]) -> list[FileFact]:
@@ -174,16 +175,26 @@ def roots_of(cwd: str, leaving: Leaving) -> Roots | None:
     return Roots(workspace, exports, leaving.private, is_wide)
 
 
-def rules_for_agents(offer: Offer, view: View, leaving: Leaving) -> tuple[Roots, TurnWindow]:
+async def look_for_agent(shared: Shared, path: str) -> gate.Seen | str:
+    """What the gate says of a file that an agent offers now; or why it stays."""
+    place = _expanded(path)
+    if not place.is_absolute() or len(path) > MAX_PATH_CHARS:
+        return "path"
+    aliases, _ = await shared.db.read(views.named_threads)
+    roots, window = _rules_for_agents(path, shared.now_ms(), aliases, shared.leaving)
+    limit = shared.leaving.limit_bytes
+    found = await to_thread.run_sync(gate.look, place, roots, window, limit)
+    return found if isinstance(found, gate.Seen) else found.why.value
+
+
+def _rules_for_agents(
+    path: str, at_ms: int, aliases: Sequence[Alias], leaving: Leaving
+) -> tuple[Roots, TurnWindow]:
     """The gate for a file that an agent offers: the workspace that holds it, and just now."""
-    window = TurnWindow(offer.at_ms - AGENT_WINDOW_MS, offer.at_ms)
-    holding = [a.cwd for a in view.aliases.values() if a.cwd and _is_in(offer.path, a.cwd)]
+    window = TurnWindow(at_ms - AGENT_WINDOW_MS, at_ms)
+    holding = [a.cwd for a in aliases if a.cwd and _expanded(path).is_relative_to(a.cwd)]
     roots = roots_of(max(holding, key=len), leaving) if holding else None
     return roots or Roots(None, leaving.roots, leaving.private), window
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return _expanded(path).is_relative_to(folder)
 
 
 def _expanded(path: str) -> Path:

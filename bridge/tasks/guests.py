@@ -18,13 +18,25 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from bridge.core import guests as rules
+from bridge.core.artifacts import OFFER_LIFE_MS
 from bridge.core.decision import Audit, Item
 from bridge.core.errors import StoreFault
 from bridge.core.guests import Joined, No
-from bridge.core.model import Alias, AliasName, Attempt, OutId, Peer, PeerId
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Attempt,
+    OutId,
+    OutRow,
+    OutState,
+    Peer,
+    PeerId,
+)
 from bridge.core.text import clean, preview
+from bridge.files.gate import Seen, shown
 from bridge.links.controller import NO_ANSWER, Controller
-from bridge.store import accounts, guests, inbox, outbox, views
+from bridge.store import accounts, artifacts, guests, inbox, outbox, views
+from bridge.tasks.artifacts import look_for_agent
 from bridge.tasks.channel import Channel
 from bridge.tasks.state import Shared
 from bridge.wire import codec, facade, log, scopes
@@ -101,6 +113,11 @@ class Guests:
             case facade.DeliveryStatus(number):
                 receipt = partial(self._receipt, client, OutId(number), self._shared.now_ms())
                 return await self._shared.db.read(receipt)
+            case facade.ArtifactOffer(path, caption):
+                seen = await look_for_agent(self._shared, path)
+                if isinstance(seen, str):
+                    return facade.Receipt(0, "refused", f"file_{seen}")
+                return await self._write(partial(self._offer, client, path, seen, caption))
             case facade.ThreadList():
                 return await self._threads()
             case facade.ThreadStatus(alias):
@@ -154,16 +171,45 @@ class Guests:
         _audit("question.ask", "queued", client, number, peer.id, now_ms)
         return self._receipt(client, number, now_ms)
 
+    def _offer(
+        self, client: str, path: str, seen: Seen, caption: str, peer: Peer, now_ms: int
+    ) -> facade.Receipt:
+        waiting = artifacts.waiting_of(client, now_ms - OFFER_LIFE_MS)
+        last_ms, ids = guests.last_note_ms(client), self._shared.ids()
+        name = shown(Path(path).name)
+        said = rules.offer(
+            client, name, seen.size_bytes, caption, waiting, last_ms, peer, now_ms, ids
+        )
+        if isinstance(said, No):
+            return _refused(said)
+        number = guests.put(said, peer.id, now_ms)
+        artifacts.offer(path, client, number, peer.id, now_ms)
+        _audit("artifact.offer", "queued", client, number, peer.id, now_ms, "artifact:offer")
+        return self._receipt(client, number, now_ms)
+
     def _receipt(self, client: str, number: OutId, now_ms: int) -> facade.Receipt:
+        """Of an offer: the line that tells of it, and from the owner's word on the file."""
         found = guests.bubble(number, client)
         if found is None:
             return facade.Receipt(0, "not_found")
+        offer = artifacts.offer_told_by(number)
+        if offer is None:
+            return self._receipt_of(number, found, now_ms)
+        sent = artifacts.sent(offer)
+        if sent is not None:
+            return replace(self._receipt_of(number, sent, now_ms), of="file")
+        told = replace(self._receipt_of(number, found, now_ms), of="line")
+        return replace(told, state="offered") if told.state in _TOLD else told
+
+    def _receipt_of(
+        self, number: OutId, found: tuple[OutRow, OutState, str], now_ms: int
+    ) -> facade.Receipt:
         row, state, outcome = found
         window, limits = outbox.window_of(row.peer), self._shared.limits
         told = rules.receipt(row, state, outcome, window, accounts.get(), limits, now_ms)
         if told == "queued" and self._channel.sender() is None:
             told = "offline"
-        return facade.Receipt(row.id, cast(facade.ReceiptState, told))  # cast: the core's words
+        return facade.Receipt(number, cast(facade.ReceiptState, told))  # cast: the core's words
 
     async def _result(self, client: str, number: int) -> facade.ResultReply:
         found = await self._shared.db.read(lambda: guests.question(number, client))
@@ -225,6 +271,7 @@ class Guests:
         return alias, unfinished.get(alias.thread, 0) if alias else 0
 
 
+_TOLD = ("delivered", "unconfirmed", "unknown")  # a line that may be on the phone
 _Standing = Literal["waiting", "answered", "declined", "expired", "not_found"]
 
 
@@ -232,8 +279,16 @@ def _refused(why: No) -> facade.Receipt:
     return facade.Receipt(0, "refused", why.value)
 
 
-def _audit(what: str, outcome: str, client: str, number: OutId, peer: PeerId, now_ms: int) -> None:
-    line = Audit(what, "scope notify:owner", outcome, f"{client} {number}")
+def _audit(
+    what: str,
+    outcome: str,
+    client: str,
+    number: OutId,
+    peer: PeerId,
+    now_ms: int,
+    scope: scopes.Scope = "notify:owner",
+) -> None:
+    line = Audit(what, f"scope {scope}", outcome, f"{client} {number}")
     inbox.add_audit([line], peer, now_ms)
 
 

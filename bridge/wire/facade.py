@@ -40,6 +40,7 @@ ReceiptState: TypeAlias = Literal[
     "unknown",  # it may be on the phone, or not
     "failed",  # WeChat refused it for good
     "dropped",  # it waited too long and was never sent
+    "offered",  # the owner knows of the file, which leaves when they ask for it
     "refused",  # nothing was queued; `why` says the reason
     "not_found",
 ]
@@ -47,12 +48,16 @@ ReceiptState: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a note or a question; `id` 0 where nothing was queued."""
+    """What became of a note, a question or an offer; `id` 0 where nothing was queued.
+
+    Of an offer it is the line that tells the owner, and from their `/sendfile` on the file.
+    """
 
     id: int
     state: ReceiptState
-    why: str = ""  # empty, too_long, too_many, bad_options or no_owner
+    why: str = ""  # empty, too_long, too_many, bad_options, no_owner; file_ and why it stays
     is_merged: bool = False  # it joined an earlier note that had not left yet
+    of: Literal["", "line", "file"] = ""  # of an offer: what the state is about
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class QuestionResult(Request[ResultReply]):
 
 @dataclass(frozen=True)
 class DeliveryStatus(Request[Receipt]):
-    """What became of a note or question of this agent."""
+    """What became of a note, question or offer of this agent."""
 
     method: ClassVar[str] = "delivery.status"
     reply: ClassVar[Any] = Receipt  # Any: see Request
@@ -173,7 +178,7 @@ class ArtifactOffer(Request[Receipt]):
     method: ClassVar[str] = "artifact.offer"
     reply: ClassVar[Any] = Receipt  # Any: see Request
     path: str
-    caption: str
+    caption: str = ""
 
 
 NEEDS: dict[type[Request[Any]], Scope] = {  # Any: replies differ

@@ -30,6 +30,7 @@ TOOLS = {
     "note_owner": "notify:owner",
     "ask_owner": "notify:owner",
     "ask_result": "notify:owner",
+    "send_file": "artifact:offer",
     "delivery_status": "status:read",
     "list_threads": "status:read",
     "thread_status": "status:read",
@@ -39,6 +40,7 @@ GIVEN: dict[str, dict[str, object]] = {
     "note_owner": {"text": "hello"},
     "ask_owner": {"question": "go on?"},
     "ask_result": {"id": 1},
+    "send_file": {"path": "/tmp/a.txt"},
     "delivery_status": {"id": 1},
     "thread_status": {"alias": "code"},
     "read_history": {"alias": "code"},
@@ -87,8 +89,6 @@ async def test_without_a_bridge_every_tool_says_so(ground: Ground) -> None:
         for tool in TOOLS:
             with pytest.raises(Failed, match=r"^not_running: "):
                 await host(tool, **GIVEN.get(tool, {}))
-        with pytest.raises(Failed, match=r"^not_offered: "):
-            await host("send_file", path="/tmp/a", caption="")
 
 
 async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: Ground) -> None:
@@ -102,14 +102,12 @@ async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: G
             hello = Claim(f"c{number}")
             assert (await peer.call(hello, LIMIT_S)).scopes == (scope,)
             for kind, request in EVERY_CALL.items():
-                if facade.NEEDS[kind] == scope and kind is not facade.ArtifactOffer:
+                if facade.NEEDS[kind] == scope:
                     await peer.call(request, LIMIT_S)
                     continue
                 with pytest.raises(Refused) as refused:
                     await peer.call(request, LIMIT_S)
-                offered = kind is facade.ArtifactOffer and scope == "artifact:offer"
-                wanted = codec.METHOD_NOT_FOUND if offered else codec.NOT_ALLOWED
-                assert refused.value.code == wanted, (scope, kind)
+                assert refused.value.code == codec.NOT_ALLOWED, (scope, kind)
             peer.close()
 
 

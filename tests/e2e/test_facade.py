@@ -5,8 +5,10 @@ Only WeChat and the model are ours here.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -29,10 +31,11 @@ CTB_PROJECT_ROOT = "{root}"
 """
 
 
-def allow(house: House) -> None:
+def allow(house: House, *scopes: str) -> None:
     path = house.data / FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text('[codex]\nscopes = ["status:read", "notify:owner"]\n')
+    granted = json.dumps(["status:read", "notify:owner", *scopes])
+    path.write_text(f"[codex]\nscopes = {granted}\n")
     path.chmod(0o600)
 
 
@@ -68,6 +71,60 @@ async def test_note_and_question_of_a_host_reach_the_phone_and_the_answer_comes_
             found = await session.call_tool("ask_result", number)
             assert (found.structured_content or {})["answer"] == "Red"
             await house.phone.asks(f"/answer {code} 1", "No pending request has this code.")
+
+
+async def test_offered_file_leaves_when_the_owner_asks_for_it(house: House) -> None:
+    """issue 5, point 12: the gate at both ends, a truthful receipt, the very bytes."""
+    allow(house, "artifact:offer")
+    await house.moves_in()
+    await house.phone.asks("/threads", "1. ")
+    await house.phone.asks("/use 1", "Now using")
+    await house.phone.asks("file:exports/first.txt=one", "I wrote exports/first.txt.")
+    workspace = next((house.folder / "codex").rglob("exports"))
+    plot = workspace / "plot.txt"
+    plot.write_text("the plot")
+    env = rig.environment(house.folder) | house.settings
+    server = StdioServerParameters(
+        command=str(rig.BIN / "ctb-mcp"), args=["--client", "codex"], env=env
+    )
+    with anyio.fail_after(2 * rig.PATIENCE_S):
+        async with stdio_client(server) as streams, ClientSession(*streams) as session:
+            await session.initialize()
+
+            async def call(tool: str, **given: object) -> dict[str, Any]:  # Any: JSON
+                return (await session.call_tool(tool, given)).structured_content or {}
+
+            async def becomes(state: str) -> dict[str, Any]:  # Any: JSON
+                while True:
+                    found = await call("delivery_status", id=number)
+                    if found["state"] == state:
+                        return found
+                    await anyio.sleep(rig.LOOK_S)  # nobody tells an agent
+
+            for path, why in (
+                ("/etc/passwd", "files may leave from"),
+                ("plot.txt", "must be absolute"),
+                (str(workspace / "none.txt"), "no such file"),
+                (str(house.data / "logs" / "bridge.log"), "files may leave from"),
+            ):
+                refused = await call("send_file", path=path)
+                assert (refused["id"], refused["state"]) == (0, "refused")
+                assert why in refused["message"]
+            assert not house.phone.count("codex has a file")
+
+            number = (await call("send_file", path=str(plot), caption="as you asked"))["id"]
+            shown = await house.phone.reads("codex has a file for you: plot.txt (8 B).")
+            assert shown.endswith("as you asked")
+            assert "leaves only when they ask for it" in (await becomes("offered"))["message"]
+            assert not house.world.calls("getuploadurl")
+
+            listed = await house.phone.asks("/artifacts", "Files of #1:")
+            assert "plot.txt · 8 B · codex · ready" in listed
+            house.phone.says("/sendfile 2")
+            assert "The owner asked for your file." in (await becomes("delivered"))["message"]
+            assert house.world.sent[-1].item["file_item"]["file_name"] == "plot.txt"
+            await house.phone.asks("/artifacts", "1. first.txt")
+            assert "plot.txt" not in house.phone.texts()[-1]
 
 
 async def test_codex_itself_is_a_host_whose_model_leaves_a_note_in_its_turn(house: House) -> None:

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from bridge.core import commands as c
-from bridge.core.artifacts import HASH_DIGITS, MAX_SHOWN, size
+from bridge.core.artifacts import HASH_DIGITS, MAX_SHOWN
 from bridge.core.attached import ArtifactId, FileFact, NewFile
 from bridge.core.decide import decide
 from bridge.core.decision import Decision, Facts, Policy, View
 from bridge.core.intake import Batch
 from bridge.core.model import Confirmation, TurnId
 from bridge.core.naming import CONFIRM_MS
+from bridge.core.phrases import size
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from bridge.files import gate
 from tests.unit.test_decide import IDS, NOW_MS, VIEW, row

@@ -67,6 +67,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # agents on this computer
     "agent_note": ("{client} 留言：", "Note from {client}:"),
     "agent_asks": ("{client} 问你：", "{client} asks you:"),
+    "agent_offers": (
+        "{client} 有一个文件给你：{name}（{size}）。要收：/artifacts，再 /sendfile 加它的数字",
+        "{client} has a file for you: {name} ({size}). To get it: /artifacts, then /sendfile "
+        "and its number",
+    ),
     "how_to_answer_agent": (
         "回答：引用这条，或 /answer {code} 加数字或文字。不回答：/deny {code}",
         "Quote this to answer, or /answer {code} and a number or words. Not now: /deny {code}",

@@ -155,6 +155,7 @@ STATEMENTS = (
     "CREATE UNIQUE INDEX artifact_staged ON artifact (staged_name) WHERE staged_name != ''",
     "CREATE INDEX artifact_turn ON artifact (turn) WHERE turn IS NOT NULL",
     "CREATE INDEX artifact_client ON artifact (peer, id) WHERE client != ''",
+    "CREATE INDEX artifact_note ON artifact (note) WHERE note IS NOT NULL",
     "CREATE INDEX artifact_copy ON artifact (offer) WHERE offer IS NOT NULL",
     """CREATE TABLE outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
