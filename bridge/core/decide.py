@@ -43,8 +43,8 @@ DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
 
 def command_of(batch: Batch) -> c.Command:
     """What the rows of a batch ask for, read as one message."""
-    if is_command(batch.rows[0]):
-        return verbs.parse(batch.rows[0].text)
+    if is_command(batch.rows[-1]):
+        return verbs.parse(batch.rows[-1].text)
     return c.Prompt("\n".join(row.text for row in batch.rows if row.text))
 
 

@@ -148,14 +148,16 @@ def batch(
     A command is taken alone and at once. Prompts wait `window_ms` after the last of
     them, MERGE_LIMIT_MS after the first, or until a command follows, and then for their
     files; meanwhile commands that make no turn go ahead. Files without words wait for
-    the next prompt and never hold anything up. Two prompts that quote different messages
-    do not go together. `stale_ms` 0 means never stale.
+    the next prompt, or for a `/send`, and never hold anything up. Two prompts that quote
+    different messages do not go together. `stale_ms` 0 means never stale.
     """
     burst: list[InboxRow] = []
     said: list[InboxRow] = []  # those of them that are more than files
     ended = False
-    for row in rows:
+    for place, row in enumerate(rows):
         if is_command(row):
+            if burst and not said and _takes_files(row) and not _is_stale(burst[0], stale_ms):
+                return _with_files((*burst, row), rows[place + 1 :])
             if not said or (not _are_here(burst) and goes_ahead(row)):
                 return Batch((row,))
             ended = True
@@ -224,6 +226,18 @@ _IN_ORDER = (
     | commands.Fork
     | commands.Yes
 )
+
+
+def _takes_files(row: InboxRow) -> bool:
+    """A `/send` takes along the files that wait for words, as a prompt does."""
+    return isinstance(verbs.parse(row.text), commands.Send)
+
+
+def _with_files(burst: tuple[InboxRow, ...], behind: Sequence[InboxRow]) -> Batch | None:
+    """A `/send` behind its files, once they are here; else what may pass it."""
+    if _are_here(burst):
+        return Batch(burst)
+    return next((Batch((row,)) for row in behind if goes_ahead(row)), None)
 
 
 def _may_join(row: InboxRow, first: InboxRow, window_ms: int) -> bool:

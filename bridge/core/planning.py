@@ -8,7 +8,7 @@ from bridge.core import approvals, guests
 from bridge.core.attached import TurnFile
 from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
 from bridge.core.intake import InboxEvent, inbox_step
-from bridge.core.model import Alias, AliasName, InboxState, Parked, Turn, TurnState, is_unmade
+from bridge.core.model import Alias, AliasName, InboxState, Parked, Part, Turn, TurnState, is_unmade
 from bridge.core.phrases import notice, say
 from bridge.core.prompts import compose
 from bridge.core.room import Room, alias_named
@@ -48,13 +48,18 @@ def ask_about_files(room: Room) -> Decision:
 
 
 def send(room: Room, name: str, text: str) -> Decision:
+    """Words for a thread by its name, and the files that waited for them."""
+    *files, command = room.batch.rows
     refused = _unusable(room, text)
-    if refused:
-        return room.tell(refused)
     alias = alias_named(room.view, name)
-    if alias is None:
-        return room.tell("no_alias", alias=name)
-    return _plan(room, alias, text)
+    if refused or alias is None:
+        found = room.tell(refused or "no_alias", alias=name)
+        return replace(found, rows=found.rows[-1:])  # the files wait for other words
+    if not files:
+        return _plan(room, alias, text)
+    words = replace(command, parts=(Part("text"), Part("text", text)), quoted_id="", quoted_text="")
+    said = compose((*files, words), None, room.lang)
+    return _plan(room, alias, said.text, said.files, said.preface)
 
 
 def retry(room: Room) -> Decision:

@@ -44,6 +44,15 @@ async def test_several_files_and_one_sentence_are_one_prompt(chat: House) -> Non
     assert chat.phone.count("echo:") == 1
 
 
+async def test_send_takes_waiting_files_along(chat: House) -> None:
+    """design 7: once, to another thread, without switching."""
+    await chat.phone.asks("/add other 2", "other is")
+    chat.world.post([cdn.file_item(chat.simulator, "notes.txt", b"words")])
+    answer = await chat.phone.asks("/send other read it", "read it")
+    assert answer == "(other)\necho: [file notes.txt: notes.txt]\nread it"
+    await chat.phone.asks("and now", "echo: and now")
+
+
 async def test_file_that_is_gone_is_said_and_the_words_still_run(chat: House) -> None:
     """F45: the message is kept, the file given up."""
     item = cdn.picture_item(chat.simulator, small_png())

@@ -157,3 +157,19 @@ def test_answer_opens_with_what_was_heard_and_fits_its_bubble() -> None:
     assert end.rows[0].text.splitlines()[:2] == ["(api)", turn.preface]
     assert len(end.rows) == 2  # issue 3, item 4: 30,000 characters cost at most 2 sends
     assert all(len(each.text) <= 1_800 for each in end.rows)
+
+
+def test_send_takes_the_files_and_leaves_them_where_it_cannot_be_done() -> None:
+    """design 7: in order, as lines with their paths; a wrong name costs only the command."""
+    alone = row(1, Part("image"), outcome="stored")
+    batch = Batch((alone, row(2, Part("text", "/send api  //look at  it"))))
+    found = decided(batch, decide.command_of(batch))
+    assert found.turn is not None
+    assert found.turn.prompt == "[image: /data/a/x.png]\n//look at  it"
+    assert found.turn.files == (TurnFile("/data/a/x.png", "image", is_image=True),)
+    assert (found.turn.thread, found.turn.inbox) == (API.thread, (InboxId(1), InboxId(2)))
+    assert [step.outcome for step in found.rows] == ["turn", "turn"]
+    batch = Batch((alone, row(2, Part("text", "/send none look"))))
+    refused = decided(batch, decide.command_of(batch))
+    assert [(step.id, step.outcome) for step in refused.rows] == [(InboxId(2), "command")]
+    assert "There is no none." in told(refused)

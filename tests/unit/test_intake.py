@@ -285,6 +285,19 @@ def test_prompt_waits_for_its_files_while_commands_go_ahead() -> None:
     assert take(here, said, now_ms=late) == Batch((here, said))
 
 
+def test_send_takes_waiting_files_along_as_a_prompt_does() -> None:
+    """design 7: files alone wait for their sentence; `/send` is one."""
+    old, sent = files(1, "stored", is_asked=True), row(3, "/send web look")
+    assert take(old, files(2, "gone"), sent) == Batch((old, files(2, "gone"), sent))
+    waiting = files(2, "")
+    assert take(old, waiting, sent) is None
+    assert take(old, waiting, sent, row(4, "/status")) == Batch((row(4, "/status"),))
+    assert take(old, waiting, sent, row(4, "and more")) is None
+    assert take(row(1, "before"), old, sent) == Batch((row(1, "before"), old))
+    stale = files(1, "stored", age_ms=STALE_MS + 1)
+    assert take(stale, sent) == Batch((sent,))
+
+
 def test_files_alone_hold_up_neither_commands_nor_older_messages() -> None:
     """delivery-semantics 4: a command does not queue behind anything."""
     alone = files(1, "")
