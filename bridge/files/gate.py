@@ -16,7 +16,7 @@ import os
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,11 +117,20 @@ class Staged:
     doubts: tuple[Doubt, ...]
 
 
-def look(offer: Path, roots: Roots, window: TurnWindow, limit_bytes: int) -> Seen | Refused:
-    """Check `offer` as `stage` does, but for what only its whole content tells."""
+def look(
+    offers: Sequence[Path], roots: Roots, window: TurnWindow, limit_bytes: int
+) -> list[Seen | Refused]:
+    """Check each offer as `stage` does, but for what only its whole content tells."""
+    guard = _guard(roots)
+    return [_look_at(offer, roots, guard, window, limit_bytes) for offer in offers]
+
+
+def _look_at(
+    offer: Path, roots: Roots, guard: _Guard, window: TurnWindow, limit_bytes: int
+) -> Seen | Refused:
     try:
         place = _place(offer, roots)
-        with _opened(place, roots.private) as (source, device):
+        with _opened(place, guard) as (source, device):
             found = os.fstat(source)
             _check(found, device, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
@@ -141,7 +150,7 @@ def stage(
     """
     try:
         place = _place(offer, roots)
-        with _opened(place, roots.private) as (source, device):
+        with _opened(place, _guard(roots)) as (source, device):
             found = os.fstat(source)
             _check(found, device, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
@@ -205,22 +214,49 @@ def _place(offer: Path, roots: Roots) -> _Place:
     asked = offer if roots.workspace is None else roots.workspace / offer
     if not asked.is_absolute():
         raise _Stays(Why.OUTSIDE)
-    if ".." in asked.parts or any("\0" in part or "\n" in part for part in asked.parts):
+    text = str(asked)
+    if "\0" in text or "\n" in text:
         raise _Stays(Why.OUTSIDE)
-    for root in roots.exports:
-        if root in asked.parents:
-            return _Place(root, asked.relative_to(root).parts, is_export=True)
-    work = roots.workspace
-    if work is not None and work in asked.parents and not roots.is_wide:
-        return _Place(work, asked.relative_to(work).parts, is_export=False)
+    allowed = [(root, True) for root in roots.exports]
+    if roots.workspace is not None and not roots.is_wide:
+        allowed.append((roots.workspace, False))
+    for root, is_export in allowed:
+        if text.startswith(f"{root}/"):
+            parts = tuple(text[len(f"{root}/") :].split("/"))
+            if ".." in parts:
+                break
+            return _Place(root, parts, is_export)
     raise _Stays(Why.OUTSIDE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Our state, as the disk knows it, and the roots in it: a workspace may lie anywhere."""
+
+    forbidden: frozenset[tuple[int, int]]
+    closed: frozenset[Path]
+
+
+def _guard(roots: Roots) -> _Guard:
+    forbidden = frozenset(_identity(at.stat()) for at in roots.private if at.exists())
+    named = (*roots.exports, *((roots.workspace,) if roots.workspace else ()))
+    closed = frozenset(root for root in named if _is_below(root, forbidden))
+    return _Guard(forbidden, closed)
+
+
+def _is_below(root: Path, forbidden: frozenset[tuple[int, int]]) -> bool:
+    try:
+        return any(_identity(above.stat()) in forbidden for above in root.resolve().parents)
+    except OSError:
+        return False  # it is not there, so nothing is below it
+
+
 @contextmanager
-def _opened(place: _Place, private: tuple[Path, ...]) -> Iterator[tuple[int, int]]:
+def _opened(place: _Place, guard: _Guard) -> Iterator[tuple[int, int]]:
     """The file, reached without a link, and the root's device; closed afterwards."""
-    forbidden = {_identity(folder.stat()) for folder in private if folder.exists()}
-    _check_above(place.root, forbidden)
+    if place.root in guard.closed:
+        raise _Stays(Why.PRIVATE)
+    forbidden = guard.forbidden
     folder = _open(str(place.root), _FOLDER, None)
     try:
         device = os.fstat(folder).st_dev
@@ -240,15 +276,6 @@ def _opened(place: _Place, private: tuple[Path, ...]) -> Iterator[tuple[int, int
         yield source, device
     finally:
         os.close(source)
-
-
-def _check_above(root: Path, forbidden: set[tuple[int, int]]) -> None:
-    """A workspace may lie anywhere, so also in our state."""
-    try:
-        if any(_identity(above.stat()) in forbidden for above in root.resolve().parents):
-            raise _Stays(Why.PRIVATE)
-    except OSError:
-        raise _Stays(Why.MISSING) from None
 
 
 def _look(name: str, folder: int) -> None:

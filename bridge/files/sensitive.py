@@ -66,6 +66,16 @@ _ASSIGNED = re.compile(
 )
 
 
+# What every token and every such assignment holds: most contents hold none, and are not read
+# sign by sign.
+_TOKEN_HINTS = (
+    *(b"PRIVATE KEY", b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"),
+    *(b"github_pat_", b"glpat-", b"sk-", b"sk_live_", b"AIza", b"xox", b"npm_", b"pypi-"),
+    *(b"eyJ", b"@im.bot:"),
+)
+_ASSIGNED_HINTS = (b"passw", b"secret", b"token", b"key", b"auth", b"credential")
+
+
 def is_archive(content: bytes) -> bool:
     """Whether the bytes begin as an archive does; none is ever opened."""
     return (
@@ -86,10 +96,17 @@ def holds_secret(content: bytes) -> bool:
     texts = [content]
     if b"\0" in content:
         texts.append(content.replace(b"\0", b""))  # UTF-16 of ASCII, either order
-    return any(_TOKEN.search(text) or _has_random_value(text) for text in texts)
+    return any(_has_token(text) or _has_random_value(text) for text in texts)
+
+
+def _has_token(text: bytes) -> bool:
+    return any(hint in text for hint in _TOKEN_HINTS) and bool(_TOKEN.search(text))
 
 
 def _has_random_value(text: bytes) -> bool:
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _ASSIGNED_HINTS):
+        return False
     return any(_is_random(match.group(1)) for match in _ASSIGNED.finditer(text))
 
 

@@ -35,13 +35,19 @@ _log = log.get("artifacts")
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """An offer, where it lies, from where files may leave there, and when it was made."""
+class _Ground:
+    """Where offers come from: the folder of a thread and its turn, or an agent's word."""
 
-    offer: Offer
-    place: Path
-    roots: Roots | None  # None: the folder is on another machine
+    cwd: str
     window: TurnWindow
+    path: str = ""  # of an agent's offer
+    aliases: tuple[Alias, ...] = ()  # whose workspaces may hold that
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    offer: Offer
+    ground: _Ground
 
 
 class Artifacts:
@@ -59,7 +65,7 @@ class Artifacts:
             if not name and view.quoted_turn is None:
                 since_ms = self._shared.now_ms() - OFFER_LIFE_MS
                 offers += artifacts.offers_of_agents(view.peer.id, since_ms)
-            return turn, self._items(offers, view)
+            return turn, _items(offers, view)
 
         turn, items = await self._shared.db.read(read)
         if turn is None and not items:
@@ -78,7 +84,7 @@ class Artifacts:
         if facts.files is None:
             return facts
         chosen = shown if which == ALL else shown[max(int(which), 1) - 1 : int(which)]
-        items = await self._shared.db.read(lambda: self._items(artifacts.offers(chosen), view))
+        items = await self._shared.db.read(lambda: _items(artifacts.offers(chosen), view))
         copied = await to_thread.run_sync(self._copy, items, which == ALL)
         reach("staged")
         return replace(facts, files=copied)
@@ -98,39 +104,20 @@ class Artifacts:
         copy = NewFile(staged_name, name, "file", len(data), sha256, turn=turn.id)
         return Facts(files=(FileFact(None, name, len(data), copy=copy),), files_of=turn.id)
 
-    def _items(self, offers: Sequence[Offer], view: View) -> tuple[_Item, ...]:
-        """Offers with what the rows know of them; one whose turn is gone is left out."""
-        found = []
-        for offer in offers:
-            path = _expanded(offer.path)
-            turn = artifacts.turn_of(offer)
-            if turn is not None:
-                cwd = _cwd(turn, view)
-                roots, window = self._roots(cwd), TurnWindow(turn.started_ms, turn.ended_ms)
-                found.append(_Item(offer, Path(cwd) / path, roots, window))
-            elif offer.client:
-                aliases, leaving = tuple(view.aliases.values()), self._shared.leaving
-                rules = _rules_for_agents(offer.path, offer.at_ms, aliases, leaving)
-                found.append(_Item(offer, path, *rules))
-        return tuple(found)
-
     def _look(self, items: Sequence[_Item]) -> list[FileFact]:
         """What can go comes first, then what is asked about, then what stays."""
         found: dict[Path, FileFact] = {}
-        for item in items:
-            fact = _named(item.offer)
-            if item.roots is None:
-                found.setdefault(item.place, replace(fact, why=REMOTE))
+        for ground, offers in _by_ground(items).items():
+            places = {_place(offer, ground): offer for offer in reversed(offers)}
+            roots = self._roots(ground)
+            if roots is None:
+                found |= {p: replace(_named(o), why=REMOTE) for p, o in places.items()}
                 continue
-            if not os.path.lexists(item.place):
-                continue  # words that only look like a file
-            seen = gate.look(item.place, item.roots, item.window, self._shared.leaving.limit_bytes)
-            if isinstance(seen, Refused):
-                fact = replace(fact, why=seen.why.value)
-            else:
-                doubts = tuple(doubt.value for doubt in seen.doubts)
-                fact = replace(fact, size_bytes=seen.size_bytes, doubts=doubts)
-            found.setdefault(item.place, fact)
+            # Words that only look like a file are left out.
+            here = [place for place in reversed(places) if os.path.lexists(place)]
+            seen = gate.look(here, roots, ground.window, self._shared.leaving.limit_bytes)
+            for place, one in zip(here, seen, strict=True):
+                found.setdefault(place, _fact(places[place], one))
         return sorted(found.values(), key=lambda file: (bool(file.why), bool(file.doubts)))
 
     def _copy(self, items: Sequence[_Item], is_all: bool) -> tuple[FileFact, ...]:
@@ -139,19 +126,18 @@ class Artifacts:
     def _copy_one(self, item: _Item, is_all: bool) -> FileFact:
         """A copy, or why there is none; of many, what is in doubt is not kept."""
         offer, fact, leaving = item.offer, _named(item.offer), self._shared.leaving
-        if item.roots is None:
+        roots = self._roots(item.ground)
+        if roots is None:
             return replace(fact, why=REMOTE)
+        place, window = _place(offer, item.ground), item.ground.window
         try:
-            found = gate.stage(
-                item.place, item.roots, item.window, leaving.staging, leaving.limit_bytes
-            )
+            found = gate.stage(place, roots, window, leaving.staging, leaving.limit_bytes)
         except OSError as failed:
             return replace(fact, why=_no_room(failed, offer.id))
+        fact = _fact(offer, found)
         if isinstance(found, Refused):
-            return replace(fact, why=found.why.value)
-        doubts = tuple(doubt.value for doubt in found.doubts)
-        fact = replace(fact, size_bytes=found.size_bytes, doubts=doubts)
-        if doubts and is_all:
+            return fact
+        if found.doubts and is_all:
             (leaving.staging / found.staged_name).unlink(missing_ok=True)
             return fact
         name, kind, size = found.shown_name, found.kind, found.size_bytes
@@ -160,8 +146,11 @@ class Artifacts:
         )
         return replace(fact, copy=copy)
 
-    def _roots(self, cwd: str) -> Roots | None:
-        return None if self._shared.is_remote else roots_of(cwd, self._shared.leaving)
+    def _roots(self, ground: _Ground) -> Roots | None:
+        """What may leave there; None where the folder is on another machine."""
+        if ground.path:
+            return _roots_for_agent(ground.path, ground.aliases, self._shared.leaving)
+        return None if self._shared.is_remote else roots_of(ground.cwd, self._shared.leaving)
 
 
 def roots_of(cwd: str, leaving: Leaving) -> Roots | None:
@@ -181,20 +170,68 @@ async def look_for_agent(shared: Shared, path: str) -> gate.Seen | str:
     if not place.is_absolute() or len(path) > MAX_PATH_CHARS:
         return "path"
     aliases, _ = await shared.db.read(views.named_threads)
-    roots, window = _rules_for_agents(path, shared.now_ms(), aliases, shared.leaving)
-    limit = shared.leaving.limit_bytes
-    found = await to_thread.run_sync(gate.look, place, roots, window, limit)
+    window = _window_for_agent(shared.now_ms())
+
+    def look() -> gate.Seen | Refused:
+        roots = _roots_for_agent(path, aliases, shared.leaving)
+        return gate.look([place], roots, window, shared.leaving.limit_bytes)[0]
+
+    found = await to_thread.run_sync(look)
     return found if isinstance(found, gate.Seen) else found.why.value
 
 
-def _rules_for_agents(
-    path: str, at_ms: int, aliases: Sequence[Alias], leaving: Leaving
-) -> tuple[Roots, TurnWindow]:
-    """The gate for a file that an agent offers: the workspace that holds it, and just now."""
-    window = TurnWindow(at_ms - AGENT_WINDOW_MS, at_ms)
+def _window_for_agent(at_ms: int) -> TurnWindow:
+    return TurnWindow(at_ms - AGENT_WINDOW_MS, at_ms)
+
+
+def _roots_for_agent(path: str, aliases: Sequence[Alias], leaving: Leaving) -> Roots:
+    """The innermost workspace with a name that holds the file, and what the settings allow."""
     holding = [a.cwd for a in aliases if a.cwd and _expanded(path).is_relative_to(a.cwd)]
     roots = roots_of(max(holding, key=len), leaving) if holding else None
-    return roots or Roots(None, leaving.roots, leaving.private), window
+    return roots or Roots(None, leaving.roots, leaving.private)
+
+
+def _items(offers: Sequence[Offer], view: View) -> tuple[_Item, ...]:
+    """Offers with what the rows know of them; one whose turn is gone is left out."""
+    grounds: dict[int, _Ground | None] = {}
+    found = []
+    for offer in offers:
+        number = offer.turn or -offer.id
+        if number not in grounds:
+            grounds[number] = _ground(offer, view)
+        ground = grounds[number]
+        if ground is not None:
+            found.append(_Item(offer, ground))
+    return tuple(found)
+
+
+def _ground(offer: Offer, view: View) -> _Ground | None:
+    if offer.client:
+        aliases = tuple(view.aliases.values())
+        return _Ground("", _window_for_agent(offer.at_ms), offer.path, aliases)
+    turn = artifacts.turn_of(offer)
+    if turn is None:
+        return None
+    return _Ground(_cwd(turn, view), TurnWindow(turn.started_ms, turn.ended_ms))
+
+
+def _by_ground(items: Sequence[_Item]) -> dict[_Ground, list[Offer]]:
+    found: dict[_Ground, list[Offer]] = {}
+    for item in items:
+        found.setdefault(item.ground, []).append(item.offer)
+    return found
+
+
+def _place(offer: Offer, ground: _Ground) -> Path:
+    return Path(ground.cwd) / _expanded(offer.path)
+
+
+def _fact(offer: Offer, found: gate.Seen | gate.Staged | Refused) -> FileFact:
+    fact = _named(offer)
+    if isinstance(found, Refused):
+        return replace(fact, why=found.why.value)
+    doubts = tuple(doubt.value for doubt in found.doubts)
+    return replace(fact, size_bytes=found.size_bytes, doubts=doubts)
 
 
 def _expanded(path: str) -> Path:

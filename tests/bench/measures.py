@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 
 from bridge.core import text
+from bridge.core.paths import offers
+from bridge.files import gate
 from tests.bench import crowded, subjects, threads, usage
 from tests.bench.subjects import BARE_CONTROLLER, BIN, Phone, Subject
 from tests.bench.upload import upload
@@ -18,6 +20,7 @@ PER_CALL_MESSAGES = 10  # each starts four controllers
 TURN_MS = 50  # long enough that the gateway waits when the answer becomes ready
 RESTART_S = 1.0  # after which the Procfile starts a dead process again: design.md 2
 MARKDOWN_CHARS = 1 << 20
+OFFERED_FILES = 200  # issue 5: as many as one answer offers at most
 
 Figures = dict[str, float]
 
@@ -135,6 +138,26 @@ def borders() -> Figures:
     return {"borders_ms": (time.monotonic() - begun_s) * 1e3}
 
 
+def gate_looks() -> Figures:
+    """What `/artifacts` costs after an answer that names 200 files of its turn."""
+    with subjects.scratch() as folder:
+        exports = folder / "exports"
+        exports.mkdir()
+        for number in range(OFFERED_FILES):
+            (exports / f"file-{number}.txt").write_text(f"line of file {number}\n" * 50)
+        names = "\n".join(f"- exports/file-{number}.txt" for number in range(OFFERED_FILES))
+        now_ms = time.time_ns() // 1_000_000
+        roots = gate.Roots(folder, (exports,), (folder / "state",))
+        window = gate.TurnWindow(now_ms - 60_000, now_ms + 60_000)
+        begun_s = time.monotonic()
+        places = [folder / path for path in offers(names)]
+        found = gate.look(places, roots, window, MARKDOWN_CHARS)
+        took_ms = (time.monotonic() - begun_s) * 1e3
+    if sum(isinstance(one, gate.Seen) for one in found) != OFFERED_FILES:
+        raise OSError("not every file was let through")
+    return {"gate_ms": took_ms}
+
+
 def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figures]]:
     """What can be asked for by name."""
     return {
@@ -148,6 +171,7 @@ def measures(message_count: int, idle_s: float) -> dict[str, Callable[[], Figure
         "borders": borders,
         "decide": crowded.decisions,
         "old": crowded.old,
+        "gate": gate_looks,
         "upload": upload,
         "turns": threads.turns,
         "reads": threads.reads,
