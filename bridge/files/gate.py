@@ -29,6 +29,7 @@ from bridge.wire import place as places
 
 MAX_NAME_CHARS = 80  # threat-model R26
 COPY_BYTES = 1 << 20
+OVERLAP_BYTES = 1024  # twice, for UTF-16, a name and a value of `sensitive`
 NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
 
@@ -158,9 +159,12 @@ def stage(
             sha256 = _copy(source, found, copy, limit_bytes)
     except _Stays as stays:
         return Refused(stays.why)
-    content = copy.read_bytes()
-    doubts += _doubts_of_content(content, place.parts)
-    kind = kind_of(content[: filetype.HEAD_BYTES])
+    pieces = _pieces(copy)
+    head = next(pieces)
+    doubts += _doubts_of_content(head, place.parts)
+    if Doubt.SECRET not in doubts and any(map(sensitive.holds_secret, pieces)):
+        doubts += (Doubt.SECRET,)
+    kind = kind_of(head[: filetype.HEAD_BYTES])
     return Staged(copy.name, shown(offer.name), kind, found.st_size, sha256, doubts)
 
 
@@ -341,6 +345,15 @@ def _copy(source: int, found: os.stat_result, copy: Path, limit_bytes: int) -> s
     finally:
         os.close(target)
     return digest.hexdigest()
+
+
+def _pieces(copy: Path) -> Iterator[bytes]:
+    """The bytes of a copy, in pieces that overlap by more than the longest sign of a secret."""
+    with copy.open("rb") as content:
+        tail = b""
+        while data := content.read(COPY_BYTES):
+            yield tail + data
+            tail = data[-OVERLAP_BYTES:]
 
 
 def _write(target: int, data: bytes) -> None:

@@ -15,7 +15,6 @@ from bridge.core.model import (
     ThreadId,
     Turn,
     TurnId,
-    TurnState,
 )
 from bridge.store import rows
 from bridge.store.statements import Record, change, count, pairs, record, records, value
@@ -24,6 +23,10 @@ from bridge.store.tables import ArtifactTable, OutboxTable, TurnTable
 
 _NEEDED = """SELECT staged_name, outbox.id FROM outbox
     JOIN artifact ON artifact.id = outbox.artifact WHERE state != 'done'"""
+# Answers, the newest first; each begins with the very words of the index that serves it.
+_ANSWERED = "peer = ?1 AND outcome = 'completed' AND thread = coalesce(?2, thread)"
+_SETTLING = f"state != 'done' AND state = 'settling' AND {_ANSWERED} ORDER BY ended_ms DESC"
+_DONE = f"state = 'done' AND {_ANSWERED} ORDER BY ended_ms DESC"
 # An offer that was sent has a copy that a bubble carries.
 _UNSENT = """staged_name = '' AND created_ms > ? AND NOT EXISTS (
     SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
@@ -61,11 +64,8 @@ def offered(paths: Sequence[str], turn: Turn, now_ms: int) -> None:
 
 def latest_answer(peer: PeerId, thread: ThreadId | None) -> Turn | None:
     """The turn that answered this peer last, in this thread or in any."""
-    here = "" if thread is None else " AND thread = ?"
-    values = (peer,) if thread is None else (peer, thread)
-    for state in (TurnState.SETTLING, TurnState.DONE):
-        where = f"state = '{state}' AND outcome = 'completed' AND peer = ?{here}"
-        row = record(TurnTable, f"{where} ORDER BY ended_ms DESC", *values)
+    for where in (_SETTLING, _DONE):
+        row = record(TurnTable, where, peer, thread)
         if row is not None:
             return rows.turn(row)
     return None

@@ -21,7 +21,7 @@ from bridge.store import attachments
 from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
 from bridge.wire import log
 
-AT_ONCE = 2  # of the four requests that may be open; the others are for sends
+AT_ONCE = 2  # of the four requests that may be open; the others are an upload and a send
 LOOK_AGAIN_S = 60.0  # a lost wake-up costs no more than this
 
 _log = log.get("fetch")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.core.model import PeerId
-from bridge.store import attachments, inbox, outbox, turns, views
+from bridge.core.attached import ArtifactId
+from bridge.core.model import OutId, PeerId, ThreadId, TurnId
+from bridge.store import artifacts, attachments, inbox, outbox, turns, views
 from bridge.store.db import Database
 from bridge.store.tables import proxy
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
@@ -53,4 +54,11 @@ def test_way_of_one_message_walks_through_no_whole_table(db: Database, walks: li
     db.run_now(views.due_rows)
     db.run_now(inbox.count_boot)
     db.run_now(turns.busy_threads)
+    db.run_now(lambda: artifacts.latest_answer(PeerId(OWNER), None))
+    db.run_now(lambda: artifacts.latest_answer(PeerId(OWNER), ThreadId("thread-1")))
+    db.run_now(lambda: artifacts.offers_of(TurnId(1)))
+    db.run_now(lambda: artifacts.offers_of_agents(PeerId(OWNER), 0))
+    db.run_now(lambda: artifacts.offer_told_by(OutId(1)))
+    db.run_now(lambda: artifacts.sent(ArtifactId(1)))
+    db.run_now(artifacts.needed)
     assert not walks, "\n".join(walks)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.files.gate import (
+    COPY_BYTES,
     Doubt,
     Refused,
     Roots,
@@ -250,6 +251,18 @@ def test_what_may_hold_a_secret_is_doubted(desk: Desk, name: str, content: bytes
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content)
     assert Doubt.SECRET in desk.doubts(f"exports/{name}")
+
+
+@pytest.mark.parametrize("before", [COPY_BYTES - 20, COPY_BYTES, 3 * COPY_BYTES + 7])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_secret_is_found_wherever_a_large_file_holds_it(
+    desk: Desk, before: int, encoding: str
+) -> None:
+    """R25: also where two pieces of it meet."""
+    content = b" " * before + f'API_KEY = "{RANDOM}"'.encode(encoding) + b" " * COPY_BYTES
+    (desk.exports / "log.txt").write_bytes(content)
+    found = desk.stage("exports/log.txt", 1 << 30)
+    assert isinstance(found, Staged) and found.doubts == (Doubt.SECRET,)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,25 @@ def test_folder_of_files_that_is_not_absolute_is_named(monkeypatch: pytest.Monke
     assert told.startswith("CTB_ARTIFACT_ROOTS names exports, which is no absolute folder")
 
 
+@pytest.mark.parametrize("root", ["/", "{data}", "{data}/staging"])
+def test_artifact_root_never_meets_our_state(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: str
+) -> None:
+    """R25: neither holds it nor lies in it."""
+    value = root.format(data=tmp_path)
+    with pytest.raises(WrongSetting, match="which holds the bridge's own state or lies in it"):
+        load(monkeypatch, CTB_DATA_DIR=str(tmp_path), CTB_ARTIFACT_ROOTS=value)
+
+
+def test_artifact_roots_are_read_with_a_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """design 8: absolute folders, `:` between."""
+    monkeypatch.setenv("HOME", "/home/me")
+    found = load(monkeypatch, CTB_DATA_DIR=str(tmp_path), CTB_ARTIFACT_ROOTS="/srv/reports:~/out:")
+    assert found.artifact_roots == (Path("/srv/reports"), Path("/home/me/out"))
+
+
 @pytest.mark.parametrize("name", SWITCHES)
 def test_wrong_switch_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """design 8."""
