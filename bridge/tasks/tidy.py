@@ -38,7 +38,7 @@ async def keep_tidy(
     while True:
         year_ago_ms = shared.now_ms() - AUDIT_KEPT_MS
         try:
-            await shared.db.run(lambda: audit.let_go(year_ago_ms))
+            await shared.db.run(partial(audit.let_go, year_ago_ms))
         except StoreFault:
             _log.warning("tidy.failed", why="StoreFault")
         for folder, let_go in ((attachments, _let_go), (staging, _let_go_copies)):

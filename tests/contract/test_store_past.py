@@ -252,7 +252,7 @@ async def test_audit_lines_go_after_a_year_and_nothing_younger(tmp_path: Path) -
             return ("old", "o") not in await built.audits()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_tidy, shared, tmp_path / "attachments", 0.0)
+            tasks.start_soon(keep_tidy, shared, tmp_path / "a", tmp_path / "s", 0.0)
             await built.until(is_gone, "the old line is gone")
             tasks.cancel_scope.cancel()
         assert await built.audits() == [("young", "o")]

@@ -34,7 +34,7 @@ async def test_several_files_and_one_sentence_are_one_prompt(chat: House) -> Non
     chat.world.post([cdn.picture_item(chat.simulator, small_png())])
     chat.world.post([cdn.file_item(chat.simulator, "../报告 1.pdf", b"%PDF-" + report)])
     answer = await chat.phone.asks("compare them", "compare them")
-    assert answer == "echo: [image: image]\n[file 报告 1.pdf: 报告 1.pdf]\ncompare them"
+    assert answer == "echo: [image]\n[file 报告 1.pdf]\ncompare them"
     found = {path.suffix: path for path in attachments(chat)}
     assert found[".png"].read_bytes() == small_png()
     assert found[".pdf"].read_bytes() == b"%PDF-" + report
@@ -49,7 +49,7 @@ async def test_send_takes_waiting_files_along(chat: House) -> None:
     await chat.phone.asks("/add other 2", "other is")
     chat.world.post([cdn.file_item(chat.simulator, "notes.txt", b"words")])
     answer = await chat.phone.asks("/send other read it", "read it")
-    assert answer == "(other)\necho: [file notes.txt: notes.txt]\nread it"
+    assert answer == "(other)\necho: [file notes.txt]\nread it"
     await chat.phone.asks("and now", "echo: and now")
 
 
@@ -70,7 +70,7 @@ async def test_commands_go_on_while_a_file_is_on_its_way(chat: House) -> None:
     chat.phone.says("what is it?")
     await chat.phone.asks("/list", "Your names for threads")
     assert not chat.phone.count("echo:")
-    await chat.phone.reads("echo: [image: image]\nwhat is it?")
+    await chat.phone.reads("echo: [image]\nwhat is it?")
 
 
 async def test_files_alone_are_asked_about_once_and_go_with_the_words(chat: House) -> None:
@@ -82,7 +82,7 @@ async def test_files_alone_are_asked_about_once_and_go_with_the_words(chat: Hous
     assert time.monotonic() - sent_s >= FILES_WAIT_MS / 1000
     await chat.phone.asks("/status", "2 of your files wait for your words")
     answer = await chat.phone.asks("compare them", "compare them")
-    assert answer.endswith("[image: image]\n[file notes.txt: notes.txt]\ncompare them")
+    assert answer.endswith("[image]\n[file notes.txt]\ncompare them")
     assert chat.phone.count("Got 2") == chat.phone.count("echo:") == 1
 
 
@@ -125,5 +125,5 @@ async def test_files_survive_a_kill_of_both_processes(house: House) -> None:
     await bridge.is_killed()
     await worker.is_killed()
     await house.moves_in()
-    await house.phone.reads("echo: [image: image]\nwhat is it?")
+    await house.phone.reads("echo: [image]\nwhat is it?")
     assert house.phone.count("echo:") == 1
