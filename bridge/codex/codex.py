@@ -237,7 +237,7 @@ class Codex(Disk):
                     return None
                 return await self._ending_on_disk(thread, turn)
         ending = await self._ending_on_disk(thread, turn)
-        holder = writers.now().of(self._home, thread)
+        holder = writers.Writers().of(self._home, thread)
         if ending.reason == "engine_died" and holder is not None:
             # Somebody still runs it, or opened it since: their journal will tell.
             await anyio.sleep(REJOIN_S)

@@ -41,7 +41,7 @@ class Disk:
         if found is None:
             return None
         head = rollout.head(found.path)
-        state, holder = self._state(writers.now(), thread, head)
+        state, holder = self._state(writers.Writers(), thread, head)
         return ThreadFacts(thread, head, found.cwd, state, holder, found.archived)
 
     def result(self, run: Run) -> str | None:
@@ -84,7 +84,7 @@ class Disk:
             raise Refused(Code.INVALID, "this cursor is not one of ours")
         first = int(cursor or 0)
         rows = locate.listed(self._home, query, cwd, first, limit + 1)
-        holders = writers.now()
+        holders = writers.Writers()
         found = []
         for row in rows[:limit]:
             pid = holders.of(self._home, row.id)

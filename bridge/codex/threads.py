@@ -65,7 +65,7 @@ class Threads:
             joined = await self.resume(own, thread)
             if joined is not None:
                 return joined
-        pid = writers.now().of(self._home, thread)
+        pid = writers.Writers().of(self._home, thread)
         holder = writers.name_of(pid) if pid else ""
         said = f"this thread is open in {holder or 'another program'}"
         raise Refused(Code.ELSEWHERE, said, holder=holder)
@@ -134,7 +134,7 @@ class Threads:
     async def left_behind(self, thread: ThreadId, settings_before: str | None) -> Joined | None:
         """Join a thread that an earlier controller held; None when nobody holds it."""
         servers = {link.pid for link in await self.host.links()}
-        holder = writers.now().of(self._home, thread)
+        holder = writers.Writers().of(self._home, thread)
         if settings_before is None and holder is not None and holder not in servers:
             return None
         if settings_before is None and not servers:

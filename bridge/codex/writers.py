@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 PROBE_S = 0.2  # for a local connect; one that waits is not answering
@@ -18,11 +18,15 @@ PROBE_S = 0.2  # for a local connect; one that waits is not answering
 _TABLE = Path("/proc/locks")
 
 
-@dataclass(frozen=True, slots=True)
 class Writers:
-    """Holders of locks at one moment: process ids by (device, inode)."""
+    """Holders of locks, as the kernel's table tells them when first asked.
 
-    pids: dict[tuple[int, int], int]
+    Only a thread with a lock file has one: to read the table may take 5 to 20 ms, for
+    which the kernel waits until nobody changes it (2026-11).
+    """
+
+    def __init__(self, table: Path = _TABLE) -> None:
+        self._table = table
 
     def of(self, home: Path, thread: str) -> int | None:
         """The process that has the thread loaded; None when none, or none is told."""
@@ -30,25 +34,25 @@ class Writers:
             found = (home / "thread-writer-locks" / f"{thread}.lock").stat()
         except OSError:
             return None
-        return self.pids.get((found.st_dev, found.st_ino))
+        return self._pids.get((found.st_dev, found.st_ino))
 
-
-def now(table: Path = _TABLE) -> Writers:
-    """Read the kernel's table; empty on systems that have none."""
-    try:
-        lines = table.read_text().splitlines()
-    except OSError:
-        return Writers({})
-    pids: dict[tuple[int, int], int] = {}
-    for line in lines:
-        fields = line.split()
-        if "FLOCK" not in fields or "WRITE" not in fields or "->" in fields:
-            continue
-        place = fields.index("WRITE")
-        pid, where = fields[place + 1], fields[place + 2].split(":")
-        device = os.makedev(int(where[0], 16), int(where[1], 16))
-        pids[(device, int(where[2]))] = int(pid)
-    return Writers(pids)
+    @cached_property
+    def _pids(self) -> dict[tuple[int, int], int]:
+        """Process ids by device and inode; empty on systems that have no table."""
+        try:
+            lines = self._table.read_text().splitlines()
+        except OSError:
+            return {}
+        pids: dict[tuple[int, int], int] = {}
+        for line in lines:
+            fields = line.split()
+            if "FLOCK" not in fields or "WRITE" not in fields or "->" in fields:
+                continue
+            place = fields.index("WRITE")
+            pid, where = fields[place + 1], fields[place + 2].split(":")
+            device = os.makedev(int(where[0], 16), int(where[1], 16))
+            pids[(device, int(where[2]))] = int(pid)
+        return pids
 
 
 def name_of(pid: int) -> str:

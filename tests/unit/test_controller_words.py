@@ -164,6 +164,6 @@ def test_the_holder_of_a_lock_is_read_from_the_kernels_table(tmp_path: Path) -> 
         f"1: -> FLOCK  ADVISORY  WRITE 42 {where} 0 EOF\n"
         "2: POSIX  ADVISORY  READ 43 00:01:2 0 EOF\nnonsense\n"
     )
-    assert writers.now(table).of(tmp_path, "t") == 41
-    assert writers.now(table).of(tmp_path, "other") is None
-    assert writers.now(tmp_path / "none").of(tmp_path, "t") is None
+    assert writers.Writers(table).of(tmp_path, "t") == 41
+    assert writers.Writers(table).of(tmp_path, "other") is None
+    assert writers.Writers(tmp_path / "none").of(tmp_path, "t") is None
