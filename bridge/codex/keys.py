@@ -91,12 +91,17 @@ class Keys:
     """The open state file. Raises sqlite3.Error when the disk refuses."""
 
     def __init__(self, path: Path, engine: str, is_durable: bool = True) -> None:
-        """`is_durable` False may lose the last commits at a power cut, not at a crash."""
+        """`is_durable` False may lose the last commits at a power cut, not at a crash.
+
+        So may, in any case, what the journal of Codex tells again: that a message got in,
+        and how it ended. Each flush to the disk is waited for in the middle of a turn.
+        """
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._is_durable = is_durable
         self._prepare(engine)
 
     @property
@@ -123,10 +128,11 @@ class Keys:
 
     def sending(self, run: RunId, thread: ThreadId, head: str, settings_before: str | None) -> None:
         """The last commit before the message leaves: from here on it may be in."""
-        self._db.execute(
-            "UPDATE run SET thread = ?, head_before = ?, settings_before = ? WHERE id = ?",
-            (thread, head, settings_before, run),
-        )
+        with self._flushed():
+            self._db.execute(
+                "UPDATE run SET thread = ?, head_before = ?, settings_before = ? WHERE id = ?",
+                (thread, head, settings_before, run),
+            )
 
     def begun(self, run: Run, thread: ThreadId, turn: TurnId) -> Run:
         """The engine took the message; the thread is locked for the run's owner.
@@ -162,7 +168,7 @@ class Keys:
 
     def released(self, token: LockToken, now_ms: int) -> None:
         """The thread is free; old closed runs go with the same transaction."""
-        with self._transaction():
+        with self._flushed(), self._transaction():
             self._db.execute(
                 "UPDATE lock SET released_at_ms = coalesce(released_at_ms, ?) WHERE token = ?",
                 (now_ms, token),
@@ -171,7 +177,7 @@ class Keys:
 
     def take_over(self, thread: ThreadId, owner: str) -> LockToken:
         """A new lock for `owner`, whoever held the thread; a person allowed it."""
-        with self._transaction():
+        with self._flushed(), self._transaction():
             return self._replace_lock(thread, owner, None, None)
 
     def run(self, run: RunId) -> Run:
@@ -219,7 +225,7 @@ class Keys:
 
     def note_done(self, key: str, what: str, result: str) -> None:
         """The work is done; the oldest such rows go."""
-        with self._transaction():
+        with self._flushed(), self._transaction():
             self._db.execute("INSERT INTO done VALUES (?, ?, ?)", (key, what, result))
             self._db.execute(
                 "DELETE FROM done WHERE rowid <= (SELECT max(rowid) FROM done) - ?", (KEPT_RUNS,)
@@ -270,6 +276,16 @@ class Keys:
     def _lock(self, where: str, value: str) -> Lock | None:
         row = self._db.execute(_SELECT_LOCK + where, (value,)).fetchone()
         return Lock(*row) if row else None
+
+    @contextmanager
+    def _flushed(self) -> Iterator[None]:
+        """What is committed inside survives a power cut, and so does all before it."""
+        if self._is_durable:
+            self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

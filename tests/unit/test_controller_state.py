@@ -90,10 +90,19 @@ def test_the_state_file_is_ours_alone(keys: Keys, tmp_path: Path) -> None:
     assert (tmp_path / "state.sqlite3").stat().st_mode & 0o077 == 0
 
 
-def test_a_commit_is_on_disk_before_the_engine_is_asked(keys: Keys) -> None:
-    """Contract 3.2: `synchronous` full, in a write-ahead log."""
-    assert keys.db.execute("PRAGMA synchronous").fetchone()[0] == 2
+def test_message_leaves_only_after_a_flush_and_a_turn_waits_for_no_other(keys: Keys) -> None:
+    """Contract 3.2: a power cut loses no key; what Codex's journal tells again costs nothing."""
     assert keys.db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    said: list[str] = []
+    keys.db.set_trace_callback(said.append)
+    run = keys.claim(order("k"), "d", 1)
+    keys.sending(run.id, THREAD, "h0", None)
+    keys.begun(run, THREAD, TurnId("u1"))
+    keys.end(run.id, Ending(Status.COMPLETED, "u1:completed", None, "text"), 2)
+    full = said.index("PRAGMA synchronous = FULL")
+    assert said[full + 1].startswith("UPDATE run SET thread")
+    assert said[full + 2] == "PRAGMA synchronous = NORMAL"
+    assert said.count("PRAGMA synchronous = FULL") == 1
 
 
 def test_a_turn_without_a_sign_of_life_is_stalled(joined: Joined) -> None:
