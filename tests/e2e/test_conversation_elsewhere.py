@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +18,11 @@ from tests.e2e.desk import Desk, over_codex
 from tests.fakes import codex_home
 
 FREED_S = 30.0  # a look at the lock every 3 s, a turn, and shared cores
+HASTY = """
+from bridge.codex import cli, codex, joined
+joined.STALLED_S, codex.CALM_S = 2.0, 0.5
+cli.main()
+"""
 OFFLINE_S = 60.0  # Codex tries a few times before it waits for the network
 
 
@@ -107,3 +114,19 @@ async def test_turn_without_network_waits_in_words_and_can_be_stopped(desk: Desk
             await anyio.sleep(0.5)  # nothing tells the phone by itself
     assert "waits for the network and goes on by itself" in waited
     await desk.phone.asks("/stop", "is stopped")
+
+
+async def test_turn_without_a_sign_of_life_is_said_to_be_stuck() -> None:
+    """issue 4, item 7: with the next step; ten minutes are two seconds here."""
+    async with over_codex(CTB_CONTROLLER_COMMAND=json.dumps([sys.executable, "-c", HASTY])) as desk:
+        await desk.phone.asks(f"/bind {await desk.thread('moor')}", "Now using default")
+        desk.phone.says("hang")
+        await desk.house.is_typing()
+        told = ""
+        with anyio.move_on_after(OFFLINE_S):
+            while "no sign of life" not in told:
+                told = await desk.phone.asks("/status", "running")
+                await anyio.sleep(0.5)  # nothing tells the phone by itself
+        assert "it may be stuck: /stop, then /retry" in told
+        await desk.phone.asks("/stop", "is stopped")
+        await desk.phone.asks("reply:fine again", "fine again")
