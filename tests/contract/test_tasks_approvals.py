@@ -12,9 +12,13 @@ import pytest
 from bridge.core.approvals import Asked
 from bridge.core.model import ApprovalId
 from bridge.links.link import ToolError
-from tests.contract.room import Room, room
+from bridge.store.statements import change
+from bridge.store.tables import ApprovalTable
+from tests.contract.room import THREAD, Room, room
 
 COMMAND = Asked(ApprovalId("t:1"), "command", "run a command: make", "make\n/", "digest-1", ())
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 OBEYED_S = 2.0  # a stop is obeyed within about a second; the cores are shared
 
 
@@ -135,3 +139,34 @@ async def test_request_answered_while_the_list_came_is_not_shown_again(busy: Roo
     busy.controller.says("completed", result="built")
     await busy.reads("built")
     assert sum("/approve" in text for text in await busy.bubbles()) == 1
+
+
+async def test_request_that_waited_twelve_hours_is_declined_and_told(busy: Room) -> None:
+    """R29: declined at the controller, once; the code that was shown is void."""
+    (code,) = await busy.codes()
+    await older(busy, "asked_ms", 13 * HOUR_MS)
+    busy.threads.wake(THREAD)
+    await busy.reads("waited too long and was declined for you")
+    assert busy.controller.given == ["decline"]
+    await busy.says(f"/approve {code}")
+    await busy.reads("No pending request has this code")
+    assert busy.controller.given == ["decline"]
+
+
+async def test_stale_code_shows_the_same_request_under_a_fresh_one(busy: Room) -> None:
+    """R29: ten minutes; using it answers nothing."""
+    (code,) = await busy.codes()
+    await older(busy, "code_ms", 11 * MINUTE_MS)
+    await busy.says(f"/approve {code}")
+    await busy.reads("The same request under a new code")
+    fresh = code_in(await busy.reads("/approve", 2))
+    assert fresh != code and not busy.controller.given
+    await busy.says(f"/approve {fresh}")
+    await busy.reads("is approved")
+    assert busy.controller.given == ["accept"]
+
+
+async def older(room: Room, column: str, age_ms: int) -> None:
+    """As if this had been so long ago."""
+    at_ms = room.shared.now_ms() - age_ms
+    await room.db.run(lambda: change(ApprovalTable, "state = 'open'", (), **{column: at_ms}))

@@ -11,7 +11,7 @@ import pytest
 from bridge.core.decision import ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.model import Head
-from bridge.core.turns import Busy, Run
+from bridge.core.turns import Busy, Elsewhere, Run
 from bridge.links.controller import UnknownRun
 from bridge.store.statements import change
 from bridge.store.tables import TurnTable
@@ -216,6 +216,19 @@ async def test_another_reason_to_wait_is_told_and_the_same_one_is_not(tmp_path: 
         told = [text for text in await built.bubbles() if "/cancel 1" in text]
         assert len(told) == 2
         assert "begun elsewhere" in told[0] and "locked by night-shift" in told[1]
+
+
+async def test_message_that_waits_for_a_thread_elsewhere_can_be_cancelled(tmp_path: Path) -> None:
+    """issue 4, item 3: it is told once, and never started again."""
+    async with room(tmp_path) as built:
+        built.controller.starts = [Elsewhere("the TUI")]
+        await built.says("build it")
+        await built.reads("is open at the desk, in the TUI")
+        await built.says("/cancel 1")
+        await built.reads("#1 is cancelled")
+        await built.says("/queue")
+        await built.reads("Nothing is waiting")
+        assert built.controller.asked.count("start") == 1
 
 
 async def end_with_a_lost_token(room: Room) -> None:

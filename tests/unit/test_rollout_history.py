@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from bridge.codex import history, locate
+from bridge.codex import history, locate, rollout
 from bridge.codex.model import Page, Refused
 from tests.unit.test_rollout import begin, end, event, line, user, write
 
@@ -16,6 +17,8 @@ SEGMENT = "01a20404-53ba-7de2-ad2a-6f148757fe0e"
 FORK = "01a20404-543b-7981-8d62-6787e635268a"
 DAY = "sessions/2026/11/22"
 LIMIT = 10_000
+GIGABYTE = 1 << 30
+PEAK_BYTES = 8 << 20  # many times a block of the reader, a fraction of the file
 
 
 def place(home: Path, name: str) -> Path:
@@ -201,3 +204,22 @@ def test_an_id_that_is_none_finds_nothing(tmp_path: Path) -> None:
     write(place(tmp_path, ROOT), meta(ROOT), *turn("t1"))
     for name in ("*", "../..", "", ROOT + "*", ROOT[:-1] + "?"):
         assert locate.find(tmp_path, name) is None
+
+
+def test_the_end_of_a_gigabyte_is_read_in_little_memory(tmp_path: Path) -> None:
+    """issue 4, item 6: the head, a last turn, and a stretch from a position."""
+    path = place(tmp_path, ROOT)
+    write(path, meta(ROOT), *turn("t1"))
+    with path.open("r+b") as out:
+        out.truncate(GIGABYTE)  # a hole: who walks through it all reads a gigabyte
+        out.seek(0, os.SEEK_END)
+        out.write(b"\n" + "".join(f"{each}\n" for each in turn("t2")).encode())
+    tracemalloc.start()
+    try:
+        assert rollout.head(path) == "t2:completed"
+        last = page(tmp_path, ROOT)
+        assert [item.text for item in last.items] == ["ask t2", "answer t2"]
+        assert page(tmp_path, ROOT, last.position).items == ()
+        assert tracemalloc.get_traced_memory()[1] < PEAK_BYTES
+    finally:
+        tracemalloc.stop()
