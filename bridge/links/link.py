@@ -230,7 +230,8 @@ class Link:
                 known = tool.input_schema.get("properties")
                 found[tool.name] = frozenset(known) if isinstance(known, dict) else frozenset()
                 wanted = tool.input_schema.get("required")
-                required[tool.name] = wanted if isinstance(wanted, list) else []
+                words = wanted if isinstance(wanted, list) else []
+                required[tool.name] = [word for word in words if isinstance(word, str)]
             cursor = page.next_cursor
             if not cursor:
                 break
