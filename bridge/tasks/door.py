@@ -288,8 +288,6 @@ def _move(
         if account.state is target or _is_past(account.state, target):
             continue
         event = AccountEvent.POLL_OK if target is AccountState.ON else AccountEvent.EXPIRED
-        if target is AccountState.SUSPECT and state.code not in ("", "-14", "401", "403"):
-            event = AccountEvent.UNKNOWN_CODE
         account = accounts.happened(channel, event, state.code or state.condition, now_ms)
     return account
 

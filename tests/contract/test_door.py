@@ -1,21 +1,33 @@
-"""What the worker is told about its batches: stored, refused, or not stored at all."""
+"""What a worker is told about its batches: stored, refused, or not stored at all.
+
+For two networks, whose ids have nothing in common (issue 5, item 11).
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from bridge.store import accounts
 from bridge.store.tables import InboxTable, proxy
 from bridge.wire import messages
 from bridge.wire.peer import Peer
-from tests.contract.worker_rig import LIMIT_S, OWNER, Bench, bench
 
+if TYPE_CHECKING:
+    from tests.contract.worker_rig import Bench
+
+pytest_plugins = ["tests.contract.worker_rig"]
+
+LIMIT_S = 10.0
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
 
 
-def message(number: int, text: str = "go on", **fields: object) -> messages.Inbound:
+def message(built: Bench, number: int, text: str = "go on", **fields: object) -> messages.Inbound:
     known = {"create_time_ms": NOW_MS, "context_token": "ctx", "parts": (text_part(text),)}
-    return messages.Inbound(f"mid:{number}", OWNER, **known | fields)  # type: ignore[arg-type]  # named as its own
+    key, owner = built.network.key(number), built.network.owner
+    return messages.Inbound(key, owner, **known | fields)  # type: ignore[arg-type]  # named as its own
 
 
 def text_part(text: str) -> messages.Part:
@@ -43,41 +55,58 @@ async def keys(bench: Bench) -> list[str]:
         pytest.param(-1, 2, id="negative"),
     ],
 )
-async def test_twin_is_only_who_has_an_equal_time_that_can_be_true(time_ms: int, kept: int) -> None:
+async def test_twin_is_only_who_has_an_equal_time_that_can_be_true(
+    built: Bench, time_ms: int, kept: int
+) -> None:
     """delivery-semantics 4 and 12: the owner may say "go on" twice."""
-    async with bench() as built:
-        worker = await built.connects()
-        batch = [message(number, create_time_ms=time_ms) for number in (1, 2)]
-        assert (await commit(worker, *batch)).status == "ok"
-        assert len(await keys(built)) == kept
+    worker = await built.connects()
+    batch = [message(built, number, create_time_ms=time_ms) for number in (1, 2)]
+    assert (await commit(worker, *batch)).status == "ok"
+    assert len(await keys(built)) == kept
 
 
-async def test_batch_that_cannot_be_stored_is_storage_error_until_there_is_room() -> None:
+async def test_batch_that_cannot_be_stored_is_storage_error_until_there_is_room(
+    built: Bench,
+) -> None:
     """F62, R39: nothing stored, no cursor moved; the same batch goes in later."""
-    async with bench() as built:
-        worker = await built.connects()
-        assert (await commit(worker, message(1))).status == "ok"
-        pages = (await built.db.read(lambda: proxy.execute_sql("PRAGMA page_count").fetchone()))[0]
-        await limit_pages(built, pages)
-        long = [message(n, "x" * 5_000, create_time_ms=NOW_MS - n) for n in range(2, 40)]
-        reply = await commit(worker, *long, prev="c1", to="c2")
-        assert (reply.status, reply.cursor) == ("storage_error", "c1")
-        assert await keys(built) == ["mid:1"]
-        await limit_pages(built, 100_000)
-        reply = await commit(worker, *long, prev="c1", to="c2")
-        assert (reply.status, reply.cursor) == ("ok", "c2")
-        assert len(await keys(built)) == 39
+    worker = await built.connects()
+    assert (await commit(worker, message(built, 1))).status == "ok"
+    pages = (await built.db.read(lambda: proxy.execute_sql("PRAGMA page_count").fetchone()))[0]
+    await limit_pages(built, pages)
+    long = [message(built, n, "x" * 5_000, create_time_ms=NOW_MS - n) for n in range(2, 40)]
+    reply = await commit(worker, *long, prev="c1", to="c2")
+    assert (reply.status, reply.cursor) == ("storage_error", "c1")
+    assert await keys(built) == [built.network.key(1)]
+    await limit_pages(built, 100_000)
+    reply = await commit(worker, *long, prev="c1", to="c2")
+    assert (reply.status, reply.cursor) == ("ok", "c2")
+    assert len(await keys(built)) == 39
 
 
 async def limit_pages(bench: Bench, pages: int) -> None:
     await bench.db.read(lambda: proxy.execute_sql(f"PRAGMA max_page_count = {pages}").fetchone())
 
 
-async def test_messages_of_strangers_are_counted_and_nothing_else_of_them_is_kept() -> None:
+async def test_messages_of_strangers_are_counted_and_nothing_else_of_them_is_kept(
+    built: Bench,
+) -> None:
     """R1, R36: no row, no body."""
-    async with bench() as built:
-        worker = await built.connects()
-        stranger = messages.Inbound("mid:1", "oOther@im.wechat", parts=(text_part("let me in"),))
-        assert (await commit(worker, stranger)).status == "ok"
-        assert await keys(built) == []
-        assert built.door.senders["oOther@im.wechat"].messages == 1
+    worker = await built.connects()
+    stranger = messages.Inbound(
+        built.network.key(1), built.network.stranger, parts=(text_part("let me in"),)
+    )
+    assert (await commit(worker, stranger)).status == "ok"
+    assert await keys(built) == []
+    assert built.door.senders[built.network.stranger].messages == 1
+
+
+@pytest.mark.parametrize("code", ["-14", "http 401", "coo", ""])
+async def test_account_follows_its_worker_whatever_the_code_is(built: Bench, code: str) -> None:
+    """delivery-semantics 5: the codes of a network are read by its worker alone."""
+    worker = await built.connects()
+    steps = ("suspect", "suspect", "login_needed", "suspect", "polling", "login_needed")
+    seen = []
+    for number, condition in enumerate(steps):
+        await worker.call(messages.ChannelState(condition, number, code), LIMIT_S)  # type: ignore[arg-type]  # a literal
+        seen.append((await built.db.read(accounts.get)).state.value)
+    assert seen == ["suspect", "suspect", "login_needed", "login_needed", "on", "login_needed"]

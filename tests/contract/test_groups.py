@@ -42,9 +42,10 @@ from bridge.tasks.turns import Threads
 from bridge.wire import messages
 from bridge.wire.peer import Peer
 from tests.contract.room import RUN, Scripted, choose_thread
-from tests.contract.worker_rig import LIMIT_S, OWNER, Bench, bench
+from tests.contract.worker_rig import LIMIT_S, WECHAT, Bench, bench
 
 NOW_MS = 1_800_000_000_000
+OWNER = WECHAT.owner
 MEMBER = "oMember@im.wechat"
 CHAT = "77@chatroom"
 GROUP = group_peer(CHAT)
@@ -162,7 +163,7 @@ class Desk:
 @asynccontextmanager
 async def desk(policy: Policy = ON) -> AsyncIterator[Desk]:
     """Everything between the worker's socket and the controller's door, running."""
-    async with bench(policy) as built:
+    async with bench(WECHAT, policy) as built:
         holder: list[Desk] = []
 
         async def answer(request: Any) -> Any:  # Any: requests and replies differ

@@ -1,8 +1,11 @@
-"""The link to the worker: one attempt, one request; and whom to ask when its reply is lost."""
+"""The link to a worker: one attempt, one request; and whom to ask when its reply is lost.
+
+For two networks, whose ids have nothing in common (issue 5, item 11).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -11,8 +14,13 @@ from bridge.core.errors import LinkLost
 from bridge.wire import codec, messages
 from bridge.wire.peer import LinkLost as WireLost
 from bridge.wire.peer import Peer, Refused
-from tests.contract.worker_rig import LIMIT_S, OWNER, Bench, attempt, bench
 
+if TYPE_CHECKING:
+    from tests.contract.worker_rig import Bench
+
+pytest_plugins = ["tests.contract.worker_rig"]
+
+LIMIT_S = 10.0
 SENT = messages.SendReply("sent", server_id="s1")
 
 
@@ -50,11 +58,11 @@ async def lose(bench: Bench, worker: Worker) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(cut)
         with pytest.raises(LinkLost):
-            await bench.link.send(attempt())
+            await bench.link.send(bench.attempt())
     await bench.until_free()
 
 
-async def test_attempt_is_one_request_with_the_words_of_its_row() -> None:
+async def test_attempt_is_one_request_with_the_words_of_its_row(built: Bench) -> None:
     """delivery-semantics 5: wire bytes are derived from the row and the newest token."""
     asked = []
 
@@ -62,32 +70,31 @@ async def test_attempt_is_one_request_with_the_words_of_its_row() -> None:
         asked.append(request)
         return SENT
 
-    async with bench() as built:
-        await built.connects("one", answer)
-        assert await built.link.send(attempt()) == SENT
-        assert asked == [messages.OutboundSend("a1", OWNER, "ctb:1", "ctx", "hello")]
+    await built.connects("one", answer)
+    assert await built.link.send(built.attempt()) == SENT
+    assert asked == [messages.OutboundSend("a1", built.network.owner, "ctb:1", "ctx", "hello")]
 
 
 @pytest.mark.parametrize("instance", ["", "another"])
-async def test_attempt_meant_for_a_worker_that_is_not_there_was_not_sent(instance: str) -> None:
+async def test_attempt_meant_for_a_worker_that_is_not_there_was_not_sent(
+    built: Bench, instance: str
+) -> None:
     """delivery-semantics 5: an attempt belongs to one process; no other is asked to send it."""
     worker = Worker()
-    async with bench() as built:
-        if instance:
-            await built.connects(instance, worker)
-        reply = await built.link.send(attempt("one"))
-        assert (reply.outcome, worker.asked) == ("not_sent", [])
+    if instance:
+        await built.connects(instance, worker)
+    reply = await built.link.send(built.attempt("one"))
+    assert (reply.outcome, worker.asked) == ("not_sent", [])
 
 
-async def test_attempt_that_the_worker_refuses_was_not_sent() -> None:
+async def test_attempt_that_the_worker_refuses_was_not_sent(built: Bench) -> None:
     """delivery-semantics 5: a local rejection costs no copy."""
 
     async def answer(_request: Any) -> Any:  # Any: a request in, its reply out
         raise Refused(codec.INVALID_PARAMS, "too long")
 
-    async with bench() as built:
-        await built.connects("one", answer)
-        assert (await built.link.send(attempt())).outcome == "not_sent"
+    await built.connects("one", answer)
+    assert (await built.link.send(built.attempt())).outcome == "not_sent"
 
 
 @pytest.mark.parametrize(
@@ -100,59 +107,54 @@ async def test_attempt_that_the_worker_refuses_was_not_sent() -> None:
     ids=["done", "not-started", "in-flight"],
 )
 async def test_same_process_is_asked_what_became_of_an_attempt(
-    query: tuple[messages.QueryReply, ...], outcome: str
+    built: Bench, query: tuple[messages.QueryReply, ...], outcome: str
 ) -> None:
     """F15: exactly one request; its process knows."""
     worker = Worker(*query)
-    async with bench() as built:
-        await lose(built, worker)
-        await built.connects("one", worker)
-        assert (await built.link.outcome_of(attempt())).outcome == outcome
-        sends = [a for a in worker.asked if isinstance(a, messages.OutboundSend)]
-        assert len(sends) == 1
+    await lose(built, worker)
+    await built.connects("one", worker)
+    assert (await built.link.outcome_of(built.attempt())).outcome == outcome
+    sends = [a for a in worker.asked if isinstance(a, messages.OutboundSend)]
+    assert len(sends) == 1
 
 
 @pytest.mark.parametrize(("says_begun", "outcome"), [(True, "unknown"), (False, "not_sent")])
 async def test_another_process_is_not_asked_and_begun_decides(
-    says_begun: bool, outcome: str
+    built: Bench, says_begun: bool, outcome: str
 ) -> None:
     """delivery-semantics 5, F14: a worker that died without `begun` has sent nothing."""
     first, second = Worker(says_begun=says_begun), Worker()
-    async with bench() as built:
-        await lose(built, first)
-        await built.connects("two", second)
-        assert (await built.link.outcome_of(attempt())).outcome == outcome
-        assert second.asked == []
+    await lose(built, first)
+    await built.connects("two", second)
+    assert (await built.link.outcome_of(built.attempt())).outcome == outcome
+    assert second.asked == []
 
 
-async def test_begun_of_another_attempt_says_nothing_about_this_one() -> None:
+async def test_begun_of_another_attempt_says_nothing_about_this_one(built: Bench) -> None:
     """Ours: a late notification of an older attempt."""
     worker = Worker(says_begun=False)
-    async with bench() as built:
-        await lose(built, worker)
-        built.link.begun(messages.OutboundBegun("a0"))
-        await built.connects("two", Worker())
-        assert (await built.link.outcome_of(attempt())).outcome == "not_sent"
+    await lose(built, worker)
+    built.link.begun(messages.OutboundBegun("a0"))
+    await built.connects("two", Worker())
+    assert (await built.link.outcome_of(built.attempt())).outcome == "not_sent"
 
 
-async def test_newer_process_takes_the_lease_and_the_older_is_fenced() -> None:
+async def test_newer_process_takes_the_lease_and_the_older_is_fenced(built: Bench) -> None:
     """F68, delivery-semantics 4: the older connection is closed, and is not let in again."""
-    async with bench() as built:
-        older = await built.connects("one")
-        await built.connects("two")
-        assert built.link.instance == "two"
-        with pytest.raises(WireLost):
-            await older.call(messages.ChannelState("polling", 0), LIMIT_S)
-        with pytest.raises(Refused) as refused:
-            await built.connects("one")
-        assert refused.value.code == codec.FENCED
-        assert built.link.instance == "two"
-
-
-async def test_process_that_connects_again_fences_nobody() -> None:
-    """delivery-semantics 4: only its own old connection."""
-    async with bench() as built:
+    older = await built.connects("one")
+    await built.connects("two")
+    assert built.link.instance == "two"
+    with pytest.raises(WireLost):
+        await older.call(messages.ChannelState("polling", 0), LIMIT_S)
+    with pytest.raises(Refused) as refused:
         await built.connects("one")
-        again = await built.connects("one")
-        assert built.link.instance == "one" and built.link.link_no == 2
-        assert (await built.greets(again)).poll
+    assert refused.value.code == codec.FENCED
+    assert built.link.instance == "two"
+
+
+async def test_process_that_connects_again_fences_nobody(built: Bench) -> None:
+    """delivery-semantics 4: only its own old connection."""
+    await built.connects("one")
+    again = await built.connects("one")
+    assert built.link.instance == "one" and built.link.link_no == 2
+    assert (await built.greets(again)).poll

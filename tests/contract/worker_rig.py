@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from anyio.abc import TaskGroup
 
 from bridge.core.decision import Policy
@@ -21,16 +23,37 @@ from bridge.tasks.fetch import Fetches
 from bridge.tasks.state import Shared
 from bridge.wire import messages
 from bridge.wire.peer import Peer, connect, listen, serve
+from tests.fakes import pigeon
 
-OWNER = PeerId("oOwner@im.wechat")
 LIMIT_S = 10.0
 Answer = Callable[[Any], Awaitable[Any]]  # Any: a request in, its reply out
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the ids of a chat network look like; opaque to the bridge."""
+
+    channel: str
+    bot_id: str
+    owner: PeerId
+    stranger: str
+    key_form: str
+
+    def key(self, number: int) -> str:
+        return self.key_form.format(number)
+
+
+WECHAT = Network(
+    "wechat", "0a1b2c@im.bot", PeerId("oOwner@im.wechat"), "oOther@im.wechat", "mid:{}"
+)
+PIGEON = Network(pigeon.CHANNEL, pigeon.LOFT, PeerId(pigeon.OWNER), "2002", "mid:loft-7/{}")
 
 
 class Bench:
     """The bridge's side: its door and its link to whoever holds the lease."""
 
-    def __init__(self, folder: Path, tasks: TaskGroup, policy: Policy) -> None:
+    def __init__(self, folder: Path, tasks: TaskGroup, network: Network, policy: Policy) -> None:
+        self.network = network
         self.folder = folder
         self.db = Database(folder / "bridge.sqlite3")
         self.db.open()
@@ -48,8 +71,16 @@ class Bench:
         return peer
 
     async def greets(self, peer: Peer) -> messages.ChannelHelloReply:
-        hello = messages.ChannelHello("wechat", "bot", (OWNER,), generation=1)
+        network = self.network
+        hello = messages.ChannelHello(
+            network.channel, network.bot_id, (network.owner,), generation=1
+        )
         return await peer.call(hello, LIMIT_S)
+
+    def attempt(self, instance: str = "one") -> Attempt:
+        owner = self.network.owner
+        row = OutRow(OutId(1), owner, SendClass.ANSWER, "g", 1, 1, "hello", "ctb:1", 0)
+        return Attempt(AttemptId("a1"), row, "ctx", instance)
 
     async def until_free(self) -> None:
         """Wait until nobody holds the lease."""
@@ -61,17 +92,18 @@ async def done(_request: object) -> messages.Done:
     return messages.Done()
 
 
-def attempt(instance: str = "one") -> Attempt:
-    row = OutRow(OutId(1), OWNER, SendClass.ANSWER, "g", 1, 1, "hello", "ctb:1", 0)
-    return Attempt(AttemptId("a1"), row, "ctx", instance)
+@pytest.fixture(params=[WECHAT, PIGEON], ids=["wechat", "pigeon"])
+async def built(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    async with bench(request.param) as found:
+        yield found
 
 
 @asynccontextmanager
-async def bench(policy: Policy | None = None) -> AsyncIterator[Bench]:
+async def bench(network: Network, policy: Policy | None = None) -> AsyncIterator[Bench]:
     """The socket served; ended with the block."""
     with tempfile.TemporaryDirectory(prefix="ctb") as name:  # short: a socket lies in it
         async with anyio.create_task_group() as tasks:
-            built = Bench(Path(name), tasks, policy or Policy())
+            built = Bench(Path(name), tasks, network, policy or Policy())
             try:
                 async with await listen(built.path) as listener:
                     tasks.start_soon(serve, listener, built.door.answer, built.link.detach)
