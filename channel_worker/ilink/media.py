@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ DOWNLOAD_ATTEMPTS = 3  # HTTP 500 now and then for good files, `ilink-protocol` 
 PAUSE_S = 0.5  # between attempts; doubled each time
 BASE_DEADLINE_S = 60.0  # what third parties give a CDN call
 SLOWEST_BYTES_PER_S = 64 * 1024  # and what a slow line needs beyond that
+_PLAIN_WORDS = re.compile(r"[a-z]{1,16}( [a-z]{1,16}){0,7}")
 MEDIA_TYPES = {"image": 1, "video": 2, "file": 3}
 
 _log = log.get("media")
@@ -108,7 +110,7 @@ class Cdn:
             param = answer.headers.get("x-encrypted-param", "")
             if answer.status == 200 and param:
                 return Uploaded(param, key.hex(), cipher_bytes)
-            code = f"cdn {answer.status} {answer.headers.get('x-error-message', '')[:80]}".strip()
+            code = f"cdn {answer.status} {_words(answer.headers)}".strip()
             if 400 <= answer.status < 500:
                 raise MediaFault("refused", code)
         raise MediaFault("not_sent", code)
@@ -174,6 +176,12 @@ def key_of(text: str) -> bytes | None:
         return key if len(key) == BLOCK_BYTES else None
     except (ValueError, binascii.Error):
         return None
+
+
+def _words(headers: Mapping[str, str]) -> str:
+    """What the CDN says is wrong, where it is plain words: they are logged (R18)."""
+    said = headers.get("x-error-message", "")
+    return said if _PLAIN_WORDS.fullmatch(said) else ""
 
 
 async def encrypted(chunks: AsyncIterator[bytes], key: bytes) -> AsyncIterator[bytes]:

@@ -145,14 +145,18 @@ def read_object(body: bytes) -> dict[str, Json]:
 
 
 def code_of(reply: Mapping[str, Json]) -> str:
-    """The failure code as text, empty when both `ret` and `errcode` say success."""
+    """The failure code as text, empty when both `ret` and `errcode` say success.
+
+    It is shown raw, so nothing but a number is a code: text may hold anything (R18).
+    """
     for name in ("errcode", "ret"):
         value = reply.get(name)
         if value is None or value is False or value == "":
             continue
         if isinstance(value, str | int | float) and str(value).strip() in ("0", "0.0"):
             continue
-        return str(value)[:32].strip()
+        code = str(value).strip()
+        return code if _CODE.fullmatch(code) else "no number"
     return ""
 
 
@@ -222,6 +226,7 @@ def outcome_of_code(code: str, errmsg: Json = None) -> OutcomeWord:
 
 
 _POLL_VERDICTS = {EXPIRED: Verdict.EXPIRED, THROTTLED: Verdict.FAILED}
+_CODE = re.compile(r"-?[0-9]{1,10}")
 _NEEDS_CLEANING = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|\x00")
 _SURROGATES_AND_NUL = re.compile("[\ud800-\udfff\0]")
 

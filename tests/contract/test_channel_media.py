@@ -100,6 +100,18 @@ async def test_upload_tries_three_times_then_reports(rig: Rig) -> None:
     assert len(rig.world.calls("cdn_upload")) == 4
 
 
+@pytest.mark.parametrize("said", ["CANARY", "key=0123", "word " * 8 + "word"])
+async def test_what_the_cdn_says_is_kept_only_where_it_is_plain_words(rig: Rig, said: str) -> None:
+    """R18: it is logged, and nobody knows what is in it."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        body = json.dumps({"upload_full_url": f"{rig.simulator.base_url}/c2c/upload"}).encode()
+        rig.simulator.fail("getuploadurl", "body", body=body)
+        rig.simulator.fail("cdn_upload", "status", code=400, message=said)
+        reply = await upload(rig, b"abc")
+    assert (reply.outcome, reply.code) == ("refused", "cdn 400")
+
+
 @pytest.mark.parametrize(("code", "outcome"), [(-14, "expired"), (-2, "throttled")])
 async def test_refused_account_gives_its_outcome(rig: Rig, code: int, outcome: str) -> None:
     """F30: -14 at upload."""

@@ -18,6 +18,7 @@ async def test_without_a_bridge_what_comes_is_kept_for_the_next_start(rig: Rig) 
     rig.world.say("me too", from_user_id="stranger@im.wechat")
     lines: list[str] = []
     await probe(rig.settings(), lines.append)
+    assert lines[0].startswith("No bridge is running.")
     assert f"{rig.world.owner_id}   1 messages   owner" in lines
     assert "stranger@im.wechat   1 messages" in lines
     rig.bridge.poll = False

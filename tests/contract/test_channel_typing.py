@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from bridge.wire.messages import MediaUpload, TypingSet
+from channel_worker import typing_sign
 from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,24 @@ async def test_sign_is_shown_and_ended_with_one_ticket(rig: Rig) -> None:
     assert len(rig.world.calls("getconfig")) == 1
     assert rig.world.calls("getconfig")[0].body["ilink_user_id"] == owner
     assert [call.body["status"] for call in rig.world.calls("sendtyping")] == [1, 2, 1, 2]
+
+
+async def test_sign_is_kept_alive_as_long_as_it_is_wanted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ilink-protocol 8: status 1 every 5 s, status 2 once at the end; nothing after it."""
+    assert typing_sign.KEEP_ALIVE_S == 5.0
+    monkeypatch.setattr(typing_sign, "KEEP_ALIVE_S", 0.02)
+    owner = rig.world.owner_id
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        await rig.bridge.ask(TypingSet(owner, "ctx", True))
+        await rig.until(lambda: len(rig.world.calls("sendtyping")) >= 4)
+        await rig.bridge.ask(TypingSet(owner, "ctx", False))
+        await rig.until(lambda: rig.world.typing.get(owner) is False)
+    *shown, ended = [call.body["status"] for call in rig.world.calls("sendtyping")]
+    assert set(shown) == {1} and ended == 2
+    assert len(rig.world.calls("getconfig")) == 1
 
 
 async def test_sign_is_shown_while_a_file_goes_up(rig: Rig) -> None:

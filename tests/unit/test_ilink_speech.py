@@ -67,6 +67,15 @@ def test_server_id_keeps_all_its_digits_and_the_code_is_raw() -> None:
     """ilink-protocol 1.5."""
     assert send(200, GOOD).server_id == "7497484083968570001"
     assert send(200, {"ret": -77}).code == "-77"
+    assert send(200, {"ret": "-77 "}).code == "-77"
+
+
+@pytest.mark.parametrize("value", ["CANARY-secret", "1" * 11, [], {"a": 1}, True, 1.5, math.nan])
+def test_code_that_is_no_number_is_not_shown(value: object) -> None:
+    """R18: the code is shown raw at the desk and on the phone, and text may hold anything."""
+    found = send(200, {"ret": value})
+    assert (found.outcome, found.code) == ("unknown_code", "no number")
+    assert poll(200, {"errcode": value}).code == "no number"
 
 
 @pytest.mark.parametrize(
