@@ -24,7 +24,7 @@ import anyio
 from anyio.abc import Process, TaskStatus
 
 from bridge.ask import NotRunning, ask
-from bridge.wire import messages, place
+from bridge.wire import log, messages, place
 from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
 from channel_worker.simulator.phone import run_phone
@@ -66,6 +66,7 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     try:
         for name in ("local", "logs"):
             place.private_folder(folder / name)
+        log.setup("demo", folder / "logs" / "demo.log", "info")  # the terminal is the phone's
         return anyio.run(_demo, plan)
     except place.PlaceFault as fault:
         print(f"ctb-bridge: {fault}", file=sys.stderr)
