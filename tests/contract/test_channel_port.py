@@ -17,7 +17,7 @@ from bridge.wire.messages import OutboundQuery, OutboundSend, PollSet, SendReply
 if TYPE_CHECKING:
     from tests.contract.port_rig import Side
 
-pytest_plugins = ["tests.contract.port_rig"]
+pytest_plugins = ["tests.contract.channel_rig", "tests.contract.port_rig"]  # in this order
 
 
 async def token_of(side: Side) -> str:
