@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+    from bridge.wire import desk
+    from bridge.wire.messages import Request
+
+R = TypeVar("R")
 
 EXIT_FAULT = 1
 EXIT_WRONG_USE = 2
@@ -79,6 +83,161 @@ def demo(engine: str | None, data: str | None, lang: str | None) -> None:
     from bridge.demo import run_demo
 
     sys.exit(run_demo(engine, data, lang))
+
+
+@main.command()
+@click.argument("turn", required=False, default=0, type=click.IntRange(0, 2**31))
+def trace(turn: int) -> None:
+    """The life of a message by its number, with times; without one, the newest turns."""
+    from bridge.said import trace_lines
+    from bridge.wire import desk
+
+    reply = _past(desk.TraceGet(turn))
+    if not reply.heading:
+        _fail(f"there is no turn {turn}" if turn else "there is no turn yet", EXIT_FAULT)
+    for line in trace_lines(reply):
+        click.echo(line)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def dead(context: click.Context) -> None:
+    """What was given up: messages set aside, dead turns, bubbles that did not arrive."""
+    if context.invoked_subcommand is None:
+        context.invoke(dead_list)
+
+
+@dead.command("list")
+def dead_list() -> None:
+    """List it, newest first; the same as `ctb-bridge dead`."""
+    from bridge.said import dead_lines
+    from bridge.wire import desk
+
+    for line in dead_lines(_past(desk.DeadList())):
+        click.echo(line)
+
+
+@dead.command("retry")
+@click.argument("name")
+def dead_retry(name: str) -> None:
+    """Take it up again by its name, for example E-M12."""
+    from bridge.wire import desk
+
+    _repair(name, desk.DeadRetry(name), "is taken up again; see  ctb-bridge status")
+
+
+@dead.command("drop")
+@click.argument("name")
+def dead_drop(name: str) -> None:
+    """List it no longer; its row stays."""
+    from bridge.wire import desk
+
+    _repair(name, desk.DeadDrop(name), "is no longer listed")
+
+
+@main.command()
+@click.option("--since", default="", metavar="1d", help="Only lines of the last 30m, 12h, 7d.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def audit(since: str, as_json: bool) -> None:
+    """Print the decisions: when, who, what, by which rule, with which outcome."""
+    from bridge.said import audit_line, since_ms
+    from bridge.wire import desk
+
+    try:
+        after, begin_ms = 0, since_ms(since)
+    except ValueError:
+        _fail("--since takes a number with s, m, h or d, for example 12h", EXIT_WRONG_USE)
+    while lines := _past(desk.AuditGet(begin_ms, after)).lines:
+        for line in lines:
+            click.echo(audit_line(line, as_json=as_json))
+        after = lines[-1].id
+
+
+@main.command()
+def doctor() -> None:
+    """Look at every part: ok, warn or fail, with the next step. Exit code 1 if one fails."""
+    import os
+
+    settings = _settings()
+    from bridge.doctor import examine
+    from bridge.wire import env
+
+    found = examine(settings, env.read(), os.environ)
+    for one in found:
+        click.echo(f"{one.level:<5} {one.subject:<13} {one.says}")
+        if one.next:
+            click.echo(f"{'':<19} next: {one.next}")
+    sys.exit(EXIT_FAULT if any(one.level == "fail" for one in found) else 0)
+
+
+@main.group()
+def service() -> None:
+    """Run both processes as services of this computer."""
+
+
+@service.command("print")
+@click.argument("process", required=False, type=click.Choice(["bridge", "channel"]))
+@click.option("--systemd", "kind", flag_value="systemd", help="A user unit; default on Linux.")
+@click.option("--launchd", "kind", flag_value="launchd", help="An agent; default on macOS.")
+def service_print(process: str | None, kind: str | None) -> None:
+    """Print a unit for each process, or for one; nothing is installed."""
+    settings = _settings()
+    from bridge.said import unit_lines
+    from bridge.wire import env
+
+    chosen = kind or ("launchd" if sys.platform == "darwin" else "systemd")
+    for line in unit_lines(chosen, process, settings.data_dir, env.read()):
+        click.echo(line)
+
+
+def _past(question: Request[R]) -> R:
+    """The answer of the running bridge, or of its file while none runs."""
+    import time
+
+    settings = _settings()
+    import anyio
+
+    from bridge.ask import NotRunning, ask
+    from bridge.core.errors import StoreFault
+    from bridge.records import offline, told
+    from bridge.wire.peer import PeerFault, ProtocolMismatch, Refused
+    from bridge.wire.place import PlaceFault
+
+    try:
+        return anyio.run(ask, settings.socket, question)
+    except NotRunning:
+        pass
+    except (PeerFault, Refused) as fault:
+        _fail(str(fault), EXIT_PROTOCOL if isinstance(fault, ProtocolMismatch) else EXIT_FAULT)
+    try:
+        now_ms = time.time_ns() // 1_000_000
+        found = offline(settings, lambda: told(question, now_ms))
+    except (StoreFault, PlaceFault) as fault:
+        _fail(f"the bridge does not run, and its file cannot be read: {fault}", EXIT_FAULT)
+    if found is None:
+        _fail("there is nothing yet: start the bridge with  honcho start", EXIT_FAULT)
+    return found
+
+
+def _repair(name: str, question: Request[desk.RepairReply], done: str) -> None:
+    settings = _settings()
+    import anyio
+
+    from bridge.ask import NotRunning, ask
+    from bridge.core import given_up
+    from bridge.wire.peer import PeerFault, ProtocolMismatch, Refused
+
+    if given_up.read(name) is None:
+        _fail(f"{name} is no name of  ctb-bridge dead, such as E-M12", EXIT_WRONG_USE)
+    try:
+        reply = anyio.run(ask, settings.socket, question)
+    except NotRunning:
+        _fail("the bridge does not run: start it with  honcho start", EXIT_FAULT)
+    except (PeerFault, Refused) as fault:
+        _fail(str(fault), EXIT_PROTOCOL if isinstance(fault, ProtocolMismatch) else EXIT_FAULT)
+    if reply.outcome == "not_found":
+        _fail(f"{name} is not among what was given up; see  ctb-bridge dead", EXIT_FAULT)
+    click.echo(f"{name} {done}")
 
 
 def _settings() -> Settings:

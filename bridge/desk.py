@@ -12,13 +12,15 @@ from bridge.core.model import Account, AccountState, TurnState
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
+from bridge.health import Health, no_login
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.worker import WorkerLink
+from bridge.records import Records
 from bridge.store import turns, views
 from bridge.tasks.door import Door
 from bridge.tasks.state import Shared
 from bridge.tasks.turns import Threads
-from bridge.wire import codec, messages
+from bridge.wire import codec, desk, messages
 from bridge.wire.peer import Refused
 
 MAX_SENDERS_TOLD = 50
@@ -41,6 +43,8 @@ class Desk:
         self._worker = worker
         self._controller = controller
         self._threads = threads
+        self._records = Records(shared, threads)
+        self._health = Health(shared, door, worker, controller)
 
     async def answer(self, request: object) -> object:
         """One request of a cli."""
@@ -51,7 +55,9 @@ class Desk:
                 return self._senders()
             case messages.TurnsStop():
                 return await self._stop_turns()
-        raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+            case desk.DoctorGet():
+                return await self._health.answer()
+        return await self._records.answer(request)
 
     async def _stop_turns(self) -> messages.StopReply:
         now_ms = self._shared.now_ms()
@@ -99,7 +105,7 @@ class Desk:
         if not self._worker.instance:
             heard = self._worker.condition
             if heard is not None and heard.condition == "no_credentials":
-                return "connected, login needed: run  ctb-channel login"
+                return f"connected, {': '.join(no_login(heard.code))}"
             return "not connected: run  ctb-channel run"
         match account.state:
             case AccountState.ON:
@@ -155,6 +161,14 @@ class SafeDesk:
                     "            or move it away to begin anew; then start the bridge again",
                 )
                 return messages.StatusReply(lines, is_healthy=False)
+            case desk.DoctorGet():
+                found = desk.Finding(
+                    "fail",
+                    "database",
+                    f"the bridge is in safe mode: {self._why}",
+                    "make room on a full disk, or restore data/state from a backup",
+                )
+                return desk.DoctorReply((found,))
             case messages.ChannelHello():
                 return messages.ChannelHelloReply("", poll=False)
             case messages.InboundCommit():

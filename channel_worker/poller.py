@@ -32,7 +32,9 @@ STORAGE_RETRY_S = (0.5, 1.0, 2.0, 5.0)  # the bridge could not write: a full dis
 REFUSED_RETRY_S = 30.0  # the bridge does not take this account; a login may change that
 HELD_S = 5.0  # a doubted token whose poll is held this long is good
 CRASH_PAUSE_S = 2.0
-UNUSABLE = "unusable"  # code of no_credentials: there is a file, and its fault was said
+# Codes of no_credentials: there is a file, and its fault was said.
+UNUSABLE = "unusable"
+OPEN = "open"  # to other users
 
 _log = log.get("poller")
 
@@ -102,10 +104,10 @@ class Poller:
         self._may_poll = poll
         self.nudge()
 
-    def log_in(self, login: Login | None, *, is_told: bool = False) -> None:
+    def log_in(self, login: Login | None, fault: str = "") -> None:
         """From now on this login, or none. A batch of the one before is kept.
 
-        `is_told`: the terminal knows already why there is none.
+        `fault`: why there is none, UNUSABLE or OPEN; the terminal knows it already.
         """
         self._end_poll()
         self._login = login
@@ -113,8 +115,7 @@ class Poller:
         self._hold_s = self._standard_hold_s
         self._must_notify = True
         self._not_before = 0.0
-        code = UNUSABLE if is_told else ""
-        self._set_state("no_credentials" if login is None else "polling", code)
+        self._set_state("no_credentials" if login is None else "polling", fault)
         self.nudge()
 
     def check_again(self) -> None:
@@ -296,7 +297,7 @@ class Poller:
         self._state = ChannelState(condition, _now_ms(), code)
         _log.info("channel.state", condition=condition, code=code)
         sentence = _SENTENCES.get(condition)
-        if sentence and code != UNUSABLE:
+        if sentence and code not in (UNUSABLE, OPEN):
             self._say(sentence.format(code=code))
 
     async def _tell_state(self, peer: Peer) -> None:

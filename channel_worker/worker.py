@@ -33,7 +33,14 @@ from bridge.wire.messages import (
     UploadReply,
 )
 from bridge.wire.peer import ProtocolMismatch, Refused
-from bridge.wire.place import AlreadyRunning, HeldLock, PlaceFault, hold_lock, private_folder
+from bridge.wire.place import (
+    AlreadyRunning,
+    HeldLock,
+    PlaceFault,
+    TooOpen,
+    hold_lock,
+    private_folder,
+)
 from channel_worker import credentials
 from channel_worker.batch import PREFIX, Spool
 from channel_worker.credentials import Credentials, FileMark
@@ -44,7 +51,7 @@ from channel_worker.ilink.http import Http
 from channel_worker.ilink.inbound import Account
 from channel_worker.ilink.media import Cdn
 from channel_worker.link import Link
-from channel_worker.poller import FencedOff, Login, Poller
+from channel_worker.poller import OPEN, UNUSABLE, FencedOff, Login, Poller
 from channel_worker.sends import Sends
 from channel_worker.settings import Settings
 from channel_worker.sleepwatch import SleepWatch
@@ -198,7 +205,7 @@ class Worker:
 
     async def _log_in(self) -> None:
         """Use the credentials as they are now; a file that cannot be trusted changes nothing."""
-        is_told = False
+        trouble = ""
         try:
             found = credentials.load(self._settings)
             if found and self._login and found == self._login.credentials:
@@ -211,10 +218,10 @@ class Worker:
             if str(fault) != self._fault:
                 self._say(str(fault))
             self._fault = str(fault)
-            login, is_told = None, True
+            login, trouble = None, OPEN if isinstance(fault, TooOpen) else UNUSABLE
         if login or not self._login:
             old, self._login = self._login, login
-            self._poller.log_in(login, is_told=is_told)
+            self._poller.log_in(login, trouble)
             self._typing.forget()
             if old:
                 with anyio.move_on_after(STOP_SENDS_S):

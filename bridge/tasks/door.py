@@ -64,6 +64,7 @@ class Door:
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
         self._pace = Pace()  # of groups
+        self.ahead_ms: int | None = None  # our clock before that of WeChat, at its last reply
 
     async def open(self) -> None:
         """Know the account as it was left; raises StoreFault."""
@@ -131,6 +132,8 @@ class Door:
             raise Refused(codec.INVALID_REQUEST, "channel.hello comes first")
         now_ms = self._shared.now_ms()
         server_ms = batch.server_now_ms or now_ms
+        if batch.server_now_ms:
+            self.ahead_ms = now_ms - server_ms
         known = await self._known_groups(batch.messages)
         asking: dict[str, None] = {}  # groups that ask for the first time, in their order
         stored = [

@@ -38,6 +38,10 @@ class Env:
         self._values = values
         self.project_root = project_root
 
+    def names(self) -> tuple[str, ...]:
+        """The variables that are set, whoever set them."""
+        return tuple(sorted(name for name in self._values if self.text(name)))
+
     def text(self, name: str, default: str = "") -> str:
         """The value without outer blanks; `default` where it is unset or empty."""
         return self._values.get(name, "").strip() or default
@@ -117,9 +121,14 @@ class Env:
         return self.choice("CTB_LOG_LEVEL", _LEVELS, "info")
 
     def log_file(self, process: str) -> Path:
-        """CTB_LOG_FILE with `{process}` filled in: one file for each process."""
+        """CTB_LOG_FILE with `{process}` filled in: one file for each process.
+
+        Its folder must be there, unless it is our own, which is made at the start.
+        """
         standard = self.data_dir() / "logs" / "{process}.log"
         path = self.path("CTB_LOG_FILE", standard)
+        if path.parent != standard.parent and not path.parent.is_dir():
+            raise WrongSetting("CTB_LOG_FILE", "names a folder that is not there", str(standard))
         return path.with_name(path.name.replace("{process}", process))
 
 

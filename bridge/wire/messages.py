@@ -2,7 +2,7 @@
 
 The bridge listens. `worker`, `cli` and `facade` connect, and the first message of
 each connection is `Hello`. Requests travel in both directions of a worker's
-connection; a cli or facade only asks (the methods of a facade: `bridge/wire/facade.py`).
+connection; a cli or facade only asks (more of their methods: `desk.py`, `facade.py`).
 Times are UTC epoch milliseconds, sizes are bytes, ids of the channel are opaque text.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from bridge.wire import facade
+from bridge.wire import desk, facade
 from bridge.wire.request import Done as Done
 from bridge.wire.request import Request as Request
 
@@ -374,6 +374,7 @@ CLI_CALLS: tuple[type[Request[Any]], ...] = (  # Any: replies differ
     StatusGet,
     SendersRecent,
     TurnsStop,
+    *desk.CALLS,
 )
 FACADE_CALLS = facade.CALLS
 

@@ -24,6 +24,10 @@ class PlaceFault(Exception):
     """A folder or file is not as it must be; the text says what to do."""
 
 
+class TooOpen(PlaceFault):
+    """A file of ours that others may read or write: closing it is all that is needed."""
+
+
 class AlreadyRunning(PlaceFault):
     """Another process of ours holds the lock or the socket; exit code 4."""
 
@@ -166,7 +170,7 @@ def read_private(path: Path, limit_bytes: int) -> bytes:
         if found.st_uid != os.geteuid():
             raise PlaceFault(f"{path} belongs to another user")
         if found.st_mode & 0o077:
-            raise PlaceFault(f"{path} is open to other users: run  chmod 600 '{path}'")
+            raise TooOpen(f"{path} is open to other users: run  chmod 600 '{path}'")
         data = source.read(limit_bytes + 1)
     if len(data) > limit_bytes:
         raise PlaceFault(f"{path} is larger than {limit_bytes} bytes")

@@ -222,6 +222,18 @@ class House:
         assert not waiting.cancelled_caught, "\n".join(lines)
         await self.simulator.until(lambda: self.world.calls("getupdates"), PATIENCE_S)
 
+    async def status(self) -> tuple[str, ...]:
+        """What `ctb-bridge status` would say now; nothing while there is no bridge."""
+        with suppress(NotRunning):
+            return (await ask(self.data / "run" / "bridge.sock", StatusGet())).lines
+        return ()
+
+    async def is_told(self, words: str) -> None:
+        """Wait until the status says this."""
+        with anyio.fail_after(PATIENCE_S):
+            while words not in "\n".join(await self.status()):  # noqa: ASYNC110
+                await anyio.sleep(LOOK_S)  # the bridge tells no changes
+
     async def is_typing(self) -> None:
         """Wait until the phone shows that the bot is typing."""
         await self.simulator.until(lambda: any(self.world.typing.values()), PATIENCE_S)

@@ -1,0 +1,258 @@
+"""What would a person want to know at three in the morning? One line for each part.
+
+Settings and where each came from, folders, disk, database, the running bridge with its
+worker and account, credentials, controller, Codex and its leftover server. Every wait is
+bounded; nothing is changed but a leftover Codex server of ours, which is ended when idle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import anyio
+
+from bridge.ask import NotRunning, ask
+from bridge.core.errors import StoreFault
+from bridge.links.controller import Controller
+from bridge.links.link import Link
+from bridge.settings import Settings
+from bridge.wire import desk, env, place
+from bridge.wire.desk import Finding
+from bridge.wire.peer import PeerFault, Refused
+
+CONTROLLER_UP_S = 20.0  # a first start of Codex on a cold disk, over ssh
+COMMAND_S = 15.0  # the npm launcher takes a second
+LOW_BYTES = 200 * 1024 * 1024  # delivery-semantics 9: below it nothing is fetched
+SCARCE_BYTES = 1024 * 1024 * 1024
+MAX_CREDENTIALS_BYTES = 64 * 1024
+PRIVATE = ("state", "run", "local", "attachments", "staging", "logs")
+SECRET = ("TOKEN", "PROXY", "KEY", "SECRET", "PASSWORD")  # words in names whose value stays hidden
+
+
+def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> list[Finding]:
+    """Every finding, in the order in which things depend on each other."""
+    found = [_settings(line) for line in origins(given, environ)]
+    found += folders(settings.data_dir)
+    found.append(disk(_free_bytes(settings.data_dir)))
+    found.append(credentials(given, settings.data_dir))
+    try:
+        bridge = anyio.run(ask, settings.socket, desk.DoctorGet())
+    except NotRunning:
+        found += _without_bridge(settings)
+    except (PeerFault, Refused) as fault:
+        step = "restart the bridge: it runs another version than this command"
+        found.append(Finding("fail", "bridge", str(fault), step))
+    else:
+        found.append(Finding("ok", "bridge", f"running, listens on {settings.socket}"))
+        found += bridge.findings
+    found += _codex(settings, given)
+    return found
+
+
+# ---- settings ------------------------------------------------------------
+
+
+def origins(given: env.Env, environ: Mapping[str, str]) -> list[str]:
+    """The variables that are set, each with its value and where it came from; no secrets."""
+    lines = []
+    for name in given.names():
+        if name.startswith(("CTB_", "ILINK_", "CODEX_HOME", "CROSS_THREAD_CONTROLLER_DB")):
+            where = "environment" if environ.get(name, "").strip() else ".env"
+            hidden = any(word in name for word in SECRET) or name == "ILINK_OWNER_USER_IDS"
+            value = "is set, not shown" if hidden else f"= {given.text(name)}"
+            lines.append(f"{name} {value} ({where})")
+    return lines or [f"nothing is set; all defaults, project root {given.project_root}"]
+
+
+def _settings(line: str) -> Finding:
+    return Finding("ok", "settings", line)
+
+
+# ---- files ---------------------------------------------------------------
+
+
+def folders(data_dir: Path) -> list[Finding]:
+    """Whether our folders are ours alone; one that is not there is made at the next start."""
+    faults = []
+    for path in [data_dir / name for name in PRIVATE]:
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as failed:
+            faults.append((f"{path} cannot be looked at: {failed.strerror}", "see who owns it"))
+            continue
+        if not stat.S_ISDIR(found.st_mode):
+            faults.append((f"{path} is no folder", "move it away"))
+        elif found.st_uid != os.geteuid():
+            faults.append((f"{path} belongs to another user", "chown it, or set CTB_DATA_DIR"))
+        elif found.st_mode & 0o077 and [p.name for p in path.iterdir()] != [".gitignore"]:
+            faults.append((f"{path} is open to other users", f"chmod 700 '{path}'"))
+    if faults:
+        return [Finding("fail", "folders", says, step) for says, step in faults]
+    where = (
+        f"{data_dir}, private" if data_dir.is_dir() else f"{data_dir} is made at the first start"
+    )
+    return [Finding("ok", "folders", where)]
+
+
+def _free_bytes(data_dir: Path) -> int:
+    """On the disk where the data folder is, or would be made."""
+    there = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def disk(free_bytes: int) -> Finding:
+    """Room for what is fetched and stored."""
+    says = f"{free_bytes // 1_048_576} MiB free"
+    if free_bytes < LOW_BYTES:
+        return Finding("fail", "disk", f"{says}: nothing more is fetched", "make room")
+    if free_bytes < SCARCE_BYTES:
+        return Finding("warn", "disk", says, "make room before it is below 200 MiB")
+    return Finding("ok", "disk", says)
+
+
+def credentials(given: env.Env, data_dir: Path) -> Finding:
+    """Whether there is a login that the worker can use; nothing of it is shown."""
+    if given.text("ILINK_BOT_TOKEN"):
+        says, step = "a token in the environment", "a login keeps it in a private file"
+        return Finding("warn", "credentials", says, step)
+    path = given.path("ILINK_CREDENTIALS_PATH", data_dir / "local" / "ilink_credentials.json")
+    try:
+        body = json.loads(place.read_private(path, MAX_CREDENTIALS_BYTES))
+    except FileNotFoundError:
+        return Finding("fail", "credentials", "there are none", "run  ctb-channel login")
+    except place.TooOpen as fault:
+        says, _, step = str(fault).partition(": ")
+        return Finding("fail", "credentials", says, step)
+    except place.PlaceFault as fault:
+        return Finding("fail", "credentials", str(fault), "run  ctb-channel login  again")
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or not body.get("bot_token"):
+        says = f"{path} is not whole"
+        return Finding("fail", "credentials", says, "run  ctb-channel login  again")
+    return Finding("ok", "credentials", f"{path}, private, login {body.get('generation', 1)}")
+
+
+# ---- without a bridge ----------------------------------------------------
+
+
+def _without_bridge(settings: Settings) -> Iterator[Finding]:
+    """What the bridge would have said: its database, and its controller by a run of its own."""
+    from bridge.records import offline
+    from bridge.store import accounts
+
+    yield Finding("fail", "bridge", "not running", "run  honcho start  or  ctb-bridge run")
+    try:
+        account = offline(settings, accounts.get)
+    except place.AlreadyRunning as running:
+        step = "end that process: it holds the lock and does not answer"
+        yield Finding("fail", "database", str(running), step)
+    except (StoreFault, place.PlaceFault) as fault:
+        step = "restore data/state from a backup, or move it away to begin anew"
+        yield Finding("fail", "database", str(fault), step)
+    else:
+        says = "whole" if account else "there is none yet; it is made at the first start"
+        yield Finding("ok", "database", says)
+        if account:
+            yield Finding("ok", "account", f"was {account.state} when the bridge ended")
+    yield anyio.run(_controller, settings)
+
+
+async def _controller(settings: Settings) -> Finding:
+    """Start the controller, look at its tools, and end it."""
+    from bridge.health import of_controller
+
+    nowhere = Path(os.devnull)
+    reader = Link((), {}, nowhere, {})
+    controller = Controller(
+        settings.controller, settings.controller_env, nowhere, "ctb-doctor", reader
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(controller.keep)
+        await controller.ready(CONTROLLER_UP_S)
+        found = of_controller(controller)
+        tasks.cancel_scope.cancel()
+    return found
+
+
+# ---- Codex ---------------------------------------------------------------
+
+
+def _codex(settings: Settings, given: env.Env) -> Iterator[Finding]:
+    """The Codex CLI and a server of ours that was left over, where the controller is ours."""
+    ours = settings.reader[0]
+    if settings.controller[0] != ours:
+        yield Finding("ok", "codex", f"is the business of {Path(settings.controller[0]).name}")
+        return
+    if "--engine" in settings.controller and "echo" in settings.controller:
+        yield Finding("ok", "codex", "not used: the controller is an echo")
+        return
+    command = given.text("CTB_CODEX_COMMAND", "codex")
+    step = "install the Codex CLI, or set CTB_CODEX_COMMAND"
+    said = run(_words(command, "--version"), settings.controller_env)
+    if said is None:
+        yield Finding("fail", "codex", f"{command} does not start", step)
+        return
+    yield Finding("ok", "codex", said.strip().splitlines()[0] if said.strip() else command)
+    yield _leftover(run((ours, "--end-idle-server"), settings.controller_env))
+
+
+def _words(command: str, *arguments: str) -> tuple[str, ...]:
+    """As the controller reads it: a JSON list, a file as it is, else shell words."""
+    try:
+        return (*_split(command), *arguments)
+    except ValueError:  # it will not start either
+        return ()
+
+
+def _split(command: str) -> tuple[str, ...]:
+    if command.startswith("["):
+        return tuple(str(word) for word in json.loads(command))
+    return (command,) if Path(command).exists() else tuple(shlex.split(command))
+
+
+def _leftover(said: str | None) -> Finding:
+    try:
+        found = json.loads(said or "")
+        state, pid = str(found["server"]), found.get("pid", 0)
+    except (ValueError, KeyError, TypeError):
+        step = "run  ctb-controller --end-idle-server  to see why"
+        return Finding("warn", "codex server", "cannot be looked for", step)
+    match state:
+        case "none":
+            return Finding("ok", "codex server", "none of ours is left over")
+        case "in_use":
+            return Finding("ok", "codex server", f"process {pid}, in use by a controller")
+        case "ended":
+            return Finding("ok", "codex server", f"process {pid} was left over and idle: ended")
+        case _:
+            step = "let its turn finish; the next start joins it"
+            return Finding("warn", "codex server", f"process {pid} is left over and busy", step)
+
+
+def run(command: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """What a command says; None where it does not start, fails, or takes too long."""
+    program = shutil.which(command[0], path=environ.get("PATH")) if command else None
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

@@ -1,0 +1,122 @@
+"""How a running bridge finds itself: worker, account, WeChat, controller, clock, leftovers.
+
+The part of `ctb-bridge doctor` that only the process itself can know.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bridge.core.model import Account, AccountState
+from bridge.core.offers import EXTRA
+from bridge.core.phrases import age, say
+from bridge.core.sending import UNCONFIRMED_ALERT
+from bridge.links.controller import Controller
+from bridge.links.worker import WorkerLink
+from bridge.store import accounts, past
+from bridge.tasks.door import Door
+from bridge.tasks.state import Shared
+from bridge.wire.desk import DoctorReply, Finding
+
+CLOCK_OFF_MS = 120_000  # `Date` has whole seconds, and a reply may have waited a little
+LOGIN = "run  ctb-channel login"
+
+
+class Health:
+    """What the bridge knows of its own parts."""
+
+    def __init__(
+        self, shared: Shared, door: Door, worker: WorkerLink, controller: Controller
+    ) -> None:
+        self._shared = shared
+        self._door = door
+        self._worker = worker
+        self._controller = controller
+
+    async def answer(self) -> DoctorReply:
+        now_ms = self._shared.now_ms()
+
+        def unit() -> tuple[Account, int]:
+            return accounts.get(), len(past.given_up(now_ms))
+
+        account, given_up = await self._shared.db.read(unit)
+        found = [
+            Finding("ok", "database", "open; checked when the bridge started"),
+            self._of_worker(),
+            of_account(account, now_ms),
+            of_controller(self._controller),
+            of_clock(self._door.ahead_ms),
+        ]
+        if account.unconfirmed_run >= UNCONFIRMED_ALERT:
+            says = "takes messages without a receipt: some may not be shown"
+            found.append(Finding("warn", "WeChat", says, "write to the bot; see what arrives"))
+        if given_up:
+            says = f"{given_up} messages, turns or bubbles of the last 30 days"
+            found.append(Finding("warn", "given up", says, "run  ctb-bridge dead"))
+        return DoctorReply(tuple(found))
+
+    def _of_worker(self) -> Finding:
+        heard = self._worker.condition
+        if self._worker.instance:
+            if heard is not None and heard.condition in ("backing_off", "poll_poison"):
+                says = f"connected; WeChat cannot be polled ({heard.code or heard.condition})"
+                return Finding("warn", "worker", says, "look at the network and its log")
+            return Finding("ok", "worker", "connected")
+        if heard is not None and heard.condition == "no_credentials":
+            says, step = no_login(heard.code)
+            return Finding("fail", "worker", f"seen, but {says}", step)
+        return Finding("fail", "worker", "not connected", "run  ctb-channel run")
+
+
+def no_login(code: str) -> tuple[str, str]:
+    """Why a worker has no login, and what to do: none was made, or it cannot be used."""
+    match code:
+        case "open":
+            return "its credential file is open to other users", "chmod 600 it"
+        case "unusable":
+            return "its credential file cannot be used", "ctb-bridge doctor  says why"
+        case _:
+            return "login needed", LOGIN
+
+
+def of_account(account: Account, now_ms: int) -> Finding:
+    """The account's state, and what it waits for."""
+    match account.state:
+        case AccountState.ON if account.breaker_until_ms > now_ms:
+            wait = age(account.breaker_until_ms - now_ms, "en")
+            says = f"WeChat refuses to take messages; trying again in {wait}"
+            return Finding("warn", "account", says, "write to the bot: it tries at once")
+        case AccountState.ON:
+            return Finding("ok", "account", f"on, login {account.generation}")
+        case AccountState.SUSPECT:
+            says = f"in doubt, WeChat answered {account.rest_reason}; it is looked at again"
+            return Finding("warn", "account", says, "wait a minute, then run this again")
+        case AccountState.LOGIN_NEEDED:
+            says = f"the login is over, WeChat answered {account.rest_reason}"
+            return Finding("fail", "account", says, LOGIN)
+        case AccountState.UNPAIRED:
+            return Finding("fail", "account", "nobody has logged in yet", LOGIN)
+    assert_never(account.state)
+
+
+def of_controller(controller: Controller) -> Finding:
+    """Whether the controller is up, and which of its tools are missing."""
+    if controller.trouble is not None:
+        step = "look at CTB_CONTROLLER_COMMAND and data/logs/controller.stderr.log"
+        return Finding("fail", "controller", say(controller.trouble, "en"), step)
+    lacks = ", ".join(sorted(controller.lacks - set(EXTRA)))
+    if lacks:
+        says = f"answers, without {lacks}"
+        return Finding("warn", "controller", says, "update the controller")
+    return Finding("ok", "controller", "answers, with every tool")
+
+
+def of_clock(ahead_ms: int | None) -> Finding:
+    """This computer's clock against the last reply of WeChat."""
+    if ahead_ms is None:
+        return Finding("ok", "clock", "not compared: no message has come since the start")
+    if abs(ahead_ms) <= CLOCK_OFF_MS:
+        return Finding("ok", "clock", f"{ahead_ms / 1000:+.0f} s against WeChat's last batch")
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    says = f"{age(abs(ahead_ms), 'en')} {way} WeChat's last batch, unless that batch had to wait"
+    return Finding("warn", "clock", says, "set the clock by the network")
