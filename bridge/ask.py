@@ -20,11 +20,6 @@ class NotRunning(Exception):
     """Nobody listens on the socket, or nobody answers."""
 
 
-def ask_status(socket: Path) -> messages.StatusReply:
-    """How the bridge is; raises as `ask` does."""
-    return anyio.run(ask, socket, messages.StatusGet())
-
-
 async def ask(socket: Path, question: messages.Request[R]) -> R:
     """The answer; raises NotRunning, ProtocolMismatch, another PeerFault, or Refused."""
     answers: list[R] = []

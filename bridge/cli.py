@@ -49,17 +49,12 @@ def run() -> None:
 @main.command()
 def status() -> None:
     """Say how the running bridge, its worker and its controller are."""
-    settings = _settings()
-    from bridge.ask import NotRunning, ask_status
-    from bridge.wire.peer import ProtocolMismatch
+    from bridge.wire.messages import StatusGet
 
-    try:
-        reply = ask_status(settings.socket)
-    except NotRunning:
+    reply = _asked(_settings(), StatusGet())
+    if reply is None:
         click.echo("bridge      not running: start it with  honcho start  or  ctb-bridge run")
         sys.exit(EXIT_FAULT)
-    except ProtocolMismatch as mismatch:
-        _fail(str(mismatch), EXIT_PROTOCOL)
     for line in reply.lines:
         click.echo(line)
     sys.exit(0 if reply.is_healthy else EXIT_FAULT)
@@ -190,51 +185,53 @@ def service_print(process: str | None, kind: str | None) -> None:
         click.echo(line)
 
 
+def _asked(settings: Settings, question: Request[R]) -> R | None:
+    """The answer of the running bridge; None while none runs."""
+    import anyio
+
+    from bridge.ask import NotRunning, ask
+    from bridge.wire.peer import PeerFault, ProtocolMismatch, Refused
+
+    try:
+        return anyio.run(ask, settings.socket, question)
+    except NotRunning:
+        return None
+    except ProtocolMismatch as mismatch:
+        _fail(str(mismatch), EXIT_PROTOCOL)
+    except (PeerFault, Refused) as fault:
+        _fail(str(fault), EXIT_FAULT)
+
+
 def _past(question: Request[R]) -> R:
     """The answer of the running bridge, or of its file while none runs."""
     import time
 
     settings = _settings()
-    import anyio
-
-    from bridge.ask import NotRunning, ask
+    found = _asked(settings, question)
+    if found is not None:
+        return found
     from bridge.core.errors import StoreFault
     from bridge.records import offline, told
-    from bridge.wire.peer import PeerFault, ProtocolMismatch, Refused
     from bridge.wire.place import PlaceFault
 
+    now_ms = time.time_ns() // 1_000_000
     try:
-        return anyio.run(ask, settings.socket, question)
-    except NotRunning:
-        pass
-    except (PeerFault, Refused) as fault:
-        _fail(str(fault), EXIT_PROTOCOL if isinstance(fault, ProtocolMismatch) else EXIT_FAULT)
-    try:
-        now_ms = time.time_ns() // 1_000_000
         found = offline(settings, lambda: told(question, now_ms))
-    except (StoreFault, PlaceFault) as fault:
-        _fail(f"the bridge does not run, and its file cannot be read: {fault}", EXIT_FAULT)
+    except (StoreFault, PlaceFault, OSError) as fault:
+        _fail(f"no bridge answers, and its file cannot be read: {fault}", EXIT_FAULT)
     if found is None:
         _fail("there is nothing yet: start the bridge with  honcho start", EXIT_FAULT)
     return found
 
 
 def _repair(name: str, question: Request[desk.RepairReply], done: str) -> None:
-    settings = _settings()
-    import anyio
-
-    from bridge.ask import NotRunning, ask
     from bridge.core import given_up
-    from bridge.wire.peer import PeerFault, ProtocolMismatch, Refused
 
     if given_up.read(name) is None:
         _fail(f"{name} is no name of  ctb-bridge dead, such as E-M12", EXIT_WRONG_USE)
-    try:
-        reply = anyio.run(ask, settings.socket, question)
-    except NotRunning:
+    reply = _asked(_settings(), question)
+    if reply is None:
         _fail("the bridge does not run: start it with  honcho start", EXIT_FAULT)
-    except (PeerFault, Refused) as fault:
-        _fail(str(fault), EXIT_PROTOCOL if isinstance(fault, ProtocolMismatch) else EXIT_FAULT)
     if reply.outcome == "not_found":
         _fail(f"{name} is not among what was given up; see  ctb-bridge dead", EXIT_FAULT)
     click.echo(f"{name} {done}")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from bridge.core.decision import Audit
 from bridge.core.errors import Refusal
-from bridge.core.model import Account, AccountState, TurnState
+from bridge.core.model import Account, AccountState, PeerId, Turn, TurnState
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
@@ -16,7 +17,7 @@ from bridge.health import Health, no_login
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.worker import WorkerLink
 from bridge.records import Records
-from bridge.store import turns, views
+from bridge.store import audit, turns, views
 from bridge.tasks.door import Door
 from bridge.tasks.state import Shared
 from bridge.tasks.turns import Threads
@@ -61,7 +62,14 @@ class Desk:
 
     async def _stop_turns(self) -> messages.StopReply:
         now_ms = self._shared.now_ms()
-        unfinished = await self._shared.db.run(lambda: turns.stop_all(now_ms))
+
+        def unit() -> tuple[Turn, ...]:
+            left = turns.stop_all(now_ms)
+            line = Audit("turns.stop", "owner at the desk", "stopping", f"{len(left)} turns")
+            audit.add_audit((line,), PeerId(""), now_ms)
+            return left
+
+        unfinished = await self._shared.db.run(unit)
         for thread in {turn.thread for turn in unfinished}:
             self._threads.wake(thread)
         running = (TurnState.STARTING, TurnState.RUNNING)
@@ -175,7 +183,7 @@ class SafeDesk:
                 return messages.CommitReply("storage_error", request.prev_cursor)
             case messages.ChannelState() | messages.OutboundBegun():
                 return messages.Done()
-        raise Refused(codec.METHOD_NOT_FOUND, "unknown method")
+        raise Refused(codec.INTERNAL_ERROR, "the bridge is in safe mode; see  ctb-bridge doctor")
 
 
 def _window(tally: views.Tally, now_ms: int) -> list[str]:

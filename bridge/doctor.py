@@ -80,32 +80,41 @@ def _settings(line: str) -> Finding:
 
 def folders(data_dir: Path) -> list[Finding]:
     """Whether our folders are ours alone; one that is not there is made at the next start."""
-    faults = []
-    for path in [data_dir / name for name in PRIVATE]:
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
-            continue
-        except OSError as failed:
-            faults.append((f"{path} cannot be looked at: {failed.strerror}", "see who owns it"))
-            continue
-        if not stat.S_ISDIR(found.st_mode):
-            faults.append((f"{path} is no folder", "move it away"))
-        elif found.st_uid != os.geteuid():
-            faults.append((f"{path} belongs to another user", "chown it, or set CTB_DATA_DIR"))
-        elif found.st_mode & 0o077 and [p.name for p in path.iterdir()] != [".gitignore"]:
-            faults.append((f"{path} is open to other users", f"chmod 700 '{path}'"))
+    faults = [fault for name in PRIVATE if (fault := _fault_of(data_dir / name)) is not None]
     if faults:
         return [Finding("fail", "folders", says, step) for says, step in faults]
-    where = (
-        f"{data_dir}, private" if data_dir.is_dir() else f"{data_dir} is made at the first start"
-    )
-    return [Finding("ok", "folders", where)]
+    says = "private" if _is_there(data_dir) else "made at the first start"
+    return [Finding("ok", "folders", f"{data_dir}, {says}")]
+
+
+def _fault_of(path: Path) -> tuple[str, str] | None:
+    """What is wrong with a folder of ours, and what to do about it."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{path} is no folder", "move it away"
+        if found.st_uid != os.geteuid():
+            return f"{path} belongs to another user", "chown it, or set CTB_DATA_DIR"
+        # As git made it, it becomes private at the start.
+        if found.st_mode & 0o077 and [each.name for each in path.iterdir()] != [".gitignore"]:
+            return f"{path} is open to other users", f"chmod 700 '{path}'"
+    except FileNotFoundError:
+        return None
+    except OSError as failed:
+        return f"{path} cannot be looked at: {failed.strerror}", "see who owns it"
+    return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # nobody may look
+        return False
 
 
 def _free_bytes(data_dir: Path) -> int:
     """On the disk where the data folder is, or would be made."""
-    there = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
+    there = next(path for path in (data_dir, *data_dir.absolute().parents) if _is_there(path))
     return shutil.disk_usage(there).free
 
 
@@ -156,7 +165,7 @@ def _without_bridge(settings: Settings) -> Iterator[Finding]:
     except place.AlreadyRunning as running:
         step = "end that process: it holds the lock and does not answer"
         yield Finding("fail", "database", str(running), step)
-    except (StoreFault, place.PlaceFault) as fault:
+    except (StoreFault, place.PlaceFault, OSError) as fault:
         step = "restore data/state from a backup, or move it away to begin anew"
         yield Finding("fail", "database", str(fault), step)
     else:

@@ -16,12 +16,14 @@ from bridge.core.given_up import TOLD_FOR_MS, GivenUp, Kind
 from bridge.core.model import Outcome, PeerId, TurnId
 from bridge.core.retention import AUDIT_KEPT_MS
 from bridge.core.sending import after_delivery, wire_text
+from bridge.records import Records
 from bridge.store import accounts, audit, outbox, past, turns, views
 from bridge.store.db import Database
 from bridge.store.statements import Record, change, record, records, value
 from bridge.store.tables import InboxTable, OutboxTable, TurnTable
 from bridge.tasks.state import Shared
 from bridge.tasks.tidy import keep_tidy
+from bridge.wire import desk
 from tests.contract.room import room
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
@@ -297,3 +299,28 @@ async def _forget_fate(db: Database) -> None:
 def _turn_of_plan() -> int | None:
     found: Callable[[str], int | None] = value
     return found("SELECT turn FROM audit WHERE what = 'turn.plan'")
+
+
+async def test_turn_that_is_tried_again_runs_through_the_same_states(tmp_path: Path) -> None:
+    """design 5: `dead.retry`; the thread's task takes it up at once, under its own key."""
+    async with room(tmp_path) as built:
+        built.controller.says("failed", reason="odd")
+        await built.says("do it")
+        await built.until_done()
+        (before,) = await built.turns()
+        dead: dict[str, object] = {"outcome": "dead"}
+        await built.db.run(lambda: change(TurnTable, "id = 1", (), **dead))
+        desk_side = Records(built.shared, built.threads)
+        assert await desk_side.answer(desk.DeadList()) == desk.DeadReply(
+            (desk.Dead("E-T1", before.ended_ms, "dead", 1, "code"),)
+        )
+        assert await desk_side.answer(desk.DeadRetry("E-T2")) == desk.RepairReply("not_found")
+        assert await desk_side.answer(desk.DeadRetry("1")) == desk.RepairReply("not_found")
+        built.controller.says("completed", result="at last")
+        assert await desk_side.answer(desk.DeadRetry("e-t1")) == desk.RepairReply("done")
+        await built.reads("at last")
+        await built.until_done()
+        (after,) = await built.turns()
+        assert (after.key, after.outcome) == (before.key, "completed")
+        assert built.controller.asked.count("start") == 2
+        assert ("given_up", "retried") in await built.audits()

@@ -25,10 +25,10 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from bridge.ask import NotRunning, ask_status
+from bridge.ask import NotRunning, ask
 from bridge.core.sending import REPEAT_MARK
 from bridge.tasks.points import FilePoint, Point
-from bridge.wire.messages import StatusReply
+from bridge.wire.messages import StatusGet, StatusReply
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.world import Sent, World
 from tests.faults.recorder import THREAD
@@ -249,7 +249,7 @@ class Rig:
         await self.until(lambda: path.exists() and words in path.read_text(), words)
 
     async def status(self) -> StatusReply:
-        return await to_thread.run_sync(ask_status, self.folder / "data/run/bridge.sock")
+        return await ask(self.folder / "data/run/bridge.sock", StatusGet())
 
     # ---- what is so ----------------------------------------------------------
 
