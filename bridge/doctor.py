@@ -42,6 +42,7 @@ def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> l
     found += folders(settings.data_dir)
     found.append(disk(_free_bytes(settings.data_dir)))
     found.append(credentials(given, settings.data_dir))
+    found += _codex(settings, given)  # first: a controller that is tried ends what was left over
     try:
         bridge = anyio.run(ask, settings.socket, desk.DoctorGet())
     except NotRunning:
@@ -52,7 +53,6 @@ def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> l
     else:
         found.append(Finding("ok", "bridge", f"running, listens on {settings.socket}"))
         found += bridge.findings
-    found += _codex(settings, given)
     return found
 
 

@@ -63,7 +63,8 @@ class PeerRow(_Row):
 
 
 class InboxTable(_Row):
-    """Messages in. Written by `inbox.accept` and `inbox.apply`; read by `views`. Keys
+    """Messages in. Written by `inbox.accept` and `inbox.apply`, and by `past` when one that was
+    given up is tried again or dropped; read by `views` and `past`. Keys
     stay 90 days at least, texts while a quote of them must resolve (30 days); nothing
     unfinished ever goes."""
 
@@ -138,8 +139,9 @@ class AliasRow(_Row):
 
 
 class TurnTable(_Row):
-    """One prompt and its answer. Made by `inbox.apply`, moved by `turns`; read by
-    `views`. An ended one may go once its answer need not be read again."""
+    """One prompt and its answer. Made by `inbox.apply`, moved by `turns`, and by `past` as
+    above; read by `views` and `past`. An ended one may go once its answer need not be read
+    again."""
 
     id = IntegerField(primary_key=True)
     key = TextField()
@@ -179,8 +181,9 @@ class TurnTable(_Row):
 
 
 class OutboxTable(_Row):
-    """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`; read
-    by `views` and `guests`. Ended ones stay while a quote of them must resolve (30 days)."""
+    """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`, and
+    by `past` as above; read by `views`, `guests` and `past`. Ended ones stay while a quote
+    of them must resolve (30 days)."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()

@@ -17,6 +17,7 @@ import pytest
 from anyio import to_thread
 
 from tests.e2e import rig
+from tests.e2e.desk import over_codex
 from tests.e2e.rig import House, Terminal
 
 FAULT, WRONG_USE = 1, 2  # exit codes of design 8
@@ -213,6 +214,28 @@ async def test_log_file_in_a_folder_that_is_not_there_is_one_sentence(
     assert await terminal.ends() == WRONG_USE
     assert "CTB_LOG_FILE names a folder that is not there" in terminal.shown
     assert not house.data.exists()
+
+
+async def test_codex_server_that_was_left_over_is_ended_when_idle() -> None:
+    """issue 4 item 7: the bridge and its controller died; Codex stayed for nobody."""
+    async with over_codex() as desk:
+        house = desk.house
+        thread = await desk.thread("left")
+        await house.phone.asks(f"/add left {thread}", "left")
+        await house.phone.asks("/send left reply:here it is", "here it is")
+        killed = [pid for pid, words in rig.processes(house.folder).items() if _is_ours(words)]
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        code, shown = await says(house, "doctor")
+        assert code == FAULT and "fail  bridge" in shown
+        assert "was left over and idle: ended" in shown, shown
+        assert "ok    codex         codex-cli" in shown
+        assert "none of ours is left over" in (await says(house, "doctor"))[1]
+
+
+def _is_ours(words: str) -> bool:
+    """The bridge, or its controller."""
+    return "ctb-bridge" in words or "ctb-controller" in words
 
 
 # ---- services ------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_phone_is_told_the_life_of_a_message_short_and_with_times() -> None:
     """issue 5 item 10: times count from its arrival; one next step."""
     assert said(c.Trace(7), TOLD).text.splitlines() == [
         "▸ #7 code: done",
-        "1 messages, came 5 min ago",
+        "messages: 1, came 5 min ago",
         "+2.0 s planned",
         "+2.1 s started",
         "+4 min over",

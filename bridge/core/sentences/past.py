@@ -12,7 +12,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no #{id}. The number is the one behind # in an answer or in /queue.",
     ),
     "trace_head": ("#{id} {alias}：{state}", "#{id} {alias}: {state}"),
-    "trace_came": ("{count} 条消息，{age}前收到", "{count} messages, came {age} ago"),
+    "trace_came": ("{count} 条消息，{age}前收到", "messages: {count}, came {age} ago"),
     "trace_planned": ("+{span} 排定", "+{span} planned"),
     "trace_started": ("+{span} 开始", "+{span} started"),
     "trace_ended": ("+{span} 结束", "+{span} over"),
