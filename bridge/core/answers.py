@@ -234,6 +234,8 @@ def _channel(view: View, now_ms: int) -> list[str]:
         lines.append(say("status_credits_for", lang, count=view.credits, age=left))
     if view.waiting_rows:
         lines.append(say("status_rows", lang, count=view.waiting_rows))
+    if view.given_up:
+        lines.append(say("status_given_up", lang, count=len(view.given_up)))
     if view.account.breaker_until_ms > now_ms:
         wait = age(view.account.breaker_until_ms - now_ms, lang)
         lines.append(say("status_breaker", lang, age=wait))

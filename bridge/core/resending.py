@@ -7,11 +7,15 @@ from dataclasses import replace
 from bridge.core import life
 from bridge.core.decision import Audit, Decision
 from bridge.core.intake import InboxEvent
+from bridge.core.phrases import notice
 from bridge.core.room import Room
 
 
 def resend(room: Room, number: int) -> Decision:
-    """What may not have arrived goes again, marked; the bubbles themselves are the reply."""
+    """What may not have arrived goes again, marked, under the ids that it had.
+
+    A channel that knows an id shows nothing twice, so the reply says what that means.
+    """
     found = room.view.life
     if found is None:
         return room.tell("no_turn", id=number)
@@ -19,4 +23,5 @@ def resend(room: Room, number: int) -> Decision:
     if not again:
         return room.tell("resend_none", id=number)
     audit = Audit("answer.resend", "owner", "owed again", str(len(again)), found.turn.id)
-    return replace(room.build(InboxEvent.ANSWERED, "", (audit,)), again=again)
+    told = notice("resent", room.lang, id=number, count=len(again))
+    return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), again=again)

@@ -49,7 +49,7 @@ def told(seen: View, command: c.Command, now_ms: int) -> View:
     match command:
         case c.Why():
             return replace(seen, not_done=audit.last_not_done(peer))
-        case c.Dead():
+        case c.Dead() | c.Status():
             return replace(seen, given_up=given_up(now_ms, peer))
         case c.Trace(number) | c.Resend(number):
             found = life(TurnId(number))

@@ -24,7 +24,7 @@ async def test_status_shows_what_wechat_still_takes(house: House) -> None:
     house.simulator.fail("sendmessage", "no_id", times=3)
     for _ in range(3):
         await house.phone.asks("/list", "")
-    assert "without a receipt" in await status(house)
+    await house.is_told("without a receipt")
     house.simulator.fail("sendmessage", "ret", code=-2)
     house.phone.says("/list")
     with anyio.fail_after(PATIENCE_S):
@@ -34,3 +34,25 @@ async def test_status_shows_what_wechat_still_takes(house: House) -> None:
             await anyio.sleep(LOOK_S)  # the desk is asked, it tells nothing
     await house.phone.asks("/lang en", "English")  # a message of the owner allows one probe
     assert "refused to take" not in await status(house)
+
+
+async def test_answer_of_unknown_fate_is_held_told_of_and_sent_again_on_the_owners_word(
+    house: House,
+) -> None:
+    """delivery-semantics 7, CTB_RESEND_POLICY=hold: `/resend` is the only way, and marked."""
+    house.world.drops_copies = False
+    await house.moves_in(CTB_RESEND_POLICY="hold")
+    await house.phone.asks("/threads", "1. ")
+    await house.phone.asks("/use 1", "Now using")
+    house.simulator.fail("sendmessage", "status_after", code=502)
+    await house.phone.asks("only once", "only once")
+    await house.is_told("0 waiting, 1 with an unknown outcome")
+    await house.phone.asks("/status", "given up: /dead")
+    assert "#1" in await house.phone.asks("/dead", "/resend 1")
+    assert "may have arrived, or not" in await house.phone.asks("/trace 1", "#1 ")
+    assert house.phone.count("only once") == 1
+    await house.phone.asks("/resend 1", "[可能重复] ")
+    await house.phone.reads("Parts of #1 sent again: 1")
+    assert house.phone.count("only once") == 2
+    await house.phone.asks("/resend 1", "Nothing of #1 is in doubt")
+    await house.phone.asks("/dead", "Nothing was given up")

@@ -118,10 +118,10 @@ def test_every_state_and_outcome_has_its_words(turn: Turn) -> None:
 
 
 def test_resend_owes_the_uncertain_bubbles_again_and_makes_no_turn() -> None:
-    """delivery-semantics 7: marked by their rows; never a turn, and no bubble more."""
+    """delivery-semantics 7: marked by their rows; never a turn."""
     found = decided("/resend 7", view=TOLD)
     assert found.again == (LOST.id,) and found.owes
-    assert not found.bubbles and found.turn is None
+    assert "sent again: 1" in told(found) and found.turn is None
     assert found.audit == (Audit("answer.resend", "owner", "owed again", "1", ENDED.id),)
 
 
@@ -266,6 +266,7 @@ def test_long_list_is_cut_and_an_empty_one_says_so() -> None:
     many = replace(VIEW, given_up=(dead(Kind.MESSAGE, "poison"),) * 50)
     assert "42 more" in said(c.Dead(), many).text
     assert "Nothing was given up" in said(c.Dead()).text
+    assert "50 were given up: /dead" in said(c.Status(""), many).text
 
 
 @pytest.mark.parametrize(
@@ -292,5 +293,5 @@ def test_view_of_the_past_is_asked_for_where_it_is_needed() -> None:
     """Ours: and nowhere else."""
     asked = (c.Trace(1), c.Resend(1), c.Why(), c.Dead())
     assert all(c.needs_past(command) for command in asked)
-    assert not c.needs_past(c.Status("")) and c.needs(c.Trace(1)) is c.Need.NONE
+    assert not c.needs_past(c.Queue()) and c.needs(c.Trace(1)) is c.Need.NONE
     assert isinstance(VIEW, View)

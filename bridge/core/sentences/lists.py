@@ -63,6 +63,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{count} WeChat replies left until you write, for {age}",
     ),
     "status_rows": ("待发 {count} 条", "{count} bubbles wait to be sent"),
+    "status_given_up": (
+        "放弃了 {count} 个：/dead",
+        "{count} were given up: /dead",
+    ),
     "status_breaker": (
         "微信拒绝了发送，{age}后再试；你写一句就马上试",
         "WeChat refused to take a message; trying again in {age}, or at once when you write",

@@ -42,6 +42,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "fate_cancelled": ("不再发送", "no longer sent"),
     "fate_dropped": ("已丢弃", "dropped"),
     # /resend and /result
+    "resent": (
+        "#{id} 再发了 {count} 段。没有新出现的段，说明早已送到。整个重看：/result {id}",
+        "Parts of #{id} sent again: {count}. One that does not show up was there already. "
+        "To read all of it: /result {id}",
+    ),
     "resend_none": (
         "#{id} 没有结果未知的段。再看回答：/result {id}",
         "Nothing of #{id} is in doubt. To read the answer again: /result {id}",
