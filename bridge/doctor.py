@@ -13,32 +13,36 @@ import shlex
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
 
+from bridge.app import FOLDERS
 from bridge.ask import NotRunning, ask
 from bridge.core.errors import StoreFault
+from bridge.health import of_account, of_controller
 from bridge.links.controller import Controller
 from bridge.links.link import Link
+from bridge.records import offline
 from bridge.settings import Settings
+from bridge.store import accounts
+from bridge.tasks.door import MIN_FREE_BYTES
 from bridge.wire import desk, env, place
 from bridge.wire.desk import Finding
 from bridge.wire.peer import PeerFault, Refused
 
 CONTROLLER_UP_S = 20.0  # a first start of Codex on a cold disk, over ssh
 COMMAND_S = 15.0  # the npm launcher takes a second
-LOW_BYTES = 200 * 1024 * 1024  # delivery-semantics 9: below it nothing is fetched
-SCARCE_BYTES = 1024 * 1024 * 1024
-MAX_CREDENTIALS_BYTES = 64 * 1024
-PRIVATE = ("state", "run", "local", "attachments", "staging", "logs")
+SCARCE_BYTES = 5 * MIN_FREE_BYTES  # time to make room before nothing is fetched any more
+MAX_CREDENTIALS_BYTES = 64 * 1024  # as the worker reads them
 SECRET = ("TOKEN", "PROXY", "KEY", "SECRET", "PASSWORD")  # words in names whose value stays hidden
 
 
 def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> list[Finding]:
     """Every finding, in the order in which things depend on each other."""
-    found = [_settings(line) for line in origins(given, environ)]
+    found = [Finding("ok", "settings", line) for line in origins(given, environ)]
     found += folders(settings.data_dir)
     found.append(disk(_free_bytes(settings.data_dir)))
     found.append(credentials(given, settings.data_dir))
@@ -71,16 +75,12 @@ def origins(given: env.Env, environ: Mapping[str, str]) -> list[str]:
     return lines or [f"nothing is set; all defaults, project root {given.project_root}"]
 
 
-def _settings(line: str) -> Finding:
-    return Finding("ok", "settings", line)
-
-
 # ---- files ---------------------------------------------------------------
 
 
 def folders(data_dir: Path) -> list[Finding]:
     """Whether our folders are ours alone; one that is not there is made at the next start."""
-    faults = [fault for name in PRIVATE if (fault := _fault_of(data_dir / name)) is not None]
+    faults = [fault for name in FOLDERS if (fault := _fault_of(data_dir / name)) is not None]
     if faults:
         return [Finding("fail", "folders", says, step) for says, step in faults]
     says = "private" if _is_there(data_dir) else "made at the first start"
@@ -121,7 +121,7 @@ def _free_bytes(data_dir: Path) -> int:
 def disk(free_bytes: int) -> Finding:
     """Room for what is fetched and stored."""
     says = f"{free_bytes // 1_048_576} MiB free"
-    if free_bytes < LOW_BYTES:
+    if free_bytes < MIN_FREE_BYTES:
         return Finding("fail", "disk", f"{says}: nothing more is fetched", "make room")
     if free_bytes < SCARCE_BYTES:
         return Finding("warn", "disk", says, "make room before it is below 200 MiB")
@@ -156,9 +156,6 @@ def credentials(given: env.Env, data_dir: Path) -> Finding:
 
 def _without_bridge(settings: Settings) -> Iterator[Finding]:
     """What the bridge would have said: its database, and its controller by a run of its own."""
-    from bridge.records import offline
-    from bridge.store import accounts
-
     yield Finding("fail", "bridge", "not running", "run  honcho start  or  ctb-bridge run")
     try:
         account = offline(settings, accounts.get)
@@ -172,14 +169,12 @@ def _without_bridge(settings: Settings) -> Iterator[Finding]:
         says = "whole" if account else "there is none yet; it is made at the first start"
         yield Finding("ok", "database", says)
         if account:
-            yield Finding("ok", "account", f"was {account.state} when the bridge ended")
+            yield of_account(account, time.time_ns() // 1_000_000)
     yield anyio.run(_controller, settings)
 
 
 async def _controller(settings: Settings) -> Finding:
     """Start the controller, look at its tools, and end it."""
-    from bridge.health import of_controller
-
     nowhere = Path(os.devnull)
     reader = Link((), {}, nowhere, {})
     controller = Controller(
