@@ -205,7 +205,11 @@ class Door:
     ) -> inbox.Stored | None:
         """The row that a message becomes; None for who may not come in."""
         came = arrival(message, self._account.channel)
-        denied = intake.authorize(came, self._account.owner, known)
+        try:
+            denied = intake.authorize(came, self._account.owner, known)
+        except Exception:  # R1: a fault of ours lets nobody in, and keeps nobody else out
+            _log.exception("message.not_judged")
+            return None
         is_private = came.chat == "direct"
         is_owner = is_private and came.sender in self._account.owner.user_ids
         self._count(came.sender, is_owner=is_owner)

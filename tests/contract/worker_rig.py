@@ -46,6 +46,7 @@ class Network:
 WECHAT = Network(
     "wechat", "0a1b2c@im.bot", PeerId("oOwner@im.wechat"), "oOther@im.wechat", "mid:{}"
 )
+OWNER = WECHAT.owner
 PIGEON = Network(pigeon.CHANNEL, pigeon.LOFT, PeerId(pigeon.OWNER), "2002", "mid:loft-7/{}")
 
 

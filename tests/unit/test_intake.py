@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core import verbs
 from bridge.core.attached import Attachment, FileId
+from bridge.core.group_chat import GroupState, group_peer
 from bridge.core.intake import (
     EARLIEST_MS,
     FILES_WAIT_MS,
@@ -98,13 +101,6 @@ def test_sender_that_is_not_exactly_the_owner_is_denied(sender: str) -> None:
     assert authorize(replace(ARRIVAL, sender=sender), OWNER) is Denied.NOT_OWNER
 
 
-@pytest.mark.parametrize("chat", ["group", "unknown"])
-def test_owner_outside_the_direct_chat_is_denied(chat: str) -> None:
-    """R5, F88: groups cannot dispatch, for the owner too."""
-    arrival = replace(ARRIVAL, chat=chat)  # type: ignore[arg-type]  # words of the type
-    assert authorize(arrival, OWNER) is Denied.NOT_DIRECT
-
-
 @pytest.mark.parametrize("sender", ["", "oOwner@im.wechat", "anyone"])
 def test_without_an_owner_everybody_is_denied(sender: str) -> None:
     """R1: an empty list means nobody, never everyone."""
@@ -114,6 +110,80 @@ def test_without_an_owner_everybody_is_denied(sender: str) -> None:
 def test_empty_sender_is_denied_even_where_the_owner_is_empty_text() -> None:
     """R1: a missing field denies."""
     assert authorize(replace(ARRIVAL, sender=""), Owner(frozenset({""}))) is Denied.NOT_OWNER
+
+
+# Who writes, where, and what is known of groups; what is said and what is missing change nothing.
+NOBODY = Owner()
+CHATS: dict[str, dict[str, str]] = {
+    "direct": {"chat": "direct"},
+    "direct, with a group's name": {"chat": "direct", "chat_id": "77"},
+    "group": {"chat": "group", "chat_id": "77"},
+    "group without a name": {"chat": "group"},
+    "group with a name too long": {"chat": "group", "chat_id": "7" * 257},
+    "unknown": {"chat": "unknown"},
+}
+GROUPS: dict[str, dict[PeerId, GroupState] | None] = {
+    "off": None,
+    "new": {group_peer("78"): GroupState.APPROVED},
+    **{state.value: {group_peer("77"): state} for state in GroupState},
+}
+SENDERS = {"owner": "oOwner@im.wechat", "stranger": "oOther@im.wechat", "nobody": ""}
+TEXTS = ["hello", "@Bot hello", "/qa status", "//x", *(f"/{verb} 1" for verb in verbs.verbs())]
+MISSING: list[dict[str, Any]] = [
+    {},
+    {"parts": ()},
+    {"msg_key": MsgKey("")},
+    {"context_token": ""},
+    {"create_time_ms": 0},
+    {"client_id": ""},
+    {"channel": ""},
+]
+
+
+def expected(sender: str, chat: str, groups: str, is_asked: bool) -> Denied | None:
+    """The table. Deny by default: one row lets the owner in, one lets a question in."""
+    if groups != "off" and chat.startswith("group"):
+        if chat != "group" or sender == "nobody":
+            return Denied.NOT_DIRECT
+        if not is_asked:
+            return Denied.NOT_ASKED
+        rows: dict[str, Denied | None] = {"approved": None, "new": Denied.NEW_GROUP}
+        return rows.get(groups, Denied.NOT_APPROVED)
+    rows = {"owner": None if chat == "direct" else Denied.NOT_DIRECT}
+    return rows.get(sender, Denied.NOT_OWNER)
+
+
+@pytest.mark.parametrize("groups", GROUPS)
+@pytest.mark.parametrize("chat", CHATS)
+@pytest.mark.parametrize("sender", SENDERS)
+def test_who_may_say_what_where(sender: str, chat: str, groups: str) -> None:
+    """R1, R5, F88: sender x chat x command x missing field."""
+    for text, missing in product(TEXTS, MISSING):
+        given: dict[str, Any] = {"sender": SENDERS[sender], **CHATS[chat]}
+        arrival = replace(ARRIVAL, **given, parts=(Part("text", text),))
+        arrival = replace(arrival, **missing)
+        is_asked = bool(arrival.parts) and text in ("@Bot hello", "/qa status")
+        assert authorize(arrival, NOBODY, GROUPS[groups]) is Denied.NO_OWNER
+        found = authorize(arrival, OWNER, GROUPS[groups])
+        assert found is expected(sender, chat, groups, is_asked), (text, missing)
+
+
+def test_table_covers_every_field_that_may_be_missing_and_every_word() -> None:
+    """R1: a new field or kind of chat does not get in unseen."""
+    judged = {"sender", "chat", "chat_id", "parts", "malformed", "is_echo"}  # what decides
+    tried = {name for missing in MISSING for name in missing}
+    free = {"quoted_id", "quoted_text", "quoted_part", "is_cut"}  # empty in ARRIVAL as it is
+    assert {f.name for f in fields(Arrival)} == judged | tried | free
+
+
+@pytest.mark.parametrize("broken", [{"malformed": "{"}, {"is_echo": True}])
+def test_group_message_that_cannot_be_read_or_is_our_own_asks_nothing(
+    broken: dict[str, Any],
+) -> None:
+    """R5, R7: the bot never answers itself."""
+    asked = replace(ARRIVAL, chat="group", chat_id="77", parts=(Part("text", "@Bot hi"),), **broken)
+    for groups in ({}, {group_peer("77"): GroupState.APPROVED}):
+        assert authorize(asked, OWNER, groups) is Denied.NOT_ASKED
 
 
 def test_malformed_and_echoed_messages_are_done_at_once() -> None:
