@@ -74,7 +74,8 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
 def _target(command: c.Command, view: View) -> ThreadId | None:
     match command:
         case c.Prompt():
-            return None if view.quoted_question else active_thread(view)
+            is_answer = view.quoted_question or view.quoted_request or view.maybe_quoted
+            return None if is_answer else active_thread(view)
         case c.Send(alias, _):
             found = alias_named(view, alias)
             return found.thread if found else None

@@ -266,7 +266,9 @@ class View:
     asked: Mapping[ThreadId, Approval] = field(default_factory=dict)  # what threads wait for
     quoted_turn: Turn | None = None
     quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
-    quoted_question: Question | None = None
+    quoted_question: Question | None = None  # of an agent; over ones too
+    quoted_request: Approval | None = None  # the open question of a thread
+    maybe_quoted: Question | Approval | None = None  # where nobody knows what is quoted
     groups: tuple[GroupChat, ...] = ()  # that have asked, by their numbers
     turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
     held: tuple[InboxId, ...] = ()

@@ -8,11 +8,23 @@ from bridge.core import approvals, guests
 from bridge.core.attached import TurnFile
 from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
 from bridge.core.intake import InboxEvent, inbox_step
-from bridge.core.model import Alias, AliasName, InboxState, Parked, Part, Turn, TurnState, is_unmade
+from bridge.core.model import (
+    Alias,
+    AliasName,
+    Approval,
+    InboxState,
+    Parked,
+    Part,
+    Question,
+    Turn,
+    TurnState,
+    is_unmade,
+)
 from bridge.core.phrases import notice, say
 from bridge.core.prompts import compose
 from bridge.core.room import Room, alias_named
 from bridge.core.turns import turn_key
+from bridge.core.verdicts import verdict
 
 
 def prompt(room: Room) -> Decision:
@@ -23,6 +35,10 @@ def prompt(room: Room) -> Decision:
         return room.tell(refused)
     if room.view.quoted_question is not None:
         return guests.answered(room, room.view.quoted_question, said.words)
+    if room.view.quoted_request is not None:
+        return verdict(room, room.view.quoted_request.code, "accept", said.words)
+    if room.view.maybe_quoted is not None:
+        return _which(room, room.view.maybe_quoted)
     quoted = room.view.quoted_turn
     if quoted is not None:
         return _plan(room, _alias_of(room, quoted), said.text, said.files, said.preface)
@@ -30,6 +46,12 @@ def prompt(room: Room) -> Decision:
     if alias is None:
         return room.tell("no_thread")
     return _plan(room, alias, said.text, said.files, said.preface)
+
+
+def _which(room: Room, asked: Question | Approval) -> Decision:
+    """It may be an answer, so it is no prompt; it may be a prompt, so it answers nothing."""
+    who = asked.client if isinstance(asked, Question) else f"#{asked.turn}"
+    return room.tell("quote_may_answer", who=who, code=asked.code)
 
 
 def ask_about_files(room: Room) -> Decision:

@@ -95,10 +95,9 @@ def waiting_for(peer: PeerId) -> tuple[Question, ...]:
     return tuple(_question(row) for row in found)
 
 
-def quoted(server_id: str, peer: PeerId) -> Question | None:
-    """The question to this peer that the channel knows under this id."""
-    row = record(OutboxTable, "server_id = ? AND client != '' AND peer = ?", server_id, peer)
-    found = record(QuestionTable, "id = ?", row.id) if row else None
+def of_bubble(row_id: int) -> Question | None:
+    """The question that this bubble shows."""
+    found = record(QuestionTable, "id = ?", row_id)
     return _question(found) if found else None
 
 

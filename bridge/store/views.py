@@ -11,6 +11,7 @@ from bridge.core.model import (
     Account,
     Alias,
     AliasName,
+    Approval,
     InboxId,
     InboxRow,
     InboxState,
@@ -33,6 +34,7 @@ from bridge.store import (
     guests,
     inbox,
     outbox,
+    quotes,
     rows,
     turns,
 )
@@ -82,12 +84,20 @@ def conversation(
 
 def quoted(seen: View, row: InboxRow) -> View:
     """The view with what this row quotes: a bubble of ours, or an earlier message."""
-    turn, text = _quoted(row.quoted_id, seen) if row.quoted_id else (None, "")
+    turn, text, asked = _quoted(row.quoted_id, seen) if row.quoted_id else (None, "", None)
+    maybe = None
+    if turn is None and not text:
+        asked, maybe = quotes.answered_by_words(seen.peer.id, row.quoted_text, row.received_ms)
     text = text or row.quoted_text
     if text and row.quoted_part is not None:
         text = selected(text, row.quoted_part)
-    question = guests.quoted(row.quoted_id, seen.peer.id) if row.quoted_id else None
-    return replace(seen, quoted_turn=turn, quoted_text=text or None, quoted_question=question)
+    seen = replace(seen, quoted_turn=turn, quoted_text=text or None, maybe_quoted=maybe)
+    if isinstance(asked, Approval):
+        asking = turn or turns.get(asked.turn)
+        found = seen.turns or ((asking,) if asking else ())
+        known = seen.approvals or (asked,)
+        return replace(seen, quoted_request=asked, approvals=known, turns=found)
+    return replace(seen, quoted_question=asked)
 
 
 def view(peer: PeerId, lang: Lang) -> View:
@@ -155,19 +165,20 @@ def due_rows() -> int:
     return count(InboxTable, inbox.DUE)
 
 
-def _quoted(server_id: str, seen: View) -> tuple[Turn | None, str]:
-    """The turn and the words behind an id of the channel: what we sent, or were sent."""
+def _quoted(server_id: str, seen: View) -> tuple[Turn | None, str, quotes.Asked | None]:
+    """The turn, the words and the open question behind an id of the channel."""
     peer = seen.peer
     ours = "server_id = ? AND server_id != '' AND peer = ?"
     row = record(OutboxTable, ours, server_id, peer.id)
     if row is not None:
-        return turns.get(TurnId(row.turn)) if row.turn else None, row.text
+        turn = turns.get(TurnId(row.turn)) if row.turn else None
+        return turn, row.text, quotes.asked_in(row)
     where, key = "channel = ? AND peer = ? AND msg_key = ?", f"mid:{server_id}"
     row = record(InboxTable, where, seen.account.channel, peer.id, key)
     if row is not None:
         turn = turns.get(TurnId(row.turn)) if row.turn else None
-        return turn, said_in(rows.inbox(row), peer.lang)
-    return None, ""
+        return turn, said_in(rows.inbox(row), peer.lang), None
+    return None, "", None
 
 
 @dataclass(frozen=True, slots=True)

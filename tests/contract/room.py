@@ -223,7 +223,7 @@ class Room:
         self.dispatcher = Dispatcher(self.shared, controller, self.channel, self.threads, groups)
         self._numbers = count(1)
 
-    async def says(self, text: str) -> None:
+    async def says(self, text: str, quoted_id: str = "", quoted_text: str = "") -> None:
         """A message of the owner, as the worker would have brought it."""
         number = next(self._numbers)
         now_ms = self.shared.now_ms()
@@ -237,8 +237,8 @@ class Room:
             client_id="",
             context_token="ctx",
             parts=(Part("text", text),),
-            quoted_id="",
-            quoted_text="",
+            quoted_id=quoted_id,
+            quoted_text=quoted_text,
             is_cut=False,
             malformed="",
         )

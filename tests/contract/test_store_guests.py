@@ -10,9 +10,21 @@ import pytest
 
 from bridge.core.decision import NewRow
 from bridge.core.errors import Stale
-from bridge.core.model import Account, OutId, OutRow, Owner, PeerId, Question, SendClass
+from bridge.core.model import (
+    Account,
+    InboxId,
+    InboxRow,
+    InboxState,
+    MsgKey,
+    OutId,
+    OutRow,
+    Owner,
+    PeerId,
+    Question,
+    SendClass,
+)
 from bridge.core.sending import QUESTION_LIFE_MS
-from bridge.store import accounts, guests
+from bridge.store import accounts, guests, views
 from bridge.store.db import Database
 from bridge.store.statements import add, change
 from bridge.store.tables import AttemptTable, OutboxTable
@@ -71,6 +83,14 @@ def test_bubble_is_shown_to_the_agent_that_wrote_it_and_to_no_other(db: Database
     db.run_now(unit)
 
 
+def quoted(server_id: str, peer: PeerId = OWNER) -> Question | None:
+    """What a message that quotes this id would answer."""
+    row = InboxRow(
+        InboxId(1), peer, MsgKey("mid:1"), (), server_id, False, 0, NOW_MS, 0, False, InboxState.NEW
+    )
+    return views.quoted(views.view(peer, "en"), row).quoted_question
+
+
 def test_question_is_found_by_quote_and_closed_once(db: Database) -> None:
     """Ours: two answers race; the second is decided again."""
 
@@ -79,14 +99,15 @@ def test_question_is_found_by_quote_and_closed_once(db: Database) -> None:
         asked = Question(number, "codex", OWNER, ("a", "b"), "abc23defg", NOW_MS)
         guests.put_question(asked)
         change(OutboxTable, "id = ?", (number,), server_id="srv-1")
-        assert guests.quoted("srv-1", OWNER) == asked and guests.quoted("srv-2", OWNER) is None
+        assert quoted("srv-1") == asked and quoted("srv-2") is None
+        assert quoted("srv-1", FORMER) is None
         assert guests.waiting_for(OWNER) == (asked,) and guests.waiting_for(FORMER) == ()
         assert guests.question(number, "cursor") is None
         assert guests.asked("codex", NOW_MS) == 1
         assert guests.asked("codex", NOW_MS + QUESTION_LIFE_MS) == 0
         answered = replace(asked, outcome="answered", said="a")
         guests.close(answered)
-        assert guests.question(number, "codex") == guests.quoted("srv-1", OWNER) == answered
+        assert guests.question(number, "codex") == quoted("srv-1") == answered
         assert guests.waiting_for(OWNER) == ()
         with pytest.raises(Stale):
             guests.close(answered)

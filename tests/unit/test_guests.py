@@ -235,14 +235,19 @@ def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
 # ---- the owner's answer ------------------------------------------------------------
 
 
-def says(text: str, quoted: Question | None = None, now_ms: int = NOW_MS) -> Decision:
+def says(
+    text: str,
+    quoted: Question | None = None,
+    now_ms: int = NOW_MS,
+    maybe: Question | None = None,
+) -> Decision:
     """What a message of the owner leads to, while ASKED waits and a thread is in use."""
     row = InboxRow(
         id=InboxId(1),
         peer=OWNER,
         msg_key=MsgKey("mid:1"),
         parts=(Part("text", text),),
-        quoted_id="99" if quoted else "",
+        quoted_id="99" if quoted or maybe else "",
         is_cut=False,
         age_ms=0,
         received_ms=now_ms,
@@ -256,11 +261,12 @@ def says(text: str, quoted: Question | None = None, now_ms: int = NOW_MS) -> Dec
         aliases={WORK.name: WORK},
         unfinished={},
         quoted_question=quoted,
+        maybe_quoted=maybe,
         questions=(ASKED,),
     )
     batch = Batch((row,))
     command = command_of(batch)
-    if quoted and isinstance(command, commands.Prompt):
+    if (quoted or maybe) and isinstance(command, commands.Prompt):
         assert target_of(command, view) is None  # the controller is not asked
     return decide(batch, command, view, Facts(), Policy(), now_ms, IDS)
 
@@ -282,6 +288,14 @@ def test_answer_by_code_or_by_quote_is_kept_for_the_agent(decision: Decision, sa
     assert decision.question == replace(ASKED, outcome="answered", said=said)
     assert decision.turn is None and len(decision.audit) == 1
     assert "kept for codex" in decision.bubbles[0].text
+
+
+@pytest.mark.parametrize("asked", [ASKED, replace(ASKED, client="cursor")])
+def test_quote_that_may_answer_a_question_is_neither_run_nor_taken(asked: Question) -> None:
+    """R30: ambiguous -> refused; one sentence says how to do either."""
+    found = says("1", maybe=asked)
+    assert (found.turn, found.question) == (None, None)
+    assert "/answer abc23defg" in found.bubbles[0].text and asked.client in found.bubbles[0].text
 
 
 def test_deny_tells_the_agent_that_no_answer_comes() -> None:

@@ -73,6 +73,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "找不到你引用的那条，只用了你写的话。",
         "What you quoted is not known here; only your own words were used.",
     ),
+    "quote_may_answer": (
+        "找不到你引用的那条，什么也没做。如果是回答 {who} 的问题：/answer {code} 加文字；"
+        "如果是给线程的，不引用再发一次。",
+        "What you quoted is not known here; nothing was done. If it answers {who}: "
+        "/answer {code} and your words. For the thread, send it again without the quote.",
+    ),
     "prompt_voice": ("[语音] {text}", "[voice] {text}"),
     "prompt_image_at": ("[{name}：{path}]", "[{name}: {path}]"),
     "prompt_video_at": ("[{name}：{path}]", "[{name}: {path}]"),
