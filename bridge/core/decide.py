@@ -146,9 +146,10 @@ def decide(
         case c.Remove(alias):
             return naming.remove(room, alias)
         case c.Yes():
-            held = control.to_recover(view, now_ms)
             if artifacts.is_asked(view, now_ms):
                 return artifacts.confirmed(room)
+            was_begun = facts.did or facts.trouble  # in time, however long it took
+            held = control.to_recover(view, 0 if was_begun else now_ms)
             return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
         case c.No():
             return naming.confirm(room, is_yes=False)

@@ -214,7 +214,8 @@ def is_command(row: InboxRow) -> bool:
     return text[:1] in ("/", "／") and text[1:2] not in ("/", "／")
 
 
-# What makes a turn, or changes which thread the prompts behind it go to.
+# What makes a turn, or changes which thread the prompts behind it go to; and a `/no`, so that
+# it never answers what a `/yes` is doing already.
 _IN_ORDER = (
     commands.Prompt
     | commands.Send
@@ -225,6 +226,7 @@ _IN_ORDER = (
     | commands.New
     | commands.Fork
     | commands.Yes
+    | commands.No
 )
 
 

@@ -169,9 +169,9 @@ def _start_parked(room: Room, turn: Turn) -> Decision:
 
 
 def _alias_of(room: Room, turn: Turn) -> Alias:
-    for alias in room.view.aliases.values():
-        if alias.thread == turn.thread:
-            return alias
+    names = [alias for alias in room.view.aliases.values() if alias.thread == turn.thread]
+    if names:
+        return next((alias for alias in names if alias.name == room.peer.active), names[0])
     return Alias(
         AliasName(turn.alias), turn.thread, turn.cwd, "", turn.sandbox, turn.approval_policy
     )

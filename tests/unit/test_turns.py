@@ -15,6 +15,7 @@ from bridge.core.decision import Ids, NewTurn
 from bridge.core.errors import Refusal
 from bridge.core.model import (
     OWES_ALL,
+    AliasName,
     Head,
     Key,
     Lang,
@@ -266,6 +267,20 @@ def test_other_failure_is_told_in_the_words_of_whoever_failed_it() -> None:
     run = replace(DONE, status="failed", result="", reason="engine_error", detail="no /a/b/c here")
     text = turns.after_run(RUNNING, run, PEER, 0, IDS).rows[0].text
     assert "no …/c here" in text and "/retry" in text
+
+
+@pytest.mark.parametrize(
+    ("active", "first"), [("code", "the answer"), ("docs", "(code)"), (None, "(code)")]
+)
+def test_answer_of_a_thread_that_is_not_in_use_opens_with_its_name(
+    active: AliasName | None, first: str
+) -> None:
+    """issue 5.5: also where the owner has switched while it ran, and again by `/result`."""
+    peer = replace(PEER, active=active)
+    end = turns.after_run(RUNNING, DONE, peer, 0, IDS)
+    assert end.rows[0].text.split("\n")[0] == first
+    again = turns.bubbles(RUNNING, end.result, end.cuts, 0, 1, peer, IDS)
+    assert again[0].text.split("\n")[0] == first
 
 
 @pytest.mark.parametrize(("count", "words"), [(3, "New turns at the desk before this answer: 3")])
