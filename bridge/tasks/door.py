@@ -134,7 +134,11 @@ class Door:
         server_ms = batch.server_now_ms or now_ms
         if batch.server_now_ms:
             self.ahead_ms = now_ms - server_ms
-        known = await self._known_groups(batch.messages)
+        try:
+            known = await self._known_groups(batch.messages)
+        except StoreFault:
+            _log.exception("inbox.store_failed")
+            return messages.CommitReply("storage_error", batch.prev_cursor)
         asking: dict[str, None] = {}  # groups that ask for the first time, in their order
         stored = [
             kept

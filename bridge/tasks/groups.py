@@ -89,7 +89,8 @@ class Groups:
 
     async def _decided(self, heard: Heard, now_ms: int) -> Decision:
         asked = self._pace.before(heard.group.peer, now_ms)
-        seen = _seen(heard, asked, await self._own_folder(heard), self._shared)
+        folder, lang = await self._own_folder(heard), self._shared.lang
+        seen = GroupView(heard.account, heard.group, heard.waiting, asked, folder, lang)
         stale_ms = self._shared.policy.stale_ms
         return core.decide(heard.row, seen, stale_ms, now_ms, self._shared.ids())
 
@@ -136,10 +137,6 @@ async def note_asking(shared: Shared, account: Account, chat: str) -> None:
         _log.exception("inbox.store_failed")
         return
     shared.outbox_bell.ring()
-
-
-def _seen(heard: Heard, asked: int, folder: str, shared: Shared) -> GroupView:
-    return GroupView(heard.account, heard.group, heard.waiting, asked, folder, shared.lang)
 
 
 def _set_aside(heard: Heard) -> Decision:

@@ -247,7 +247,7 @@ class _Thread:
                 await self._follow(turn, Accepted(found.id, thread, lock, None, found.turn))
                 return
             if is_unmade(turn.thread):
-                await self._start(turn)  # the same key: the controller knows whether it has it
+                await self._start_again(turn)  # the controller knows whether it has this key
                 return
             status = await self._controller.status(turn.thread)
         except UnknownRun:
@@ -265,9 +265,16 @@ class _Thread:
             return
         is_told = status.head is not None or not status.is_known
         if is_told and status.head == turn.expected_head and not status.is_active:
-            await self._start(turn)
+            await self._start_again(turn)
         else:
             await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
+
+    async def _start_again(self, turn: Turn) -> None:
+        """What was never begun is begun, unless somebody has ended it meanwhile."""
+        if turn.stop_requested:
+            await self._end(turn, TurnEvent.GATE_BLOCKED, "cancelled")
+        else:
+            await self._start(turn)
 
     async def _park(self, turn: Turn, reply: core.StartReply | LinkDown) -> None:
         """Store what a refused start means; LinkDown: there was no call."""

@@ -268,6 +268,19 @@ async def test_run_of_a_group_that_wants_an_approval_is_ended_and_nobody_is_aske
         assert all(order.group_id for order in list(at.sent)[sends:])
 
 
+async def test_question_over_which_our_own_code_stumbles_is_set_aside_in_silence() -> None:
+    """delivery-semantics 9: poison; the owner's chat goes on beside it."""
+    async with desk() as at:
+        await at.approves()
+        (at.bench.folder / "groups").write_text("in the way of its folder")
+        await at.writes("@Bot what is WAL?")
+        await at.until_decided()
+        (row,) = await at.rows(InboxTable, f"peer = '{GROUP}'")
+        assert (row.outcome, at.to_groups(), at.controller.asked) == ("poison", [], [])
+        await at.owner_writes("/list")
+        await at.reads(OWNER, "Your names for threads")
+
+
 async def test_typing_sign_is_never_shown_for_a_group() -> None:
     """R1: no request for anybody but the owner but the answer itself."""
     async with desk() as at:

@@ -119,6 +119,22 @@ async def test_stop_that_overtakes_a_prompt_cancels_it(tmp_path: Path, word: str
         assert not any("Nothing is running" in text for text in await built.bubbles())
 
 
+async def test_turn_that_was_stopped_before_it_began_is_not_begun_again(tmp_path: Path) -> None:
+    """delivery-semantics 6: the start was lost, nobody has it, and its owner has ended it."""
+    async with room(tmp_path) as built:
+        built.controller.pauses["start"] = answered = anyio.Event()
+        built.controller.starts.append(LinkLost("controller", 1))
+        built.controller.known = ThreadStatus(Head("head-0"), "", False, "/")
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("/stop")
+        await built.until_decided()
+        answered.set()
+        await built.until_done()
+        assert await built.outcomes() == ["cancelled"]
+        assert built.controller.asked.count("start") == 1
+
+
 async def test_stop_of_another_thread_leaves_a_prompt_alone(tmp_path: Path) -> None:
     """Ours: `/stop` names a thread, or means the one in use."""
     async with room(tmp_path) as built:

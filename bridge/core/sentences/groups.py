@@ -47,16 +47,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "group_asks": (
         "有一个群（{number}，…{tail}）想提问。同意：/group approve {number}；"
         "不同意：/group disable {number}。"
-        "同意后，群里的人能让 Codex 读这台电脑上的文件，但不能改。",
+        "同意后，群里的人能让 Codex 读这台电脑上的文件、用它已有的工具，但不能改文件。",
         "A group ({number}, …{tail}) wants to ask questions. /group approve {number} or "
         "/group disable {number}. Once approved, its members can have Codex read files of this "
-        "computer, but change none.",
+        "computer and use the tools it has, but change no file.",
     ),
     "group_approved": (
-        "群 {number} 可以提问了，只读。群里的人能让 Codex 读这台电脑上的文件；"
+        "群 {number} 可以提问了，只读。群里的人能让 Codex 读这台电脑上的文件、用它已有的工具；"
         "收回：/group disable {number}",
         "Group {number} may ask now, read-only. Its members can have Codex read files of this "
-        "computer. To take it back: /group disable {number}",
+        "computer and use the tools it has. To take it back: /group disable {number}",
     ),
     "group_reset": (
         "群 {number} 的对话重新开始，在等的问题不再回答。",
