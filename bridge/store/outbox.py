@@ -327,7 +327,7 @@ def _announce(peer: str, token: str, sender: Sender, now_ms: int) -> Attempt:
     """Spend the last credit on saying that more waits; once per window."""
     change(PeerRow, "peer = ?", (peer,), is_announced=True)
     add_audit(line("withheld", "rest_waits"), PeerId(peer), now_ms)
-    told = notice("rest_waits", "zh" if sender.lang == "zh" else "en")
+    told = notice("rest_waits", _lang(peer, sender))
     client_id = f"ctb:rest-{uuid.uuid4().hex}"
     row = _add(peer, NewRow(SendClass.NOTE, told, client_id, REST_GROUP), now_ms)
     return _write_attempt(row, token, sender, now_ms)
@@ -361,6 +361,13 @@ def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> None:
     change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
 
 
+def _lang(peer: str, sender: Sender | None) -> Lang:
+    """The language that a peer chose, else that of the settings."""
+    row = record(PeerRow, "peer = ?", peer)
+    chosen = row.lang if row and row.lang else sender.lang if sender else ""
+    return "zh" if chosen == "zh" else "en"
+
+
 def _told_of(row: OutRow, step: OutStep, code: str) -> str:
     """The phrase for the end of a bubble that its owner may miss; "" where there is none."""
     if row.file is not None and step.event is OutEvent.UNKNOWN:
@@ -373,7 +380,7 @@ def _told_of(row: OutRow, step: OutStep, code: str) -> str:
 
 
 def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:
-    lang: Lang = "zh" if sender and sender.lang == "zh" else "en"
+    lang = _lang(row.peer, sender)
     told = notice(phrase, lang, id=row.turn, name=unmarked(row.file.name) if row.file else "")
     client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
     send_class = SendClass.ANSWER if row.file else SendClass.NOTE

@@ -30,6 +30,8 @@ from bridge.store.tables import AliasRow, GroupRow, PeerRow, TurnTable
 TITLE_CHARS = 80  # of a thread that its first message made
 _FIRST = """thread = ? AND state != 'done'
     ORDER BY state IN ('starting', 'running', 'settling') DESC, id"""
+_ANSWERS = """SELECT count(DISTINCT turn) FROM outbox
+    WHERE peer = ? AND state != 'done' AND artifact IS NULL"""
 
 
 def get(turn: TurnId) -> Turn | None:
@@ -212,5 +214,4 @@ def shorten_waiting(peer: Peer, now_ms: int) -> None:
 
 def answers_waiting(peer: PeerId) -> int:
     """Answers of this peer whose bubbles have not all left."""
-    count = "SELECT count(DISTINCT turn) FROM outbox WHERE peer = ? AND state != 'done'"
-    return int(value(count, peer))
+    return int(value(_ANSWERS, peer))

@@ -74,10 +74,14 @@ class Artifacts:
         return Facts(files=tuple(found), files_of=turn.id if turn else None)
 
     async def copied(self, which: str, view: View) -> Facts:
-        """Copies of what is asked for; a number means the list that was shown last."""
+        """Copies of what is asked for; a number means the list that was shown last.
+
+        Where none was, or an answer is quoted, it means the files of the latest, or of that.
+        """
         if which.startswith(WHOLE):
             return await self._written(int(which.removeprefix(WHOLE)), view)
-        shown, facts = view.peer.files, Facts(files=())
+        shown = view.peer.files if view.quoted_turn is None else ()
+        facts = Facts(files=())
         if not shown:
             facts = await self.looked_at("", view)
             shown = tuple(file.offer for file in facts.files or () if file.offer)[:MAX_SHOWN]
@@ -108,13 +112,15 @@ class Artifacts:
         """What can go comes first, then what is asked about, then what stays."""
         found: dict[Path, FileFact] = {}
         for ground, offers in _by_ground(items).items():
-            places = {_place(offer, ground): offer for offer in reversed(offers)}
+            places: dict[Path, Offer] = {}
+            for offer in offers:
+                places.setdefault(_place(offer, ground), offer)
             roots = self._roots(ground)
             if roots is None:
                 found |= {p: replace(_named(o), why=REMOTE) for p, o in places.items()}
                 continue
             # Words that only look like a file are left out.
-            here = [place for place in reversed(places) if os.path.lexists(place)]
+            here = [place for place in places if os.path.lexists(place)]
             seen = gate.look(here, roots, ground.window, self._shared.leaving.limit_bytes)
             for place, one in zip(here, seen, strict=True):
                 found.setdefault(place, _fact(places[place], one))

@@ -146,7 +146,9 @@ class Channel:
                 param, key = up.download_param, up.aes_key
                 handle = Handle(param, key, up.plain_bytes, up.cipher_bytes, now_ms)
                 return outbox.uploaded(row, handle, sender, now_ms)
-            outcome = Outcome(reply.outcome)
+            # A worker that says `sent` and not where has broken its word: nobody knows.
+            is_odd = reply.outcome in (Outcome.SENT, Outcome.UNCONFIRMED)
+            outcome = Outcome.UNKNOWN if is_odd else Outcome(reply.outcome)
             step = after_upload(row, outcome, accounts.get(), self._shared.limits, now_ms)
             code = reply.code or outcome.value
             return outbox.not_uploaded(row, outcome, step, code, sender, now_ms)

@@ -145,3 +145,13 @@ async def test_files_of_a_turn_that_is_not_paid_yet_are_listed(desk: Room) -> No
     await desk.db.run(lambda: change(TurnTable, "1", (), state="settling"))
     await desk.says("/artifacts code")
     await desk.reads("1. a.txt · 1 B · ready")
+
+
+async def test_two_ways_to_write_a_path_are_one_file(desk: Room) -> None:
+    """Ours: prose is read in more than one way, and a list shows what is there."""
+    place = home_of(desk) / "work/exports/a.txt"
+    place.write_text("a")
+    await answers(desk, f"see `./exports/a.txt`, exports/a.txt, {place} and ~/work/exports/a.txt")
+    await desk.says("/artifacts")
+    shown = await desk.reads("1. a.txt · 1 B · ready")
+    assert "2." not in shown

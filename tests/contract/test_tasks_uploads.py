@@ -191,6 +191,29 @@ async def test_refused_file_ends_with_one_line(db: Database, tmp_path: Path) -> 
         assert len(desk.worker.uploads) == 1
 
 
+async def test_line_about_a_file_is_in_the_language_that_its_owner_chose(
+    db: Database, tmp_path: Path
+) -> None:
+    """design 7: `/lang` wins over CTB_LANG."""
+    async with sending(db, tmp_path) as desk:
+        await db.run(lambda: change(PeerRow, "1", (), lang="zh"))
+        desk.worker.upload_replies = [UploadReply("refused", code="-1")]
+        await desk.owes(file="one")
+        assert (await desk.until_done())[1][0].startswith("▸ one.txt 没有发出：微信不收")
+
+
+async def test_worker_that_says_sent_and_not_where_is_asked_again(
+    db: Database, tmp_path: Path
+) -> None:
+    """Ours: a peer's broken word never ends the task."""
+    async with sending(db, tmp_path) as desk:
+        desk.worker.upload_replies = [UploadReply("sent")]
+        await desk.owes(file="one")
+        await desk.until(lambda: _is_waiting(desk))
+        await desk.forget_pauses()
+        assert await desk.until_done() == [("one.txt", "sent")]
+
+
 async def test_file_whose_copy_is_gone_or_changed_ends_with_one_line(
     db: Database, tmp_path: Path
 ) -> None:
