@@ -53,7 +53,8 @@ def clear(staging: Path) -> None:
     """At boot, when nobody copies: what a crash has left in the staging folder goes (F21)."""
     found = artifacts.strays([path.name for path in staging.iterdir()])
     for name in found:
-        (staging / name).unlink(missing_ok=True)
+        with suppress(OSError):  # not ours to remove: a folder
+            (staging / name).unlink()
     if found:
         _log.info("staging.cleared", files=len(found))
 

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from channel_worker.simulator.scenarios import small_png
+from tests.e2e.desk import over_codex
 from tests.e2e.rig import PATIENCE_S, House
 
 KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----"  # in two, so that no scanner takes it for one
@@ -137,3 +138,17 @@ async def test_the_same_in_chinese(chat: House) -> None:
     await chat.phone.asks("/sendfile 1", "要发送 旧.txt 吗？9 B，SHA-256 ")
     chat.phone.says("/yes")
     assert await files(chat, 1) == [("旧.txt", "去年的".encode())]
+
+
+async def test_file_that_codex_wrote_in_its_turn_comes_to_the_phone() -> None:
+    """issue 5, item 7: the real Codex CLI in its sandbox, whose turn is the file's window."""
+    async with over_codex() as desk:
+        await desk.phone.asks(f"/bind {await desk.thread('garden')}", "Now using default")
+        await desk.phone.asks(
+            "shell:mkdir -p exports && printf roses > exports/plan.txt\n"
+            "reply:The plan is in [plan](exports/plan.txt).",
+            "The plan is in",
+        )
+        await desk.phone.asks("/artifacts", "1. plan.txt · 5 B · ready")
+        desk.phone.says("/sendfile 1")
+        assert await files(desk.house, 1) == [("plan.txt", b"roses")]
