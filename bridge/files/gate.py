@@ -100,8 +100,6 @@ class Refused:
 class Seen:
     """A file that may leave, as far as a look tells; copied, it may rouse another doubt."""
 
-    place: Path
-    shown_name: str
     size_bytes: int
     doubts: tuple[Doubt, ...]
 
@@ -139,7 +137,7 @@ def _look_at(
     except _Stays as stays:
         return Refused(stays.why)
     doubts += _doubts_of_content(head, place.parts)
-    return Seen(place.root.joinpath(*place.parts), shown(offer.name), found.st_size, doubts)
+    return Seen(found.st_size, doubts)
 
 
 def stage(

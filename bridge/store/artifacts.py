@@ -90,8 +90,7 @@ def offers_of_agents(peer: PeerId, since_ms: int) -> tuple[Offer, ...]:
 
 def offer(path: str, client: str, note: OutId, peer: PeerId, now_ms: int) -> None:
     """An agent's offer, and the bubble that tells of it."""
-    columns = {"path": path, "client": client, "note": note}
-    insert(ArtifactTable, peer=peer, created_ms=now_ms, **columns)
+    insert(ArtifactTable, peer=peer, client=client, note=note, path=path, created_ms=now_ms)
 
 
 def waiting_of(client: str, since_ms: int) -> int:
@@ -119,7 +118,7 @@ def offers(ids: Sequence[ArtifactId]) -> tuple[Offer, ...]:
 
 
 def copy(staged_name: str) -> NewFile | None:
-    """A staged copy that no bubble carries yet."""
+    """The staged copy of this name."""
     where = "staged_name = ? AND staged_name != ''"
     row = record(ArtifactTable, where, staged_name)
     if row is None:
