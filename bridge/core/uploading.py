@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core.model import Account, Outcome, OutRow
-from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
+from bridge.core.sending import (
+    MAX_TRIES,
+    AccountEvent,
+    Limits,
+    OutEvent,
+    OutStep,
+    after_delivery,
+)
 
 # Nobody knows how long the CDN keeps a file (ilink-protocol 7.4, 12): as long as the
 # longest pause between two attempts (delivery-semantics 5, the breaker), and no longer.
@@ -34,6 +41,18 @@ def after_upload(
             return OutStep(
                 OutEvent.DEAD, tries=row.tries, maybe_sent=row.maybe_sent, cancels_group=True
             )
+        case Outcome.UNKNOWN_CODE if row.tries + 1 >= MAX_TRIES:
+            # It may be the account that takes no files: others must not wait for this one.
+            return OutStep(
+                OutEvent.DEAD,
+                tries=row.tries + 1,
+                maybe_sent=row.maybe_sent,
+                cancels_group=True,
+                account_event=AccountEvent.UNKNOWN_CODE,
+            )
+        case Outcome.UNKNOWN_CODE:
+            step = after_delivery(row, outcome, account, limits, now_ms)
+            return replace(step, tries=row.tries + 1)
         case Outcome.UNKNOWN:
             return after_delivery(row, Outcome.NOT_SENT, account, limits, now_ms)
         case Outcome.THROTTLED:

@@ -127,6 +127,17 @@ async def test_a_secret_stays_without_a_yes_and_a_link_in_any_case(chat: House) 
     assert not chat.world.calls("getuploadurl")
 
 
+async def test_what_wechat_does_not_take_is_said_once_and_the_rest_goes_on(chat: House) -> None:
+    """issue 3, item 5: a refused upload, then one that only needs another try."""
+    await chat.phone.asks("file:exports/a.txt=one", "I wrote exports/a.txt.")
+    chat.simulator.fail("cdn_upload", "status", code=413, message="too large")
+    await chat.phone.asks("/sendfile 1", "a.txt was not sent: it is too large for WeChat.")
+    chat.simulator.fail("cdn_upload", "status", code=500)
+    chat.phone.says("/sendfile 1")
+    assert await files(chat, 1) == [("a.txt", b"one")]
+    assert chat.phone.count("was not sent") == 1
+
+
 async def test_the_same_in_chinese(chat: House) -> None:
     """design 7: two languages; an old file in the exports is asked about."""
     await chat.phone.asks("/lang zh", "以后用中文")

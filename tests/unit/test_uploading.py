@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.core.attached import ArtifactId, FileKind, Handle, OutFile
@@ -67,7 +69,8 @@ def test_bubble_waits_for_an_upload_that_may_come_about(
     """delivery-semantics 5, F30: nothing has left, so nothing of it can be a copy."""
     step = after_upload(row(), outcome, ON, Limits(), NOW_MS)
     assert (step.event, step.not_before_ms) == (event, NOW_MS + wait_ms)
-    assert (step.tries, step.maybe_sent) == (0, False)
+    assert step.tries == (1 if outcome is Outcome.UNKNOWN_CODE else 0)
+    assert not step.maybe_sent
     is_doubted = outcome in (Outcome.EXPIRED, Outcome.UNKNOWN_CODE)
     assert (step.account_event is None) is not is_doubted
 
@@ -76,6 +79,16 @@ def test_expired_upload_makes_the_account_suspect() -> None:
     """F30: -14 at upload is as -14 anywhere."""
     step = after_upload(row(), Outcome.EXPIRED, ON, Limits(), NOW_MS)
     assert step.account_event is AccountEvent.EXPIRED
+
+
+def test_code_that_nobody_knows_ends_the_third_time() -> None:
+    """issue 3, item 5: an account that takes no files holds nothing up for ever."""
+    steps = [
+        after_upload(replace(row(), tries=tries), Outcome.UNKNOWN_CODE, ON, Limits(), NOW_MS)
+        for tries in range(3)
+    ]
+    assert [step.event for step in steps] == [OutEvent.RETRY, OutEvent.RETRY, OutEvent.DEAD]
+    assert all(step.account_event is AccountEvent.UNKNOWN_CODE for step in steps)
 
 
 def test_refused_upload_ends_its_bubble() -> None:

@@ -98,8 +98,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     # what became of a file that was on its way
     "file_refused": (
-        "{name} 没有发出：微信不收这个文件。请在电脑上取，或换一种格式再试。",
-        "{name} was not sent: WeChat does not take this file. "
+        "{name} 没有发出：微信不收这个文件，或不收这个帐号的文件。请在电脑上取，或换一种格式再试。",
+        "{name} was not sent: WeChat does not take this file, or none from this account. "
         "Get it at the desk, or try another format.",
     ),
     "file_refused_size": (
