@@ -5,19 +5,14 @@ For two networks, whose ids have nothing in common (issue 5, item 11).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from bridge.store import accounts
 from bridge.store.tables import InboxTable, proxy
 from bridge.wire import messages
 from bridge.wire.peer import Peer
-
-if TYPE_CHECKING:
-    from tests.contract.worker_rig import Bench
-
-pytest_plugins = ["tests.contract.worker_rig"]
+from tests.contract.worker_rig import Bench
+from tests.contract.worker_rig import built as built  # the fixture
 
 LIMIT_S = 10.0
 NOW_MS = 1_800_000_000_000

@@ -5,7 +5,7 @@ For two networks, whose ids have nothing in common (issue 5, item 11).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -14,11 +14,8 @@ from bridge.core.errors import LinkLost
 from bridge.wire import codec, messages
 from bridge.wire.peer import LinkLost as WireLost
 from bridge.wire.peer import Peer, Refused
-
-if TYPE_CHECKING:
-    from tests.contract.worker_rig import Bench
-
-pytest_plugins = ["tests.contract.worker_rig"]
+from tests.contract.worker_rig import Bench
+from tests.contract.worker_rig import built as built  # the fixture
 
 LIMIT_S = 10.0
 SENT = messages.SendReply("sent", server_id="s1")

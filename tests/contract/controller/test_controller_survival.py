@@ -171,7 +171,7 @@ async def test_a_clean_stop_with_a_live_turn_leaves_the_server_until_it_is_idle(
     bench = codex_bench
     thread = bench.thread()
     async with bench.connect() as call:
-        await call.start(thread, "sleep:2\nreply:late")
+        await call.start(thread, "sleep:6\nreply:late")  # the look below takes a while
     pid = bench.server_pid()
     assert pid is not None
     assert '"busy"' in await end_idle_server(bench)
