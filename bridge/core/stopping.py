@@ -28,6 +28,8 @@ def stop(room: Room, name: str) -> Decision:
         return room.tell("nothing_runs", alias=shown)
     if turn.state in (TurnState.QUEUED, TurnState.PARKED):
         return _cancel(room, turn)
+    if turn.stop_requested:
+        return room.tell("stopping", id=turn.id)
     after = turn_step(turn.state, TurnEvent.STOP)
     step = TurnStep(turn.id, turn.thread, turn.state, after, stop_requested=True)
     audit = Audit("turn.stop", "owner", "stopping", turn=turn.id)

@@ -47,6 +47,7 @@ STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second pass
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
 ASK_AGAIN_S = 5.0  # after an answer of the controller that says nothing
+UNHEARD_LIMIT = 3  # ours: waits in a row that tell nothing of a run whose owner said stop
 SEEN_FIRST_S = 1.0  # doubled at each look for the key of a run that no wait tells of
 SEEN_LAST_S = 30.0  # delivery-semantics 6: as long as the longest slice
 COUNT_S = 2.0  # an answer waits no longer for the number of turns at the desk
@@ -115,11 +116,15 @@ class Follow:
         return found
 
     async def _waited(self, handle: Accepted) -> Run:
-        """The run when it is over, over as many links as that takes."""
-        after = handle.seq
+        """The run when it is over, over as many links as that takes; raises UnknownRun.
+
+        A controller that says nothing is asked again and again, until its owner says stop.
+        """
+        after, unheard = handle.seq, 0
         while True:
             try:
                 run = await self._next_word(handle.run, after)
+                unheard = 0
                 if run.status == "in_progress":
                     continue
                 if self._asks(run):
@@ -130,10 +135,13 @@ class Follow:
             except LinkDown:
                 await self._controller.changed()
             except LinkLost:
-                pass
+                unheard += 1
             except (ToolError, PeerFault) as refused:
                 _log.warning("run.wait_refused", turn_id=self._turn.id, why=str(refused))
+                unheard += 1
                 await anyio.sleep(ASK_AGAIN_S)
+            if self.was_stopped and unheard >= UNHEARD_LIMIT:
+                raise UnknownRun(handle.run, is_denied=False)
             after = None  # a new process counts its events anew
             self._seen_until = 0.0  # and may know of other runs
             self._bell.ring()  # a decision may have to be given again
@@ -240,7 +248,8 @@ class Follow:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._cancel_run, run)
             await anyio.sleep(STOPPING_AFTER_S)
-            await self._tell("stopping", SendClass.ANSWER)
+            is_able = self._controller.offers("cross_thread_cancel") or not self._controller.is_up
+            await self._tell("stopping" if is_able else "cannot_stop", SendClass.ANSWER)
 
     async def _cancel_run(self, run: RunId) -> None:
         """Ask until the controller has taken the stop; the wait sees the end."""
@@ -254,7 +263,7 @@ class Follow:
                 continue
             except (ToolError, PeerFault) as refused:
                 _log.info("run.cancel_refused", run_id=run, why=str(refused))
-                return
+                await anyio.sleep(ASK_AGAIN_S)
 
     # ---- approvals ---------------------------------------------------------
 
@@ -268,7 +277,8 @@ class Follow:
         if self.was_stopped:
             return  # what it asked goes with it
         if is_group(self._turn.peer):
-            await self._cancel_run(run.id)  # nobody may approve anything for a group
+            # Nobody may approve anything for a group.
+            await self._controller.cancel(run.id, "a group has nobody who may approve")
             return
         turn = self._turn
         before = await self._shared.db.read(lambda: approvals.of_turn(turn.id))

@@ -21,7 +21,7 @@ from bridge.core.group_chat import is_group
 from bridge.core.model import Attempt, Parked, ThreadId, Turn, TurnId, TurnState, is_unmade
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Accepted, Run, Settlement
-from bridge.links.controller import Controller, UnknownRun
+from bridge.links.controller import Controller
 from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.links.worker import WorkerLink
 from bridge.store import outbox, views
@@ -29,7 +29,8 @@ from bridge.store import turns as store
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
 from bridge.tasks.follow import Follow
-from bridge.tasks.owed import PAY_RETRY_S, Debts, link_or_news
+from bridge.tasks.gate import Gate, Verdict
+from bridge.tasks.owed import Debts, link_or_news
 from bridge.tasks.parked import is_due
 from bridge.tasks.points import reach
 from bridge.tasks.state import STORE_RETRY_S, Bell, Shared
@@ -124,6 +125,9 @@ class _Thread:
             bell,
             all_threads.recovers_own_locks,
         )
+        self._gate = Gate(
+            self._shared, self._controller, all_threads.channel, bell, all_threads.counted
+        )
 
     async def serve(self, turn: Turn | None) -> None:
         """Work until the thread has no unfinished turn; `turn` is the first, where known."""
@@ -163,7 +167,7 @@ class _Thread:
                 self._all.fresh.discard(turn.id)
                 await self._start(turn)
             case TurnState.STARTING:
-                await self._gate(turn)
+                await self._take_up(turn)
             case TurnState.RUNNING:
                 await self._follow(turn, None)
             case TurnState.SETTLING | TurnState.DONE:
@@ -224,57 +228,21 @@ class _Thread:
             await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
         self._all.unread.add(turn.id)
 
-    async def _gate(self, turn: Turn) -> None:
-        """A start whose outcome is not known: adopt it, repeat it, or say so.
-
-        It may be what ended the process before, so it is counted, once in each process;
-        waiting for the controller is not (delivery-semantics 9).
-        """
-        if not self._controller.is_up:
-            await link_or_news(self._controller, self._bell)
-            return
-        if turn.id not in self._all.counted:
-            count = await self._shared.db.run(lambda: store.count_attempt(turn.id))
-            self._all.counted.add(turn.id)
-            if count >= core.MAX_ATTEMPTS:
-                await self._end(turn, TurnEvent.GIVEN_UP, "dead")
-                return
-        try:
-            found = await self._controller.find(turn.key, turn)
-            if found is not None:
-                thread = found.thread or turn.thread
-                lock = found.lock or turn.lock
-                await self._follow(turn, Accepted(found.id, thread, lock, None, found.turn))
-                return
-            if is_unmade(turn.thread):
-                await self._start_again(turn)  # the controller knows whether it has this key
-                return
-            status = await self._controller.status(turn.thread)
-        except UnknownRun:
-            await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
-            return
-        except LinkDown as down:
-            if down.reason is Refusal.CONTROLLER_LACKS:
+    async def _take_up(self, turn: Turn) -> None:
+        """A start whose outcome is not known: adopt it, repeat it, or say so."""
+        match await self._gate.look(turn):
+            case Accepted() as found:
+                await self._follow(turn, found)
+            case Verdict.START if turn.stop_requested:  # never begun, and ended by its owner
+                await self._end(turn, TurnEvent.GATE_BLOCKED, "cancelled")
+            case Verdict.START:
+                await self._start(turn)
+            case Verdict.UNCERTAIN:
                 await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
-            else:
-                await link_or_news(self._controller, self._bell)
-            return
-        except (ToolError, PeerFault) as refused:
-            _log.warning("turn.gate_refused", turn_id=turn.id, why=str(refused))
-            await anyio.sleep(PAY_RETRY_S)
-            return
-        is_told = status.head is not None or not status.is_known
-        if is_told and status.head == turn.expected_head and not status.is_active:
-            await self._start_again(turn)
-        else:
-            await self._end(turn, TurnEvent.GATE_BLOCKED, "uncertain")
-
-    async def _start_again(self, turn: Turn) -> None:
-        """What was never begun is begun, unless somebody has ended it meanwhile."""
-        if turn.stop_requested:
-            await self._end(turn, TurnEvent.GATE_BLOCKED, "cancelled")
-        else:
-            await self._start(turn)
+            case Verdict.DEAD:
+                await self._end(turn, TurnEvent.GIVEN_UP, "dead")
+            case Verdict.LATER:
+                pass
 
     async def _park(self, turn: Turn, reply: core.StartReply | LinkDown) -> None:
         """Store what a refused start means; LinkDown: there was no call."""

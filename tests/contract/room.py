@@ -86,6 +86,8 @@ class Scripted(Controller):
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
         self.keys: list[Key] = []  # of steers and branches, as they came
+        self.cancels: list[Exception] = []  # what a stop is answered first, once each
+        self.is_away = False  # its process is not there
         self.losses = 0  # how many branches end with the link
         self.pauses: dict[str, anyio.Event] = {}  # what a call waits for, once
         self.answers: list[bool | Exception] = []
@@ -105,7 +107,7 @@ class Scripted(Controller):
 
     @property
     def is_up(self) -> bool:
-        return True
+        return not self.is_away
 
     def offers(self, tool: str) -> bool:
         return tool not in self.dropped
@@ -198,6 +200,8 @@ class Scripted(Controller):
 
     async def cancel(self, run: RunId, reason: str) -> None:
         self.asked.append("cancel")
+        if self.cancels:
+            raise self.cancels.pop(0)
         self.says("interrupted")
 
     async def note_call(self, call: str) -> None:

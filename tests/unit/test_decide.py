@@ -229,6 +229,13 @@ def test_stop_of_nothing_and_of_what_is_over_says_so() -> None:
     assert "There is no docs" in told(said("/stop docs"))
 
 
+def test_stop_that_is_on_its_way_is_answered_again() -> None:
+    """Ours: who asks twice wants to know that he was heard."""
+    stopping = replace(VIEW, turns=(replace(TURN, stop_requested=True),))
+    found = said("/stop", view=stopping)
+    assert "Stopping #7" in told(found) and not found.turn_steps
+
+
 def test_cancel_takes_only_what_waits() -> None:
     """design 7: `/cancel <n>`."""
     waits = replace(VIEW, turns=(replace(TURN, state=TurnState.QUEUED),))

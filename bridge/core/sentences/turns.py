@@ -77,6 +77,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "working": ("#{id} 还在进行中。停下：/stop", "#{id} is still working. To end it: /stop"),
     "stopping": ("正在停止 #{id}…", "Stopping #{id}…"),
+    "cannot_stop": (
+        "这个控制器不能停止正在执行的 #{id}。请在电脑上停止它。",
+        "This controller cannot stop #{id} while it runs. Stop it at the desk.",
+    ),
     "more": ("还有 {left} 段，回复 /more", "{left} more: send /more"),
     "more_or_file": (
         "还有 {left} 段：/more 接着看，/sendfile #{id} 收整篇文件",
