@@ -51,9 +51,14 @@ def status() -> None:
     """Say how the running bridge, its worker and its controller are."""
     from bridge.wire.messages import StatusGet
 
-    reply = _asked(_settings(), StatusGet())
+    settings = _settings()
+    reply = _asked(settings, StatusGet())
     if reply is None:
+        from bridge.doctor import left_over
+
         click.echo("bridge      not running: start it with  honcho start  or  ctb-bridge run")
+        for found in left_over(settings):
+            click.echo(f"codex       {found.says}")
         sys.exit(EXIT_FAULT)
     for line in reply.lines:
         click.echo(line)

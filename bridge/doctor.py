@@ -193,11 +193,10 @@ async def _controller(settings: Settings) -> Finding:
 
 def _codex(settings: Settings, given: env.Env) -> Iterator[Finding]:
     """The Codex CLI and a server of ours that was left over, where the controller is ours."""
-    ours = settings.reader[0]
-    if settings.controller[0] != ours:
+    if settings.controller[0] != settings.reader[0]:
         yield Finding("ok", "codex", f"is the business of {Path(settings.controller[0]).name}")
         return
-    if "--engine" in settings.controller and "echo" in settings.controller:
+    if _is_echo(settings):
         yield Finding("ok", "codex", "not used: the controller is an echo")
         return
     command = given.text("CTB_CODEX_COMMAND", "codex")
@@ -205,9 +204,23 @@ def _codex(settings: Settings, given: env.Env) -> Iterator[Finding]:
     said = run(_words(command, "--version"), settings.controller_env)
     if said is None:
         yield Finding("fail", "codex", f"{command} does not start", step)
-        return
-    yield Finding("ok", "codex", said.strip().splitlines()[0] if said.strip() else command)
-    yield _leftover(run((ours, "--end-idle-server"), settings.controller_env))
+    else:
+        yield Finding("ok", "codex", said.strip().splitlines()[0] if said.strip() else command)
+    yield from left_over(settings)
+
+
+def left_over(settings: Settings) -> Iterator[Finding]:
+    """A Codex server of ours that outlived its controller: found, and ended when idle.
+
+    Nothing is looked for, or made, in the home of a controller that is not ours.
+    """
+    ours = settings.reader[0]
+    if settings.controller[0] == ours and not _is_echo(settings):
+        yield _leftover(run((ours, "--end-idle-server"), settings.controller_env))
+
+
+def _is_echo(settings: Settings) -> bool:
+    return "--engine" in settings.controller and "echo" in settings.controller
 
 
 def _words(command: str, *arguments: str) -> tuple[str, ...]:
@@ -233,7 +246,7 @@ def _leftover(said: str | None) -> Finding:
         return Finding("warn", "codex server", "cannot be looked for", step)
     match state:
         case "none":
-            return Finding("ok", "codex server", "none of ours is left over")
+            return Finding("ok", "codex server", "no server of ours is left over")
         case "in_use":
             return Finding("ok", "codex server", f"process {pid}, in use by a controller")
         case "ended":
