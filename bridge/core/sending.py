@@ -21,10 +21,11 @@ written on rows: what may not go now stays `ready` and goes after the next messa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from bridge.core.group_chat import is_group
 from bridge.core.model import (
     Account,
     AccountState,
@@ -132,6 +133,7 @@ class Window:
     has_token: bool
     is_announced: bool  # the peer was told to write to get the rest
     may_probe: bool = False  # no refusal since the peer wrote: one probe past the breaker
+    breaker_until_ms: int = 0  # a group's own, beside the account's
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,16 @@ def closes_ms(window: Window, limits: Limits) -> int | None:
     return window.opened_ms + limits.window_hours * HOUR_MS
 
 
+def group_breaker_ms(refused: int, refused_ms: int, last_ms: int) -> int:
+    """Until when a group that was refused waits; what came through since closes its breaker.
+
+    `refused` is how often that was since it wrote, `refused_ms` when last.
+    """
+    if not refused or last_ms > refused_ms:
+        return 0
+    return refused_ms + PROBE_MS[min(refused, len(PROBE_MS)) - 1]
+
+
 def is_worthless(row: OutRow, opened_ms: int, now_ms: int) -> bool:
     """A note that nobody needs any more, or a question that nobody waits for.
 
@@ -233,8 +245,19 @@ def after_delivery(
     """Decide what becomes of a bubble once the channel has answered, or has not.
 
     An `unknown` outcome may already be on the owner's screen: it is repeated only
-    under the same client id, and marked, so that a copy is known for a copy.
+    under the same client id, and marked, so that a copy is known for a copy. What is
+    said to a bubble for a group moves no account: the owner's chat would pay for it, and
+    the poll knows by itself whether the token is good.
     """
+    step = _after(row, outcome, account, limits, now_ms)
+    if not is_group(row.peer):
+        return step
+    return replace(
+        step, account_event=None, breaker_until_ms=None, probe_no=None, unconfirmed_run=None
+    )
+
+
+def _after(row: OutRow, outcome: Outcome, account: Account, limits: Limits, now_ms: int) -> OutStep:
     match outcome:
         case Outcome.SENT:
             return OutStep(OutEvent.SENT, breaker_until_ms=0, probe_no=0, unconfirmed_run=0)
@@ -317,7 +340,7 @@ def _is_closed(window: Window, limits: Limits, now_ms: int) -> bool:
 def _earliest_ms(window: Window, account: Account, limits: Limits) -> int:
     spaced = window.last_attempt_ms + limits.spacing_ms if window.used else 0
     breaker = 0 if window.may_probe else account.breaker_until_ms
-    return max(spaced, breaker)
+    return max(spaced, breaker, window.breaker_until_ms)
 
 
 def _later(row: OutRow, now_ms: int, event: AccountEvent | None = None) -> OutStep:

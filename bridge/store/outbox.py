@@ -10,7 +10,6 @@ from bridge.core.attached import Handle
 from bridge.core.decision import NewRow
 from bridge.core.group_chat import is_group
 from bridge.core.model import (
-    Account,
     Attempt,
     AttemptId,
     Lang,
@@ -35,18 +34,14 @@ from bridge.core.sending import (
     OutStep,
     Send,
     SleepUntil,
-    Window,
     choose,
-    closes_ms,
-    credits_left,
     is_worthless,
     out_step,
 )
 from bridge.core.uploading import is_up, refusal
-from bridge.store import accounts, artifacts, rows
+from bridge.store import accounts, artifacts, rows, windows
 from bridge.store.audit import add_audit
 from bridge.store.statements import Record, add, change, pairs, record, records, value
-from bridge.store.statements import row as one_row
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
 LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
@@ -54,13 +49,6 @@ LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than fou
 _WAITING = """SELECT peer, max(state = 'sending') FROM outbox
     WHERE state != 'done' GROUP BY peer"""
 _MAY_READ = "SELECT 1 FROM group_chat WHERE peer = ? AND state = 'approved'"
-_WINDOW = """SELECT
-    sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
-    max(started_ms),
-    sum(outcome = 'throttled')
-    FROM outbox_attempt WHERE peer = ? AND started_ms >= ?"""
-
-
 # The bubbles of an answer as it came: `turn-<id>-0-...`; frozen once one was tried.
 _UNTRIED = """SELECT grp, min(turn) FROM outbox
     WHERE peer = ? AND state = 'ready' AND grp LIKE 'turn-%-0-%'
@@ -106,7 +94,7 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     for peer, _ in sorted(waiting, key=lambda item: is_group(item[0])):  # a group comes last
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
-        seen = window(row, account)
+        seen = windows.seen(row, account)
         ready = _ready(peer, seen.opened_ms, now_ms)
         while isinstance(choice := choose(ready, seen, account, sender.limits, now_ms), Send):
             picked = next(item for item in ready if item.id == choice.row)
@@ -259,36 +247,10 @@ def clamp(now_ms: int) -> None:
     change(AccountRow, "breaker_until_ms > ?", (latest,), breaker_until_ms=latest)
 
 
-def window(row: Record | None, account: Account) -> Window:
-    """The attempts since the peer's last message, read from the attempts themselves."""
-    if row is None:
-        return Window(0, 0, 0, has_token=False, is_announced=False)
-    used, last_ms, throttled = one_row(_WINDOW, row.peer, row.wrote_ms)
-    return Window(
-        opened_ms=row.wrote_ms,
-        used=used or 0,
-        last_attempt_ms=last_ms or 0,
-        has_token=bool(row.context_token) and row.token_generation == account.generation,
-        is_announced=bool(row.is_announced),
-        may_probe=not throttled,
-    )
-
-
 def context_token(peer: str) -> str:
     """The newest token of this peer; empty when there is none."""
     row = record(PeerRow, "peer = ?", peer)
     return row.context_token if row else ""
-
-
-def window_of(peer: str) -> Window:
-    """The send window of this peer."""
-    return window(record(PeerRow, "peer = ?", peer), accounts.get())
-
-
-def standing(peer: str, limits: Limits) -> tuple[int | None, int | None]:
-    """Sends left until the peer writes again, and when their window closes; None: no limit."""
-    found = window_of(peer)
-    return credits_left(found, limits), closes_ms(found, limits)
 
 
 def waiting(peer: str) -> int:

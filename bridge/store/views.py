@@ -37,6 +37,7 @@ from bridge.store import (
     quotes,
     rows,
     turns,
+    windows,
 )
 from bridge.store.statements import count, pairs, record, records
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
@@ -136,7 +137,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
         .order_by(TurnTable.ended_ms.desc(), TurnTable.id.desc())
         .first()
     )
-    credits, closes_ms = outbox.standing(peer.id, limits)
+    credits, closes_ms = windows.standing(peer.id, limits)
     asked_file = peer.confirmation.subject if peer.confirmation else ""
     return replace(
         seen,
@@ -209,7 +210,7 @@ def tally(limits: Limits) -> Tally:
         threads.add(turn.thread)
     people = [row for row in records(PeerRow, "1") if not is_group(row.peer)]
     last = max(people, key=lambda row: int(row.wrote_ms), default=None)
-    credits, closes_ms = outbox.standing(last.peer if last else "", limits)
+    credits, closes_ms = windows.standing(last.peer if last else "", limits)
     newest = InboxTable.select(InboxTable.id).order_by(InboxTable.id.desc()).first()
     total = newest.id if newest else 0
     return Tally(

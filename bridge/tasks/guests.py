@@ -35,7 +35,7 @@ from bridge.core.model import (
 from bridge.core.text import clean, preview
 from bridge.files.gate import Seen, shown
 from bridge.links.controller import NO_ANSWER, Controller
-from bridge.store import accounts, artifacts, guests, inbox, outbox, views
+from bridge.store import accounts, artifacts, guests, inbox, outbox, views, windows
 from bridge.tasks.artifacts import look_for_agent
 from bridge.tasks.channel import Channel
 from bridge.tasks.state import Shared
@@ -205,7 +205,7 @@ class Guests:
         self, number: OutId, found: tuple[OutRow, OutState, str], now_ms: int
     ) -> facade.Receipt:
         row, state, outcome = found
-        window, limits = outbox.window_of(row.peer), self._shared.limits
+        window, limits = windows.of_peer(row.peer), self._shared.limits
         told = rules.receipt(row, state, outcome, window, accounts.get(), limits, now_ms)
         if told == "queued" and self._channel.sender() is None:
             told = "offline"

@@ -6,6 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
 from channel_worker.sleepwatch import SleepWatch
 
@@ -57,6 +58,22 @@ async def test_stale_token_at_a_send_is_checked_by_a_poll(rig: Rig) -> None:
         rig.world.say("all is well")
         await rig.bridge.until_rows(2)
         await rig.bridge.until(lambda: rig.bridge.states[-1].condition == "polling")
+
+
+@pytest.mark.parametrize("code", [-14, -4711])
+async def test_code_that_a_group_is_answered_puts_no_doubt_on_the_account(
+    rig: Rig, code: int
+) -> None:
+    """R36: it may be about the group alone; the poll goes on, and knows a dead token."""
+    async with rig.bridge.listening(), rig.working():
+        rig.world.say("hello")
+        await rig.bridge.until_rows(1)
+        rig.simulator.fail("sendmessage", "ret", code=code)
+        reply = await rig.bridge.send("x", "ctx", "77@chatroom", group="77@chatroom")
+        assert reply.code == str(code)
+        rig.world.say("all is well")
+        await rig.bridge.until_rows(2)
+        assert {state.condition for state in rig.bridge.states} <= {"polling"}
 
 
 async def test_world_readable_file_is_refused_with_the_command_to_type(rig: Rig) -> None:

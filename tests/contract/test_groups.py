@@ -10,7 +10,7 @@ import pytest
 from bridge.core import verbs
 from bridge.core.group_chat import group_peer
 from bridge.core.groups import HOURLY, MAX_PENDING
-from bridge.store import accounts, groups, outbox, views
+from bridge.store import accounts, groups, views, windows
 from bridge.store.tables import (
     AliasRow,
     ApprovalTable,
@@ -154,12 +154,12 @@ async def test_group_opens_no_window_of_the_owner_and_is_not_their_word() -> Non
     async with desk() as at:
         await at.approves()
         (owner,) = await at.rows(PeerRow, f"peer = '{OWNER}'")
-        used = await at.bench.db.read(lambda: outbox.window_of(OWNER))
+        used = await at.bench.db.read(lambda: windows.of_peer(OWNER))
         await at.writes("@Bot hello", OWNER)
         at.controller.says("completed", result="hi")
         await at.reads(CHAT, "hi")
         assert await at.rows(PeerRow, f"peer = '{OWNER}'") == [owner]
-        assert await at.bench.db.read(lambda: outbox.window_of(OWNER)) == used
+        assert await at.bench.db.read(lambda: windows.of_peer(OWNER)) == used
         tally = await at.bench.db.read(lambda: views.tally(at.bench.shared.limits))
         assert tally.credits is not None and tally.credits == 8 - used.used
 

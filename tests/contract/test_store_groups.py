@@ -13,6 +13,7 @@ from bridge.core.errors import Stale
 from bridge.core.group_chat import GroupState, GroupStep, group_peer
 from bridge.core.model import (
     Account,
+    AccountState,
     Attempt,
     Outcome,
     Owner,
@@ -21,12 +22,12 @@ from bridge.core.model import (
     ThreadId,
     TurnId,
 )
-from bridge.core.sending import Limits, after_delivery
+from bridge.core.sending import PROBE_MS, Limits, after_delivery
 from bridge.store import accounts, groups, outbox
 from bridge.store.db import Database
 from bridge.store.outbox import Sender
 from bridge.store.statements import add, change, records
-from bridge.store.tables import OutboxTable, PeerRow
+from bridge.store.tables import AccountRow, OutboxTable, PeerRow
 
 NOW_MS = 1_800_000_000_000
 OWNER, GROUP = PeerId("zOwner@im.wechat"), group_peer("77")
@@ -140,3 +141,32 @@ def test_dead_answer_of_a_group_is_not_told_of(db: Database) -> None:
     assert attempt is not None
     end(db, attempt, Outcome.REFUSED)
     assert shown(db, GROUP) == [("answer", "dead"), ("answer", "cancelled")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.THROTTLED, Outcome.UNKNOWN_CODE, Outcome.EXPIRED])
+def test_refusal_in_a_group_holds_back_no_word_to_the_owner(db: Database, outcome: Outcome) -> None:
+    """R36: nobody knows what iLink says to a group (6.6); only that group waits for it."""
+    owe(db, GROUP, bubble("theirs"), bubble("more of theirs"))
+    refused = begin(db)
+    assert refused is not None and refused.row.peer == GROUP
+    end(db, refused, outcome)
+    owe(db, OWNER, bubble("mine"))
+    mine = begin(db)
+    assert mine is not None and mine.row.peer == OWNER
+    assert db.run_now(accounts.get).state is AccountState.ON
+    assert db.run_now(accounts.get).breaker_until_ms == 0
+    end(db, mine, Outcome.SENT)
+    if outcome is Outcome.THROTTLED:  # the breaker is for all bubbles of that group
+        rest = db.run_now(lambda: outbox.look(SENDER, NOW_MS))
+        assert rest == outbox.Rest(NOW_MS + PROBE_MS[0])
+
+
+def test_group_makes_no_probe_past_the_breaker_of_the_account(db: Database) -> None:
+    """delivery-semantics 5: only the owner's next message allows one; nothing hammers."""
+    until_ms = NOW_MS + 60_000
+    db.run_now(lambda: change(AccountRow, "1", (), breaker_until_ms=until_ms, probe_no=1))
+    owe(db, GROUP, bubble("theirs"))
+    assert db.run_now(lambda: outbox.look(SENDER, NOW_MS)) == outbox.Rest(until_ms)
+    owe(db, OWNER, bubble("mine"))
+    attempt = begin(db)
+    assert attempt is not None and attempt.row.peer == OWNER

@@ -10,7 +10,7 @@ from bridge.core.decision import Ids
 from bridge.core.model import Attempt, Outcome, Part, Peer, PeerId, RunId, ThreadId, TurnState
 from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
 from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
-from bridge.store import accounts, inbox, outbox, turns
+from bridge.store import accounts, inbox, outbox, turns, windows
 from bridge.store.db import Database
 from bridge.store.statements import records
 from bridge.store.tables import OutboxTable
@@ -163,7 +163,7 @@ def test_day_of_replies_begins_when_the_owner_wrote(db: Database) -> None:
     opened = Limits(budget=8)
 
     def left_ms() -> int:
-        _credits, closes_ms = db.run_now(lambda: outbox.standing(OWNER, opened))
+        _credits, closes_ms = db.run_now(lambda: windows.standing(OWNER, opened))
         assert closes_ms is not None
         return closes_ms - NOW_MS
 

@@ -106,11 +106,13 @@ class FakeBridge:
         """Call the worker on the live connection."""
         return await (await self.until_up()).call(request, deadline_s)
 
-    async def send(self, text: str, token: str, to: str = "owner@im.wechat") -> SendReply:
+    async def send(
+        self, text: str, token: str, to: str = "owner@im.wechat", group: str = ""
+    ) -> SendReply:
         """One attempt under the next attempt id."""
         self._answered += 1
         number = self._answered
-        order = OutboundSend(f"a{number}", to, f"ctb:{number}", token, text)
+        order = OutboundSend(f"a{number}", to, f"ctb:{number}", token, text, group_id=group)
         return await self.ask(order, deadline_s=20.0)
 
     def begun(self) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import sending
+from bridge.core.group_chat import group_peer
 from bridge.core.model import (
     Account,
     AccountState,
@@ -32,6 +33,7 @@ from bridge.core.sending import (
     Window,
     after_delivery,
     choose,
+    group_breaker_ms,
     is_worthless,
 )
 
@@ -272,3 +274,25 @@ def test_every_outcome_leads_to_a_step_that_the_table_knows(
     sending.out_step(OutState.SENDING, found.event)
     assert found.not_before_ms == 0 or found.not_before_ms > NOW_MS
     assert found.tries <= sending.MAX_TRIES
+
+
+@given(st.sampled_from(Outcome), st.integers(0, 9), st.integers(0, 9))
+def test_what_a_group_is_answered_moves_no_account(
+    outcome: Outcome, probe_no: int, unconfirmed: int
+) -> None:
+    """R5, R36: a group never delays its owner, whatever the channel says to its bubble."""
+    account = replace(ON, probe_no=probe_no, unconfirmed_run=unconfirmed)
+    private = after(outcome, row(1), account)
+    step = after(outcome, row(1, peer=group_peer("77")), account)
+    assert (step.account_event, step.breaker_until_ms) == (None, None)
+    assert (step.probe_no, step.unconfirmed_run) == (None, None)
+    assert (step.event, step.not_before_ms) == (private.event, private.not_before_ms)
+
+
+@pytest.mark.parametrize(("refused", "minutes"), [(1, 1), (2, 5), (3, 15), (4, 60), (9, 60)])
+def test_group_that_is_refused_has_a_breaker_of_its_own(refused: int, minutes: int) -> None:
+    """delivery-semantics 5: the same schedule, beside the account's; what goes through ends it."""
+    until_ms = group_breaker_ms(refused, NOW_MS, NOW_MS)
+    assert until_ms == NOW_MS + minutes * 60_000
+    assert group_breaker_ms(refused, NOW_MS, NOW_MS + 1) == group_breaker_ms(0, 0, NOW_MS) == 0
+    assert pick(row(1), window=replace(OPEN, breaker_until_ms=until_ms)) == SleepUntil(until_ms)

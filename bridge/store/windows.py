@@ -1,0 +1,46 @@
+"""What may a peer still be sent? Read from the attempts since they wrote, never from rows."""
+
+from __future__ import annotations
+
+from bridge.core.group_chat import is_group
+from bridge.core.model import Account
+from bridge.core.sending import Limits, Window, closes_ms, credits_left, group_breaker_ms
+from bridge.store import accounts
+from bridge.store.statements import Record, record
+from bridge.store.statements import row as one_row
+from bridge.store.tables import PeerRow
+
+_WINDOW = """SELECT
+    sum(outcome IN ('', 'sent', 'unconfirmed', 'unknown')),
+    max(started_ms),
+    sum(outcome = 'throttled'),
+    max(CASE WHEN outcome = 'throttled' THEN started_ms END)
+    FROM outbox_attempt WHERE peer = ? AND started_ms >= ?"""
+
+
+def seen(row: Record | None, account: Account) -> Window:
+    """The attempts since the peer's last message, read from the attempts themselves."""
+    if row is None:
+        return Window(0, 0, 0, has_token=False, is_announced=False)
+    used, last_ms, refused, refused_ms = one_row(_WINDOW, row.peer, row.wrote_ms)
+    of_group = is_group(row.peer)
+    return Window(
+        opened_ms=row.wrote_ms,
+        used=used or 0,
+        last_attempt_ms=last_ms or 0,
+        has_token=bool(row.context_token) and row.token_generation == account.generation,
+        is_announced=bool(row.is_announced),
+        may_probe=not refused and not of_group,
+        breaker_until_ms=group_breaker_ms(refused, refused_ms, last_ms) if of_group else 0,
+    )
+
+
+def of_peer(peer: str) -> Window:
+    """The send window of this peer."""
+    return seen(record(PeerRow, "peer = ?", peer), accounts.get())
+
+
+def standing(peer: str, limits: Limits) -> tuple[int | None, int | None]:
+    """Sends left until the peer writes again, and when their window closes; None: no limit."""
+    found = of_peer(peer)
+    return credits_left(found, limits), closes_ms(found, limits)
