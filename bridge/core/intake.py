@@ -145,7 +145,8 @@ def batch(
 ) -> Batch | WaitUntil | None:
     """What to take next from one peer's `new` rows, oldest first.
 
-    A command is taken alone and at once. Prompts wait `window_ms` after the last of
+    A command is taken alone and at once; one whose words would reach a thread is stale as a
+    prompt is. Prompts wait `window_ms` after the last of
     them, MERGE_LIMIT_MS after the first, or until a command follows, and then for their
     files; meanwhile commands that make no turn go ahead. Files without words wait for
     the next prompt, or for a `/send`, and never hold anything up. Two prompts that quote
@@ -155,7 +156,7 @@ def batch(
     said: list[InboxRow] = []  # those of them that are more than files
     ended = False
     for place, row in enumerate(rows):
-        if is_command(row):
+        if is_command(row) and not (_is_stale(row, stale_ms) and _dispatches(row)):
             if burst and not said and _takes_files(row) and not _is_stale(burst[0], stale_ms):
                 return _with_files((*burst, row), rows[place + 1 :])
             if not said or (not _are_here(burst) and goes_ahead(row)):
@@ -228,6 +229,11 @@ _IN_ORDER = (
     | commands.Yes
     | commands.No
 )
+
+
+def _dispatches(row: InboxRow) -> bool:
+    """Whether a command brings words to a thread (threat-model R8)."""
+    return isinstance(verbs.parse(row.text), commands.Send | commands.Retry | commands.Steer)
 
 
 def _takes_files(row: InboxRow) -> bool:

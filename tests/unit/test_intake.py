@@ -271,6 +271,27 @@ def test_stale_messages_are_taken_together_and_apart_from_fresh_ones() -> None:
     assert take(row(4), replace(old[0], id=InboxId(5))) == Batch((row(4),))
 
 
+@pytest.mark.parametrize("text", ["/send code go", "/retry", "/steer stop it", "／SEND code go"])
+def test_command_that_brings_words_to_a_thread_is_held_for_its_age(text: str) -> None:
+    """R8: dispatching messages older than 30 minutes, and in their order with `/run-held`."""
+    old, late = row(1, text, age_ms=STALE_MS + 1), row(2, age_ms=STALE_MS + 1)
+    assert take(old, late) == Batch((old, late), is_stale=True)
+    assert take(late, old) == Batch((late, old), is_stale=True)
+    assert take(files(3, "stored", age_ms=STALE_MS + 1), old).is_stale  # type: ignore[union-attr]  # a batch
+    released = replace(old, is_released=True)
+    assert take(released, late) == Batch((released,))
+    assert take(replace(old, age_ms=0)) == Batch((replace(old, age_ms=0),))
+
+
+@pytest.mark.parametrize(
+    "text", ["/status", "/stop", "/run-held", "/approve abcdefghj", "/deny abcdefghj", "/use a"]
+)
+def test_command_without_words_for_a_thread_is_never_too_old(text: str) -> None:
+    """R8: only what dispatches is held; a code has an age of its own (R29)."""
+    old = row(1, text, age_ms=STALE_MS * 9)
+    assert take(old) == Batch((old,))
+
+
 @pytest.mark.parametrize(
     ("age_ms", "is_stale"), [(STALE_MS - 1, False), (STALE_MS, False), (STALE_MS + 1, True)]
 )
