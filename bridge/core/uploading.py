@@ -11,6 +11,7 @@ from dataclasses import replace
 from bridge.core.model import Account, Outcome, OutRow
 from bridge.core.sending import (
     MAX_TRIES,
+    PROBE_MS,
     AccountEvent,
     Limits,
     OutEvent,
@@ -21,6 +22,7 @@ from bridge.core.sending import (
 # Nobody knows how long the CDN keeps a file (ilink-protocol 7.4, 12): as long as the
 # longest pause between two attempts (delivery-semantics 5, the breaker), and no longer.
 HANDLE_LIFE_MS = 3_600_000
+_NOT_NOW = ("-2", "http 429")  # to the asking for a place, three times
 GONE = "no such staged file"  # the worker's word, and ours, for bytes that are not there
 
 
@@ -35,9 +37,22 @@ def is_up(row: OutRow, now_ms: int) -> bool:
 def after_upload(
     row: OutRow, outcome: Outcome, account: Account, limits: Limits, now_ms: int
 ) -> OutStep:
-    """What becomes of a bubble whose file did not go up; nothing of it has left."""
+    """What becomes of a bubble whose file did not go up; nothing of it has left.
+
+    A `-2` here says nothing of texts: an account that may not upload may well send. So it
+    opens no breaker; the file alone waits as long as a probe would, and is given up at the
+    third time.
+    """
     match outcome:
-        case Outcome.REFUSED:
+        case Outcome.THROTTLED if row.tries + 1 < MAX_TRIES:
+            return OutStep(
+                OutEvent.RETRY,
+                not_before_ms=now_ms + PROBE_MS[row.tries],
+                tries=row.tries + 1,
+                fails=row.fails,
+                maybe_sent=row.maybe_sent,
+            )
+        case Outcome.REFUSED | Outcome.THROTTLED:
             return OutStep(
                 OutEvent.DEAD, tries=row.tries, maybe_sent=row.maybe_sent, cancels_group=True
             )
@@ -55,10 +70,6 @@ def after_upload(
             return replace(step, tries=row.tries + 1)
         case Outcome.UNKNOWN:
             return after_delivery(row, Outcome.NOT_SENT, account, limits, now_ms)
-        case Outcome.THROTTLED:
-            step = after_delivery(row, outcome, account, limits, now_ms)
-            # An upload is no attempt, so it uses up no probe past the breaker.
-            return replace(step, not_before_ms=step.breaker_until_ms or 0)
         case _:
             return after_delivery(row, outcome, account, limits, now_ms)
 
@@ -67,4 +78,6 @@ def refusal(code: str) -> str:
     """The phrase that tells the owner why a file did not go; `code` is the worker's."""
     if code == GONE:
         return "file_gone"
+    if code in _NOT_NOW:
+        return "file_refused_now"
     return "file_refused_size" if code.startswith("cdn 413") else "file_refused"

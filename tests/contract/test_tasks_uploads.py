@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -214,6 +215,25 @@ async def test_worker_that_says_sent_and_not_where_is_asked_again(
         assert await desk.until_done() == [("one.txt", "sent")]
 
 
+async def test_file_that_the_account_may_not_upload_holds_back_no_words(
+    db: Database, tmp_path: Path
+) -> None:
+    """issue 3, item 5: texts go on at once, the breaker stays shut; the file is told of."""
+    async with sending(db, tmp_path) as desk:
+        desk.worker.upload_replies = [UploadReply("throttled", code="-2")] * 3
+        await desk.owes(file="one")
+        await desk.until(partial(_has_tried, desk, 1))
+        await desk.owes("words")
+        await desk.until(lambda: _is(desk.worker.sent == ["words"]))
+        await desk.forget_pauses()
+        await desk.until(partial(_has_tried, desk, 2))
+        await desk.forget_pauses()
+        found = await desk.until_done()
+        assert found[0] == ("one.txt", "dead") and len(desk.worker.uploads) == 3
+        assert found[-1][0].startswith("▸ one.txt was not sent: three times")
+        assert (await db.read(accounts.get)).breaker_until_ms == 0
+
+
 async def test_file_whose_copy_is_gone_or_changed_ends_with_one_line(
     db: Database, tmp_path: Path
 ) -> None:
@@ -254,3 +274,8 @@ async def _is_ready(desk: Desk) -> bool:
 
 async def _is_waiting(desk: Desk) -> bool:
     return bool(await desk.db.read(lambda: records(OutboxTable, "not_before_ms > 0")))
+
+
+async def _has_tried(desk: Desk, tries: int) -> bool:
+    (row,) = await desk.db.read(lambda: records(OutboxTable, "text = 'one.txt'"))
+    return bool(row.tries == tries and row.not_before_ms)

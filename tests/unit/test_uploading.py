@@ -60,7 +60,6 @@ def test_handle_is_used_while_it_is_fresh(at_ms: int | None, is_fresh: bool) -> 
         (Outcome.UNKNOWN, OutEvent.RETRY, NOT_SENT_FIRST_MS),
         (Outcome.EXPIRED, OutEvent.RETRY, NOT_SENT_FIRST_MS),
         (Outcome.UNKNOWN_CODE, OutEvent.RETRY, NOT_SENT_FIRST_MS),
-        (Outcome.THROTTLED, OutEvent.RETRY, PROBE_MS[0]),
     ],
 )
 def test_bubble_waits_for_an_upload_that_may_come_about(
@@ -91,6 +90,18 @@ def test_code_that_nobody_knows_ends_the_third_time() -> None:
     assert all(step.account_event is AccountEvent.UNKNOWN_CODE for step in steps)
 
 
+def test_account_that_may_not_upload_may_still_send() -> None:
+    """issue 3, item 5; protocol 5.3: a `-2` here is no word about texts, and is asked thrice."""
+    steps = [
+        after_upload(replace(row(), tries=tries), Outcome.THROTTLED, ON, Limits(), NOW_MS)
+        for tries in range(3)
+    ]
+    assert [step.event for step in steps] == [OutEvent.RETRY, OutEvent.RETRY, OutEvent.DEAD]
+    assert [step.not_before_ms - NOW_MS for step in steps[:2]] == list(PROBE_MS[:2])
+    assert {(step.breaker_until_ms, step.probe_no) for step in steps} == {(None, None)}
+    assert steps[2].cancels_group and not any(step.maybe_sent for step in steps)
+
+
 def test_refused_upload_ends_its_bubble() -> None:
     """ilink-protocol 7.2: a refusal is not tried again."""
     step = after_upload(row(), Outcome.REFUSED, ON, Limits(), NOW_MS)
@@ -104,6 +115,8 @@ def test_refused_upload_ends_its_bubble() -> None:
         ("cdn 413 too large", "file_refused_size"),
         ("cdn 400 size mismatch", "file_refused"),
         ("-1", "file_refused"),
+        ("-2", "file_refused_now"),
+        ("http 429", "file_refused_now"),
     ],
 )
 def test_each_refusal_has_its_sentence(code: str, phrase: str) -> None:

@@ -107,6 +107,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} was not sent: it is too large for WeChat. "
         "Ask the thread for smaller files, then /artifacts.",
     ),
+    "file_refused_now": (
+        "{name} 没有发出：微信三次拒收这个机器人的文件，文字照常。"
+        "请在电脑上取，或过些时候再 /sendfile。",
+        "{name} was not sent: three times WeChat took no file from this bot. Words go as ever. "
+        "Get it at the desk, or try /sendfile later.",
+    ),
     "file_gone": (
         "{name} 没有发出：准备好的副本不见了。请再发 /artifacts 和 /sendfile。",
         "{name} was not sent: the copy that was made of it is gone. "
