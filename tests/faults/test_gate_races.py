@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.files.gate import Staged
-from tests.unit.test_files_gate import Desk
+from tests.contract.test_files_gate import Desk
 
 
 @pytest.fixture

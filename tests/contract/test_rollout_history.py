@@ -10,7 +10,7 @@ import pytest
 
 from bridge.codex import history, locate, rollout
 from bridge.codex.model import Page, Refused
-from tests.unit.test_rollout import begin, end, event, line, user, write
+from tests.contract.test_rollout import begin, end, event, line, user, write
 
 ROOT = "01a20404-5299-7441-a18a-49f4ee77d2d5"
 SEGMENT = "01a20404-53ba-7de2-ad2a-6f148757fe0e"
