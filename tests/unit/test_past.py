@@ -195,14 +195,14 @@ def test_answers_that_refuse_nothing_leave_no_line() -> None:
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("phrase", sorted(p for _, _, phrases in rules._BEHIND for p in phrases))
-def test_why_says_each_rule_in_words_with_a_next_step(phrase: str, lang: str) -> None:
+def test_why_says_each_rule_in_words_with_a_next_step(lang: str) -> None:
     """design 7: one next step, a command or an act."""
     view = replace(VIEW, peer=replace(VIEW.peer, lang="zh" if lang == "zh" else "en"))
-    last = Refused(NOW_MS - 60_000, "a rule", phrase)
-    text = said(c.Why(), replace(view, not_done=last)).text
-    assert "1 " in text and text.count("▸") == 1 and len(text) < 300
-    assert phrase in SENTENCES
+    for phrase in (p for _, _, phrases in rules._BEHIND for p in phrases):
+        last = Refused(NOW_MS - 60_000, "a rule", phrase)
+        text = said(c.Why(), replace(view, not_done=last)).text
+        assert "1 " in text and text.count("▸") == 1 and len(text) < 300, phrase
+        assert phrase in SENTENCES
 
 
 def test_why_of_a_rule_without_words_names_it_and_of_nothing_says_so() -> None:
