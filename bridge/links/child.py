@@ -24,7 +24,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from bridge.links.calls import Calls
 
 if TYPE_CHECKING:
-    from mcp.shared.message import SessionMessage
+    from bridge.links.sdk import SessionMessage
 
     Incoming: TypeAlias = "SessionMessage | Exception"
 
@@ -63,7 +63,7 @@ async def controller_process(
     finally:
         os.close(errors)
     assert process.stdin is not None and process.stdout is not None
-    from mcp.shared.message import SessionMessage
+    from bridge.links.sdk import SessionMessage
 
     to_session, from_process = anyio.create_memory_object_stream["SessionMessage | Exception"](0)
     to_process, from_session = anyio.create_memory_object_stream[SessionMessage](0)
@@ -95,8 +95,7 @@ async def _read(
     stdout: ByteReceiveStream, calls: Calls, to_session: MemoryObjectSendStream[Incoming]
 ) -> None:
     """Lines to replies and messages. What is neither (a stray print) is passed over."""
-    from mcp.shared.message import SessionMessage
-    from mcp.types import jsonrpc_message_adapter
+    from bridge.links.sdk import SessionMessage, jsonrpc_message_adapter
 
     held = bytearray()
     overlong = False

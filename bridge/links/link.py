@@ -25,7 +25,7 @@ from bridge.links.child import controller_process
 from bridge.wire import log
 
 if TYPE_CHECKING:
-    from mcp import ClientSession
+    from bridge.links.sdk import ClientSession
 
 CALL_DEADLINE_S = 30.0  # delivery-semantics 6
 GREETING_DEADLINE_S = 15.0  # importing mcp alone takes up to 1.3 s (libraries 2)
@@ -110,7 +110,7 @@ class Link:
 
     async def keep(self) -> None:
         """Hold a connection for ever: start the child, watch it, start it again."""
-        await to_thread.run_sync(_import_mcp)  # 0.7 to 1.3 s: the socket is served meanwhile
+        await to_thread.run_sync(_import_sdk)  # up to 1 s: the socket is served meanwhile
         wait_s = BACKOFF_FIRST_S
         while True:
             try:
@@ -175,8 +175,7 @@ class Link:
         await self._changed.wait()
 
     async def _connect_once(self) -> None:
-        from mcp import ClientSession
-        from mcp.types import Implementation, ToolListChangedNotification
+        from bridge.links.sdk import ClientSession, Implementation, ToolListChangedNotification
 
         async def heard(message: object) -> None:
             if isinstance(message, ToolListChangedNotification):
@@ -219,7 +218,7 @@ class Link:
             self._tell()
 
     async def _tools(self, session: ClientSession) -> Mapping[str, frozenset[str]]:
-        from mcp.types import PaginatedRequestParams
+        from bridge.links.sdk import PaginatedRequestParams
 
         found: dict[str, frozenset[str]] = {}
         required: dict[str, list[str]] = {}
@@ -356,8 +355,8 @@ def _first_text(content: object) -> str:
     return ""
 
 
-def _import_mcp() -> None:
-    import mcp  # noqa: F401
+def _import_sdk() -> None:
+    import bridge.links.sdk  # noqa: F401
 
 
 def _kinds(group: BaseExceptionGroup[BaseException]) -> str:
