@@ -11,10 +11,11 @@ from pathlib import Path
 
 import anyio
 
-from bridge.codex import approvals, locate, process, rollout, settings, writers
+from bridge.codex import approvals, fence, locate, process, rollout, settings, writers
 from bridge.codex.appserver import Denied
 from bridge.codex.disk import Disk
 from bridge.codex.engine import Commit, Made, Tell
+from bridge.codex.fence import Fence
 from bridge.codex.joined import Joined
 from bridge.codex.model import (
     NO_TURNS,
@@ -54,17 +55,20 @@ class Codex(Disk):
         await self._threads.serve()
 
     async def begin(self, order: Order, commit: Commit) -> tuple[ThreadId, TurnId]:
+        behind = Fence(order.settings.cwd) if order.is_of_group else None
         if order.thread is None:
-            joined = await self._threads.start(order.settings)
+            joined = await self._threads.start(order.settings, behind)
         else:
             self._must_exist(order.thread)
-            joined = await self._threads.join(order.thread)
+            joined = await self._threads.join(order.thread, behind)
         try:
+            _check_fence(joined, behind)
             head = await self._settled_head(joined)
             _check(joined, head, order.expected_head)
             given = settings.overrides(order.settings, joined.settings)
             before = settings.to_put_back(given, joined.settings)
-            commit(joined.thread, head, before if order.thread is not None else None)
+            is_ours = order.thread is None or order.is_of_group  # nobody's desk has it
+            commit(joined.thread, head, None if is_ours else before)
         except Refused:
             await self._threads.let_go(joined)
             raise
@@ -73,6 +77,7 @@ class Codex(Disk):
             "clientUserMessageId": order.key,
             "input": _input(order),
             **given,
+            **(fence.NOWHERE if order.is_of_group else {}),
         }
         try:
             reply = await joined.link.call("turn/start", body)
@@ -95,7 +100,7 @@ class Codex(Disk):
         while True:
             joined = self._threads.get(thread)
             if joined is None:
-                ending = await self._rejoin(thread, turn)
+                ending = await self._rejoin(thread, turn, self._behind(run))
                 if ending is not None:
                     return ending
                 continue
@@ -108,7 +113,7 @@ class Codex(Disk):
 
     async def interrupt(self, run: Run) -> bool:
         thread, turn = _names(run)
-        joined = await self._threads.join(thread)
+        joined = await self._threads.join(thread, self._behind(run))
         with anyio.move_on_after(INTERRUPT_S):
             while turn not in joined.endings and not joined.link.is_gone:
                 changed = joined.changed
@@ -127,7 +132,7 @@ class Codex(Disk):
             return  # given again: it is in already
         if run.is_over:
             raise Refused(Code.NO_ACTIVE_TURN, "this turn is already over")
-        joined = await self._threads.join(thread)
+        joined = await self._threads.join(thread, self._behind(run))
         body = {
             "threadId": thread,
             "expectedTurnId": turn,
@@ -225,11 +230,11 @@ class Codex(Disk):
             await joined.changed.wait()
         return True
 
-    async def _rejoin(self, thread: ThreadId, turn: TurnId) -> Ending | None:
+    async def _rejoin(self, thread: ThreadId, turn: TurnId, behind: Fence | None) -> Ending | None:
         """After a lost connection: the end of the turn, or None once we are joined."""
         for link in await self._threads.host.links():
             try:
-                joined = await self._threads.resume(link, thread, with_items=True)
+                joined = await self._threads.resume(link, thread, True, behind)
             except (Refused, EngineGone):
                 continue
             if joined is not None:
@@ -278,12 +283,25 @@ class Codex(Disk):
             return None
         return rollout.turn_of_key(found.path, key, run.head_before or NO_TURNS)
 
+    def _behind(self, run: Run) -> Fence | None:
+        """The fence of a run that may have to be joined again."""
+        if not run.is_of_group or run.thread is None:
+            return None
+        known = self.facts(run.thread)
+        return Fence(known.cwd if known else None)
+
     def _must_exist(self, thread: ThreadId) -> None:
         found = locate.find(self._home, thread)
         if found is None:
             raise Refused(Code.NOT_FOUND, "there is no thread with this id")
         if found.archived:
             raise Refused(Code.ARCHIVED, "this thread is archived: unarchive it at the desk first")
+
+
+def _check_fence(joined: Joined, behind: Fence | None) -> None:
+    """A thread that somebody else has loaded has their tools, whatever we ask for now."""
+    if behind is not None and not joined.is_fenced:
+        raise Refused(Code.ELSEWHERE, "this thread of a group is open in another program")
 
 
 def _check(joined: Joined, head: str, expected: str | None) -> None:

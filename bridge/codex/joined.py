@@ -62,6 +62,8 @@ class Joined:
     changed: anyio.Event = field(default_factory=anyio.Event)
     closed: anyio.Event = field(default_factory=anyio.Event)
     steered: set[str] = field(default_factory=set)
+    config: Obj = field(default_factory=dict)  # what it was loaded with
+    is_fenced: bool = False  # loaded by us, behind a fence
     _files: dict[str, list[Obj]] = field(default_factory=dict)
 
     def resumed(self, reply: Obj) -> None:

@@ -18,6 +18,7 @@ LockToken = NewType("LockToken", str)
 Obj: TypeAlias = dict[str, Any]  # Any: foreign JSON, read field by field at the doors
 
 NO_TURNS = "none"  # the head of a thread that never had a turn
+_GROUP = "ctb-group-qa:"  # owners that begin so are groups (controller contract 1)
 
 
 class Status(StrEnum):
@@ -88,6 +89,11 @@ class Order:
     images: tuple[str, ...]
     expected_head: str | None
 
+    @property
+    def is_of_group(self) -> bool:
+        """Asked by people who may see nothing of this computer (`fence`)."""
+        return self.owner.startswith(_GROUP)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -114,6 +120,10 @@ class Run:
     @property
     def is_over(self) -> bool:
         return self.status in OVER
+
+    @property
+    def is_of_group(self) -> bool:
+        return self.owner.startswith(_GROUP)
 
 
 @dataclass(frozen=True, slots=True)

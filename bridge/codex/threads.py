@@ -11,8 +11,9 @@ from pathlib import Path
 
 import anyio
 
-from bridge.codex import approvals, settings, writers
+from bridge.codex import approvals, fence, settings, writers
 from bridge.codex.appserver import AppServer, Denied
+from bridge.codex.fence import Fence
 from bridge.codex.host import Host
 from bridge.codex.joined import Joined
 from bridge.codex.model import Code, EngineGone, Obj, Refused, Settings, ThreadId
@@ -47,7 +48,7 @@ class Threads:
         kept = self._joined.get(thread)
         return None if kept is None or kept.link.is_gone else kept
 
-    async def join(self, thread: ThreadId) -> Joined:
+    async def join(self, thread: ThreadId, behind: Fence | None = None) -> Joined:
         """Subscribe on whichever server can; raises Refused(ELSEWHERE) when none."""
         kept = self.get(thread)
         if kept is not None:
@@ -55,14 +56,14 @@ class Threads:
         links = await self.host.links()
         for link in links:
             try:
-                joined = await self.resume(link, thread)
+                joined = await self.resume(link, thread, behind=behind)
             except EngineGone:
                 continue  # it does not answer: the other server may
             if joined is not None:
                 return joined
         own = await self.host.own()
         if own not in links:
-            joined = await self.resume(own, thread)
+            joined = await self.resume(own, thread, behind=behind)
             if joined is not None:
                 return joined
         pid = writers.Writers().of(self._home, thread)
@@ -71,19 +72,22 @@ class Threads:
         raise Refused(Code.ELSEWHERE, said, holder=holder)
 
     async def resume(
-        self, link: AppServer, thread: ThreadId, with_items: bool = False
+        self,
+        link: AppServer,
+        thread: ThreadId,
+        with_items: bool = False,
+        behind: Fence | None = None,
     ) -> Joined | None:
         """Subscribe on this server; None when another process has the thread.
 
-        Only a reply with items brings the files of a pending file change again.
+        Only a reply with items brings the files of a pending file change again. A fence
+        around a thread that is loaded already changes nothing.
         """
+        config = await self._config(link, behind)
+        is_fenced = behind is not None and not await self._is_loaded(link, thread)
         # Registered first: requests that wait are asked again right after the reply.
-        joined = self._joined[thread] = Joined(thread, link)
-        body: Obj = {
-            "threadId": thread,
-            "excludeTurns": True,
-            "config": {"thread_unload_delay_secs": HELD_S},
-        }
+        joined = self._joined[thread] = Joined(thread, link, config=config, is_fenced=is_fenced)
+        body: Obj = {"threadId": thread, "excludeTurns": True, "config": config}
         if with_items:
             body["initialTurnsPage"] = {"limit": 1, "itemsView": "full"}
         try:
@@ -98,17 +102,20 @@ class Threads:
             raise
         return joined
 
-    async def start(self, wanted: Settings) -> Joined:
+    async def start(self, wanted: Settings, behind: Fence | None = None) -> Joined:
         """A new thread; it is lost when its server ends before its first turn."""
         links = await self.host.links()
         link = links[0] if links else await self.host.own()
         body = settings.for_new_thread(wanted)
-        body["config"] = {"thread_unload_delay_secs": HELD_S}
+        body["config"] = await self._config(link, behind)
+        if behind is not None:
+            body |= fence.NOWHERE
         try:
             reply = await link.call("thread/start", body)
         except Denied as refused:
             raise translated(refused) from refused
-        joined = Joined(ThreadId(reply["thread"]["id"]), link)
+        thread = ThreadId(reply["thread"]["id"])
+        joined = Joined(thread, link, config=body["config"], is_fenced=behind is not None)
         joined.resumed(reply)
         self._joined[joined.thread] = joined
         return joined
@@ -122,7 +129,8 @@ class Threads:
         """Unsubscribe so that the server unloads the thread now, not in a minute."""
         thread = joined.thread
         await self.quietly(joined, "thread/unsubscribe")
-        config = {"thread_unload_delay_secs": 0}
+        # Nobody is subscribed, so this is taken for a thread that is loaded anew (observed).
+        config = joined.config | {"thread_unload_delay_secs": 0}
         await self.quietly(joined, "thread/resume", excludeTurns=True, config=config)
         await self.quietly(joined, "thread/unsubscribe")
         with anyio.move_on_after(CLOSED_S):
@@ -152,6 +160,23 @@ class Threads:
             await joined.link.call(method, {"threadId": joined.thread, **params})
         except (Denied, EngineGone) as failed:
             log.info("call.failed", method=method, cause=str(failed)[:120])
+
+    async def _config(self, link: AppServer, behind: Fence | None) -> Obj:
+        """The settings that a thread is loaded with; without the fence it is not loaded."""
+        held: Obj = {"thread_unload_delay_secs": HELD_S}
+        if behind is None:
+            return held
+        try:
+            return held | fence.config(await link.call("config/read", {"cwd": behind.cwd}))
+        except Denied as refused:
+            raise translated(refused) from refused
+
+    async def _is_loaded(self, link: AppServer, thread: ThreadId) -> bool:
+        try:
+            loaded = await link.call("thread/loaded/list", {})
+        except Denied as refused:
+            raise translated(refused) from refused
+        return thread in (loaded.get("data") or ())
 
     # --- what the servers say
 

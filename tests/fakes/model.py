@@ -7,6 +7,7 @@ message may hold one marker; they run in order, one request each where a tool is
     comment:TEXT   a remark, go on       sleep:SECONDS   before what follows
     shell:COMMAND  run it                escalate:CMD    run it outside the sandbox
     write:PATH     make a file           question:TEXT   ask the user
+    unasked:CMD    run it, though Codex offers no way to
     permit:PATH    ask for a folder      slow:SECONDS    between the pieces of an answer
     mcp:SERVER TOOL JSON    call a tool of an MCP server, once Codex offers it
     status:CODE    answer with this HTTP status
@@ -32,7 +33,7 @@ from typing import Any
 
 Json = dict[str, Any]  # Any: the provider's protocol, read leniently
 
-TOOL_MARKERS = {"shell", "escalate", "write", "question", "permit", "mcp"}
+TOOL_MARKERS = {"shell", "escalate", "write", "question", "permit", "mcp", "unasked"}
 FINAL_MARKERS = {"reply", "long", "failed", "cut", "hang"}
 MARKERS = TOOL_MARKERS | FINAL_MARKERS | {"comment", "sleep", "slow", "status"}
 
@@ -48,6 +49,8 @@ class Seen:
     running: int = 0
     most_at_once: int = 0
     messages: list[str] = field(default_factory=list)
+    tools: set[str] = field(default_factory=set)  # of the newest request
+    newest: str = ""  # request, whole
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -106,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.seen.running += 1
             self.seen.most_at_once = max(self.seen.most_at_once, self.seen.running)
             self.seen.messages.append(turn.message)
+            self.seen.tools, self.seen.newest = _offered(body), json.dumps(body)
         try:
             self._answer(body, turn)
         except (BrokenPipeError, ConnectionResetError):
@@ -234,7 +238,7 @@ def _namespaced(value: str) -> str:
 def _call(word: str, value: str, tools: set[str]) -> Json:
     """The item that calls the tool which the client offers for this marker."""
     name, arguments = _tool(word, value)
-    if name not in tools:
+    if name not in tools and word != "unasked":
         raise ValueError(f"Codex offers no {name}, only {sorted(tools)}")
     ident = uuid.uuid4().hex[:16]
     namespace, _, name = name.rpartition(".")

@@ -47,16 +47,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "group_asks": (
         "有一个群（{number}，…{tail}）想提问。同意：/group approve {number}；"
         "不同意：/group disable {number}。"
-        "同意后，群里的人能让 Codex 读这台电脑上的文件、用它已有的工具，但不能改文件。",
+        "同意后，Codex 回答他们，但不执行命令、不读文件、不用这台电脑的工具；"
+        "用别的控制器时，它能读这台电脑上的文件、用它的工具。",
         "A group ({number}, …{tail}) wants to ask questions. /group approve {number} or "
-        "/group disable {number}. Once approved, its members can have Codex read files of this "
-        "computer and use the tools it has, but change no file.",
+        "/group disable {number}. Once approved, Codex answers its members, but runs no command, "
+        "reads no file and uses no tool of this computer; under another controller than "
+        "ctb-controller it can read files and use the tools it has.",
     ),
     "group_approved": (
-        "群 {number} 可以提问了，只读。群里的人能让 Codex 读这台电脑上的文件、用它已有的工具；"
-        "收回：/group disable {number}",
-        "Group {number} may ask now, read-only. Its members can have Codex read files of this "
-        "computer and use the tools it has. To take it back: /group disable {number}",
+        "群 {number} 可以提问了。Codex 为他们不执行命令、不读文件、不用这台电脑的工具；"
+        "用别的控制器时，它能读文件、用工具。收回：/group disable {number}",
+        "Group {number} may ask now. Codex runs no command for it, reads no file and uses no tool "
+        "of this computer; under another controller than ctb-controller it can read files and "
+        "use tools. To take it back: /group disable {number}",
     ),
     "group_reset": (
         "群 {number} 的对话重新开始，在等的问题不再回答。",
