@@ -14,14 +14,12 @@ from bridge.core.model import (
     Approval,
     InboxId,
     InboxRow,
-    InboxState,
     Lang,
     Peer,
     PeerId,
     ThreadId,
     Turn,
     TurnId,
-    TurnState,
 )
 from bridge.core.prompts import said_in, selected
 from bridge.core.sending import Limits
@@ -39,13 +37,18 @@ from bridge.store import (
     turns,
     windows,
 )
-from bridge.store.statements import count, pairs, record, records
+from bridge.store.statements import count, pairs, record, records, value
 from bridge.store.tables import AliasRow, InboxTable, OutboxTable, PeerRow, TurnTable
 
 MAX_TURNS = 200  # unfinished turns that one view holds
 MAX_HELD = 1_000
 MAX_FILES_ALONE = 100  # that one sentence takes along
 _FILES_ALONE = "peer = ? AND state = 'new' AND is_files_alone ORDER BY id LIMIT ?"
+# A partial index serves only a condition that holds its very words, and no parameter.
+_LAST = "peer = ? AND state = 'done' ORDER BY ended_ms DESC, id DESC"
+_BY_STATE = "SELECT state, count(*) FROM turn WHERE state != 'done' GROUP BY state"
+# An answer or a request of which nobody knows; in the words of the index that serves it.
+_UNKNOWN = "outcome IN ('dead', 'unknown') AND send_class <= 2 AND outcome = 'unknown'"
 _UNFINISHED = "SELECT thread, count(*) FROM turn WHERE state != 'done' GROUP BY thread"
 
 
@@ -131,12 +134,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
     # The sign keeps SQLite from walking through all ended turns in the order of their ids.
     unfinished = records(TurnTable, "state != 'done' ORDER BY +id LIMIT ?", MAX_TURNS)
     held = records(InboxTable, "peer = ? AND state = 'held' ORDER BY id LIMIT ?", peer.id, MAX_HELD)
-    last = (
-        TurnTable.select()
-        .where((TurnTable.peer == peer.id) & (TurnTable.state == TurnState.DONE))
-        .order_by(TurnTable.ended_ms.desc(), TurnTable.id.desc())
-        .first()
-    )
+    last = record(TurnTable, _LAST, peer.id)
     credits, closes_ms = windows.standing(peer.id, limits)
     asked_file = peer.confirmation.subject if peer.confirmation else ""
     return replace(
@@ -200,29 +198,20 @@ class Tally:
 
 
 def tally(limits: Limits) -> Tally:
-    inbox: dict[str, int] = {}
-    for row in InboxTable.select(InboxTable.state).where(InboxTable.state != InboxState.DONE):
-        inbox[row.state] = inbox.get(row.state, 0) + 1
-    unfinished: dict[str, int] = {}
-    threads = set()
-    for turn in TurnTable.select().where(TurnTable.state != TurnState.DONE):
-        unfinished[turn.state] = unfinished.get(turn.state, 0) + 1
-        threads.add(turn.thread)
+    new, held = count(InboxTable, "state = 'new'"), count(InboxTable, "state = 'held'")
     people = [row for row in records(PeerRow, "1") if not is_group(row.peer)]
     last = max(people, key=lambda row: int(row.wrote_ms), default=None)
     credits, closes_ms = windows.standing(last.peer if last else "", limits)
-    newest = InboxTable.select(InboxTable.id).order_by(InboxTable.id.desc()).first()
-    total = newest.id if newest else 0
     return Tally(
         account=accounts.get(),
         aliases=AliasRow.select().count(),
-        threads_busy=len(threads),
-        new=inbox.get("new", 0),
-        held=inbox.get("held", 0),
-        done=total - sum(inbox.values()),
-        turns=unfinished,
-        ready=OutboxTable.select().where(OutboxTable.state != "done").count(),
-        unknown=OutboxTable.select().where(OutboxTable.outcome == "unknown").count(),
+        threads_busy=len(pairs(_UNFINISHED)),
+        new=new,
+        held=held,
+        done=int(value("SELECT max(id) FROM inbox") or 0) - new - held,
+        turns=dict(pairs(_BY_STATE)),
+        ready=count(OutboxTable, "state != 'done'"),
+        unknown=count(OutboxTable, _UNKNOWN),
         credits=credits,
         closes_ms=closes_ms,
     )
