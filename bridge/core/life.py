@@ -94,6 +94,8 @@ def told(life: Life, lang: Lang, now_ms: int) -> str:
         lines.append(say("trace_more", lang, count=len(life.bubbles) - MAX_BUBBLES_TOLD))
     if uncertain(life):
         lines.append(say("trace_resend", lang, id=turn.id))
+    elif is_outlived(life):
+        lines.append(say("bubbles_gone", lang, id=turn.id))
     elif turn.cuts:
         lines.append(say("trace_result", lang, id=turn.id))
     return "\n".join(lines)
@@ -106,6 +108,11 @@ def uncertain(life: Life) -> tuple[OutId, ...]:
         for bubble in life.bubbles
         if bubble.send_class is SendClass.ANSWER and bubble.fate in UNCERTAIN
     )
+
+
+def is_outlived(life: Life) -> bool:
+    """Whether the bubbles of its answer are no longer on record; the answer still is."""
+    return bool(life.turn.cuts) and not life.bubbles
 
 
 def heading(life: Life) -> tuple[str, ...]:

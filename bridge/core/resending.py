@@ -20,6 +20,8 @@ def resend(room: Room, number: int) -> Decision:
     if found is None:
         return room.tell("no_turn", id=number)
     again = life.uncertain(found)
+    if life.is_outlived(found):
+        return room.tell("bubbles_gone", id=number)
     if not again:
         return room.tell("resend_none", id=number)
     audit = Audit("answer.resend", "owner", "owed again", str(len(again)), found.turn.id)

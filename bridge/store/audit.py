@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bridge.core.decision import Audit, Refused
 from bridge.core.model import PeerId, TurnId
-from bridge.store.statements import Record, add, record, records, remove
+from bridge.store.statements import Record, add, record, records
 from bridge.store.tables import AuditTable
 
 # A partial index serves only a condition that holds its very words.
@@ -58,11 +58,6 @@ def page(after: int, since_ms: int, limit: int) -> tuple[Line, ...]:
 
 def of_turn(turn: TurnId) -> tuple[Line, ...]:
     return tuple(_line(row) for row in records(AuditTable, "turn = ? ORDER BY id", turn))
-
-
-def let_go(before_ms: int) -> int:
-    """Lines that were written before this time go; how many there were."""
-    return remove(AuditTable, "at_ms < ?", before_ms)
 
 
 def _line(row: Record) -> Line:

@@ -39,6 +39,7 @@ MAX_ATTEMPTS_TOLD = 100  # of one bubble
 # Partial indexes serve only a condition that holds their very words. A note or a progress
 # line is never sent twice (delivery-semantics 7), so it is not listed as given up.
 _POISON = "outcome = 'poison'"
+_TEXT = "parts != '[]'"  # its words are still here
 _DEAD = "outcome = 'dead'"
 _UNSENT = "outcome IN ('dead', 'unknown') AND send_class <= 2"
 
@@ -83,7 +84,9 @@ def given_up(now_ms: int, peer: PeerId | None = None) -> tuple[GivenUp, ...]:
     whose, since_ms = "(peer = ? OR ? IS NULL)", now_ms - TOLD_FOR_MS
     asked = (peer, peer, since_ms, MAX_GIVEN_UP)
     messages = records(
-        InboxTable, f"{_POISON} AND {whose} AND done_ms > ? ORDER BY id DESC LIMIT ?", *asked
+        InboxTable,
+        f"{_POISON} AND {_TEXT} AND {whose} AND done_ms > ? ORDER BY id DESC LIMIT ?",
+        *asked,
     )
     dead = records(
         TurnTable, f"{_DEAD} AND {whose} AND ended_ms > ? ORDER BY id DESC LIMIT ?", *asked
@@ -101,7 +104,7 @@ def find(kind: Kind, number: int) -> GivenUp | None:
     """One that was given up, by what its name says."""
     match kind:
         case Kind.MESSAGE:
-            row = record(InboxTable, f"id = ? AND {_POISON}", number)
+            row = record(InboxTable, f"id = ? AND {_POISON} AND {_TEXT}", number)
             return _message(row) if row else None
         case Kind.TURN:
             row = record(TurnTable, f"id = ? AND {_DEAD} AND state = 'done'", number)

@@ -60,6 +60,16 @@ def row(query: str, *values: object) -> tuple[Any, ...]:  # Any: columns differ 
     return tuple(_run(query, values).fetchone())
 
 
+def rows_of(query: str, *values: object) -> list[tuple[Any, ...]]:  # Any: as above
+    """Rows of several tables, column by column."""
+    return list(_run(query, values))
+
+
+def execute(statement: str, *values: object) -> int:
+    """A statement that no table's own words cover; how many rows it changed."""
+    return int(_run(statement, values).rowcount)
+
+
 def add(table: type[Model], conflict: str = "", /, **columns: object) -> int:
     """Insert a row; its id, or 0 when `conflict` is "OR IGNORE" and it was there."""
     filled = {**_defaults(table), **columns}

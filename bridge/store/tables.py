@@ -65,8 +65,8 @@ class PeerRow(_Row):
 class InboxTable(_Row):
     """Messages in. Written by `inbox.accept` and `inbox.apply`, and by `past` when one that was
     given up is tried again or dropped; read by `views` and `past`. Keys
-    stay 90 days at least, texts while a quote of them must resolve (30 days); nothing
-    unfinished ever goes."""
+    stay 90 days, texts while a quote of them must resolve (30 days), and nothing unfinished
+    ever goes (`retention`, here and below)."""
 
     id = IntegerField(primary_key=True)
     channel = TextField()
@@ -140,8 +140,8 @@ class AliasRow(_Row):
 
 class TurnTable(_Row):
     """One prompt and its answer. Made by `inbox.apply`, moved by `turns`, and by `past` as
-    above; read by `views` and `past`. An ended one may go once its answer need not be read
-    again."""
+    above; read by `views` and `past`. Goes 90 days after its end, behind its messages and its
+    bubbles: so long its answer is read again, and its key holds as long as theirs."""
 
     id = IntegerField(primary_key=True)
     key = TextField()
@@ -182,8 +182,8 @@ class TurnTable(_Row):
 
 class OutboxTable(_Row):
     """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`, and
-    by `past` as above; read by `views`, `guests` and `past`. Ended ones stay while a quote
-    of them must resolve (30 days)."""
+    by `past` as above; read by `views`, `guests` and `past`. Stay for 30 days, as long as a
+    quote of them must resolve, and longer while their turn or another part is not done."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()
@@ -217,7 +217,8 @@ class ArtifactTable(_Row):
     `inbox.apply`; both are read by `artifacts` and with their bubbles. The bytes go a day
     after they were staged, once no unfinished bubble carries them (`core/retention.py`), and
     the handle with them: it holds a key of the channel, a secret in every export (R21). An
-    offer goes with its turn, a copy with its bubble."""
+    answer's offer goes with its turn; after 30 days a copy goes behind its bubble, and an
+    agent's offer behind its copies, and then the bubble that told of it."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()
@@ -314,7 +315,7 @@ class GroupRow(_Row):
 
 class AuditTable(_Row):
     """Decisions, append-only: a trigger refuses updates. Written by every transaction
-    that decides; read at the desk and by `/why`; goes after a year (`core/retention.py`)."""
+    that decides; read at the desk and by `/why`; goes after a year."""
 
     id = IntegerField(primary_key=True)
     at_ms = IntegerField()

@@ -1,4 +1,4 @@
-"""Lets go, once a day, of files, copies of them and audit lines that nobody needs any more.
+"""Lets go, once a day, of files, copies of them and rows that nobody needs any more.
 
 The rows say first that a file is gone, then it goes: a crash in between leaves a file
 that no row knows, and the next day finds it.
@@ -17,14 +17,15 @@ import anyio
 from anyio import to_thread
 
 from bridge.core.errors import StoreFault
-from bridge.core.retention import AUDIT_KEPT_MS, DAY_MS, Stored, outlived
-from bridge.store import artifacts, audit
+from bridge.core.retention import DAY_MS, Kind, Stored, outlived
+from bridge.store import artifacts, retention
 from bridge.store import attachments as store
 from bridge.tasks.state import Shared
 from bridge.wire import log
 
 FIRST_S = 600.0  # a start has better things to do
 DAY_S = DAY_MS / 1000
+PAUSE_S = 0.05  # some ten times as long as a slice takes
 _LetGo: TypeAlias = Callable[[Path, Sequence[Stored], int], tuple[str, ...]]
 
 _log = log.get("tidy")
@@ -36,16 +37,16 @@ async def keep_tidy(
     """Once a day, for ever."""
     await anyio.sleep(first_s)
     while True:
-        year_ago_ms = shared.now_ms() - AUDIT_KEPT_MS
-        try:
-            await shared.db.run(partial(audit.let_go, year_ago_ms))
-        except StoreFault:
-            _log.warning("tidy.failed", why="StoreFault")
         for folder, let_go in ((attachments, _let_go), (staging, _let_go_copies)):
             try:
                 await _tidy(shared, folder, let_go)
             except (StoreFault, OSError) as failed:
                 _log.warning("tidy.failed", why=type(failed).__name__)
+        for kind in Kind:
+            try:
+                await _let_rows_go(shared, kind)
+            except StoreFault:
+                _log.warning("tidy.failed", why="StoreFault", kind=kind)
         await anyio.sleep(DAY_S)
 
 
@@ -57,6 +58,20 @@ def clear(staging: Path) -> None:
             (staging / name).unlink()
     if found:
         _log.info("staging.cleared", files=len(found))
+
+
+async def _let_rows_go(shared: Shared, kind: Kind) -> None:
+    """Slice by slice, with a pause between: a message never waits for more than one."""
+    gone, after = 0, 0
+    while True:
+        found = await shared.db.run(partial(retention.let_go, kind, after, shared.now_ms()))
+        gone += found.gone
+        if found.last is None:
+            break
+        after = found.last
+        await anyio.sleep(PAUSE_S)
+    if gone:
+        _log.info("tidy.rows", kind=kind, rows=gone)
 
 
 async def _tidy(shared: Shared, folder: Path, let_go: _LetGo) -> None:

@@ -14,7 +14,8 @@ from bridge.core import commands as c
 from bridge.core.decision import Audit, Refused, View
 from bridge.core.given_up import TOLD_FOR_MS, GivenUp, Kind
 from bridge.core.model import Outcome, PeerId, TurnId
-from bridge.core.retention import AUDIT_KEPT_MS
+from bridge.core.retention import KEPT_FOR_MS
+from bridge.core.retention import Kind as Kept
 from bridge.core.sending import after_delivery, wire_text
 from bridge.records import Records
 from bridge.store import accounts, audit, outbox, past, turns, views
@@ -244,7 +245,7 @@ async def test_audit_lines_go_after_a_year_and_nothing_younger(tmp_path: Path) -
         now_ms = shared.now_ms()
 
         def unit() -> None:
-            old = now_ms - AUDIT_KEPT_MS - 1_000
+            old = now_ms - KEPT_FOR_MS[Kept.AUDIT] - 1_000
             audit.add_audit((Audit("old", "r", "o"),), PeerId(OWNER), old)
             audit.add_audit((Audit("young", "r", "o"),), PeerId(OWNER), old + 60_000)
 

@@ -76,7 +76,7 @@ def test_name_cannot_pass_for_a_line_of_the_bridge() -> None:
         (c.SendFile("all"), (), 7, "The answer #7 names no file"),
         (c.SendFile("all"), (), None, "There is no answer yet"),
         (c.SendFile("9"), (), 7, "There is no file 9 in the list."),
-        (c.SendFile("#9"), (), None, "There is no answer #9."),
+        (c.SendFile("#9"), (), None, "There is no answer #9,"),
     ],
 )
 def test_what_is_not_there_is_said_with_the_next_step(

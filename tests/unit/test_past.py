@@ -78,6 +78,15 @@ def test_phone_is_told_no_more_than_a_few_bubbles() -> None:
     assert "34 more parts" in said(c.Trace(7), replace(VIEW, life=many)).text
 
 
+def test_answer_whose_bubbles_are_no_longer_on_record_is_read_again_instead() -> None:
+    """design 6: bubbles are kept for 30 days, their answer for 90."""
+    view = replace(VIEW, life=replace(LIFE, bubbles=()))
+    for told_of in (said(c.Trace(7), view).text, told(decided("/resend 7", view=view))):
+        assert "on record for 30 days only" in told_of
+        assert told_of.endswith("/result 7")
+    assert not decided("/resend 7", view=view).again
+
+
 @pytest.mark.parametrize("command", [c.Trace(9), c.Result(9), c.Resend(9)])
 def test_turn_that_is_not_there_or_another_peers_is_one_sentence(command: c.Command) -> None:
     """R6: nobody reads another peer's answers; numbers that were never given say nothing."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 SENTENCES: dict[str, tuple[str, str]] = {
     # /trace
     "no_turn": (
-        "没有 #{id}。编号是回答或 /queue 里 # 后面的数字。",
-        "There is no #{id}. The number is the one behind # in an answer or in /queue.",
+        "没有 #{id}，或已过 90 天、不再保存。编号是回答或 /queue 里 # 后面的数字。",
+        "There is no #{id}, or it is over for more than 90 days and not kept any longer. "
+        "The number is the one behind # in an answer or in /queue.",
     ),
     "trace_head": ("#{id} {alias}：{state}", "#{id} {alias}: {state}"),
     "trace_came": ("{count} 条消息，{age}前收到", "messages: {count}, came {age} ago"),
@@ -50,6 +51,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "resend_none": (
         "#{id} 没有结果未知的段。再看回答：/result {id}",
         "Nothing of #{id} is in doubt. To read the answer again: /result {id}",
+    ),
+    "bubbles_gone": (
+        "#{id} 发过什么，只记 30 天。再看回答：/result {id}",
+        "What was sent of #{id} is on record for 30 days only. To read the answer again: "
+        "/result {id}",
     ),
     "result_not_yet": (
         "#{id} 还没有回答。看进度：/trace {id}",
