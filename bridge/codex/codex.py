@@ -234,7 +234,7 @@ class Codex(Disk):
         """After a lost connection: the end of the turn, or None once we are joined."""
         for link in await self._threads.host.links():
             try:
-                joined = await self._threads.resume(link, thread, True, behind)
+                joined = await self._threads.resume(link, thread, with_items=True, behind=behind)
             except (Refused, EngineGone):
                 continue
             if joined is not None:

@@ -54,6 +54,7 @@ async def test_a_command_of_a_group_is_not_run_and_no_server_is_started(fenced: 
             thread = started["session_id"]
             assert over["result_text"] == "what I know"
             assert CANARY not in fenced.model.seen.newest
+            assert str(fenced.workspace) not in fenced.model.seen.newest, "it is nowhere"
             assert not {t for t in fenced.model.seen.tools if t.startswith(("exec", "mcp__"))}
     assert not (fenced.workspace.parent / "mark").exists()
     assert (fenced.home / "config.toml").read_text() == config
@@ -66,6 +67,7 @@ async def test_without_the_fence_the_same_prompt_reads_the_file(fenced: Bench) -
     async with fenced.connect() as call:
         await call.run(None, peek, **asked(fenced, owner="ctb-private:me"))
     assert CANARY in fenced.model.seen.newest
+    assert str(fenced.workspace) in fenced.model.seen.newest
     assert (fenced.workspace.parent / "mark").exists()
 
 
