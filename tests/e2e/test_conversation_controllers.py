@@ -58,7 +58,7 @@ async def test_threads_on_another_machine_survive_a_lost_connection(house: House
 
 
 async def test_folders_of_another_machine_are_taken_at_their_word(house: House) -> None:
-    """design 7: what is not on this machine cannot be looked at here; the desk there says no."""
+    """design 7, issue 4 item 8: nothing there is looked at or sent; the desk there says no."""
     _ssh(house, "exec")
     await house.moves_in()
     there = house.folder / "there"
@@ -66,6 +66,10 @@ async def test_folders_of_another_machine_are_taken_at_their_word(house: House) 
     await house.phone.asks("/new far there", "There is no such folder.")
     await house.phone.asks(f"/new far {there}", "far is a new thread in there")
     await house.phone.asks("are you there", "echo: are you there")
+    await house.phone.asks("file:exports/plan.md=the plan", "exports/plan.md")
+    assert (there / "exports" / "plan.md").exists()  # though it is said, rightly, to be elsewhere
+    await house.phone.asks("/artifacts", "1. plan.md · stays: on another computer, out of reach")
+    await house.phone.asks("/sendfile 1", "plan.md · stays: on another computer, out of reach")
     await house.phone.asks("/new gone /nowhere/at-all", "gone is a new thread in at-all")
     await house.phone.asks("hello", "the folder of gone is not there.")
 
