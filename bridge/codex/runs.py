@@ -163,8 +163,8 @@ class Runs:
         return found[0]
 
     def has_live(self) -> bool:
-        """Whether a turn of ours runs; a stop must then leave Codex alone."""
-        return any(run.turn is not None for run in self._keys.unfinished())
+        """Whether a turn of ours runs, or may just have been sent: a stop leaves Codex alone."""
+        return any(run.head_before is not None for run in self._keys.unfinished())
 
     # --- one start
 

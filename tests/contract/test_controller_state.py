@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from bridge.codex.appserver import AppServer
+from bridge.codex.engine import Engine
 from bridge.codex.joined import STALLED_S, Joined
 from bridge.codex.keys import Keys
 from bridge.codex.model import (
@@ -21,6 +22,7 @@ from bridge.codex.model import (
     ThreadId,
     TurnId,
 )
+from bridge.codex.runs import Runs
 
 THREAD = ThreadId("t1")
 ASK = "item/commandExecution/requestApproval"
@@ -58,6 +60,19 @@ def test_a_run_survives_the_process(keys: Keys, tmp_path: Path) -> None:
     keys.close()
     found = Keys(tmp_path / "state.sqlite3", "codex").unfinished()
     assert [(each.id, each.turn, each.head_before) for each in found] == [(run.id, "u1", "h0")]
+
+
+def test_a_stop_leaves_codex_alone_from_the_moment_a_message_may_be_in(keys: Keys) -> None:
+    """Contract 3.1: a server that is ended right then would abort the turn."""
+    runs = Runs(keys, cast(Engine, None))  # cast: the question is answered from the rows
+    run = keys.claim(order("k"), "d", 1)
+    assert not runs.has_live()
+    keys.sending(run.id, THREAD, "h0", None)
+    assert runs.has_live()
+    keys.begun(run, THREAD, TurnId("u1"))
+    assert runs.has_live()
+    keys.end(run.id, Ending(Status.COMPLETED, "u1:completed"), 2)
+    assert not runs.has_live()
 
 
 def test_the_first_settings_are_kept_when_a_lock_is_replaced(keys: Keys) -> None:
