@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -66,7 +67,7 @@ class Controller:
         self._engine: Engine | None = None
 
     async def serve(self) -> None:
-        """Open the state and follow runs until cancelled; a fault is told by each tool."""
+        """Open the state and follow runs until cancelled; a fault is told to each request."""
         try:
             if self._where.reads_only:
                 self._offer(Reads(Disk(self._where.home, self._where.folder)).tools())
@@ -75,6 +76,8 @@ class Controller:
         except (place.PlaceFault, OSError, sqlite3.Error, Refused) as failed:
             log.exception("state.failed")
             self._fault = failed if isinstance(failed, Refused) else _unusable(failed)
+            # Also where whoever started us looks: without its tools nothing can be asked.
+            sys.stderr.write(f"ctb-controller: {self._fault.message}\n")
             self._ready.set()
 
     async def list_tools(

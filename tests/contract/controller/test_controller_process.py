@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+import anyio
 
 from tests.contract.controller.rig import Bench
 
@@ -37,6 +40,22 @@ async def test_the_owners_settings_are_left_as_they_are(codex_bench: Bench) -> N
         await call.run(thread, "reply:done")
         await call.run(None, "reply:new", cwd=str(bench.workspace))
     assert config.read_text().startswith(before.rstrip())
+
+
+async def test_state_that_cannot_be_used_is_said_on_the_terminal_too(echo_bench: Bench) -> None:
+    """R35: who starts the controller learns why it serves no tools, in one sentence."""
+    folder = echo_bench.home / "cross-thread-controller"
+    folder.mkdir(mode=0o700)
+    (folder / "echo.sqlite3").write_text("this is no database, whatever its name says")
+    errors = echo_bench.home / "stderr"
+    hello = b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}\n'
+    command = [sys.executable, "-c", "from bridge.codex.cli import main; main()"]
+    with errors.open("wb") as sink:
+        await anyio.run_process(
+            [*command, "--engine", "echo"], input=hello, stderr=sink, env=echo_bench.environment()
+        )
+    told = errors.read_text()
+    assert told.count("\n") == 1 and "its database is damaged: move it away" in told
 
 
 def streams(pid: int) -> list[Path]:
