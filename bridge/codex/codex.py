@@ -35,6 +35,7 @@ from bridge.codex.threads import Threads, translated
 from bridge.wire import log as wire_log
 
 FLUSH_S = 1.0  # the journal's last line follows `turn/completed`; 24 ms at most seen
+FLUSH_LOOK_S = 0.02  # between two looks for that line; a file sets no event
 LOOK_AGAIN_S = 1.0  # a message was in the journal 42 ms after the send at most
 CALM_S = 30.0  # between two looks whether a silent turn has stalled
 INTERRUPT_S = 10.0  # controller contract 3.8; measured 25 ms
@@ -257,7 +258,7 @@ class Codex(Disk):
                 ending = await anyio.to_thread.run_sync(ending_of, path, turn)
                 if ending.reason != "engine_died":
                     return ending
-                await anyio.sleep(FLUSH_S / 20)
+                await anyio.sleep(FLUSH_LOOK_S)
         return ending
 
     async def _settled_head(self, joined: Joined) -> str:
@@ -268,7 +269,7 @@ class Codex(Disk):
                 turn = TurnId(head.partition(":")[0])
                 if not head.endswith(":open") or turn not in joined.endings:
                     return head
-                await anyio.sleep(FLUSH_S / 50)
+                await anyio.sleep(FLUSH_LOOK_S)
         return head
 
     def _head(self, joined: Joined) -> str:

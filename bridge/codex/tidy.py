@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -33,8 +34,8 @@ async def end_idle(folder: Path, database: Path) -> dict[str, object]:
 
 
 async def _is_idle(folder: Path) -> bool:
-
-    try:
+    found = False
+    with suppress(EngineGone):  # it does not answer: nobody can say
         async with (
             appserver.connect(writers.own_socket(folder)) as link,
             anyio.create_task_group() as tasks,
@@ -42,7 +43,4 @@ async def _is_idle(folder: Path) -> bool:
             tasks.start_soon(link.read, lambda *_: None, lambda *_: None)
             found = await is_idle(link)
             tasks.cancel_scope.cancel()
-            return found
-    except EngineGone:
-        return False
-    return False
+    return found
