@@ -12,14 +12,11 @@ from enum import Enum, auto
 
 from bridge.core import turns as core
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
-from bridge.core.model import Attempt, Turn, TurnId, is_unmade
+from bridge.core.model import Turn, TurnId, is_unmade
 from bridge.core.turns import Accepted
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import turns as store
-from bridge.store import views
-from bridge.store.outbox import Sender
-from bridge.tasks.channel import Channel
 from bridge.tasks.owed import link_or_news
 from bridge.tasks.state import Bell, Shared
 from bridge.wire import log
@@ -44,13 +41,11 @@ class Gate:
         self,
         shared: Shared,
         controller: Controller,
-        channel: Channel,
         bell: Bell,
         counted: set[TurnId],
     ) -> None:
         self._shared = shared
         self._controller = controller
-        self._channel = channel
         self._bell = bell
         self._counted = counted
         self._refusals: Counter[TurnId] = Counter()
@@ -104,15 +99,6 @@ class Gate:
         return Verdict.LATER
 
     async def _wait(self, turn: Turn) -> Verdict:
-        """For the link, or news of this thread; a stop has to wait too, and is told so."""
-        if turn.stop_requested:
-            await self._tell_stopping(turn)
+        """For the link, or news of this thread."""
         await link_or_news(self._controller, self._bell)
         return Verdict.LATER
-
-    async def _tell_stopping(self, turn: Turn) -> None:
-        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
-            told = core.stopping(turn, views.peer(turn.peer, self._shared.lang))
-            return store.tell(turn.peer, told, now_ms, sender)
-
-        await self._channel.write(unit)

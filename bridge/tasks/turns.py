@@ -28,7 +28,7 @@ from bridge.store import outbox, views
 from bridge.store import turns as store
 from bridge.store.outbox import Sender
 from bridge.tasks.channel import Channel
-from bridge.tasks.follow import Follow
+from bridge.tasks.follow import STOPPING_AFTER_S, Follow
 from bridge.tasks.gate import Gate, Verdict
 from bridge.tasks.owed import Debts, link_or_news
 from bridge.tasks.parked import is_due
@@ -61,6 +61,7 @@ class Threads:
         self.fresh: set[TurnId] = set()  # started by this process, so never through the gate
         self.counted: set[TurnId] = set()  # found `starting` by this process, and tried
         self.unread: set[TurnId] = set()  # whose start was answered in no words we know
+        self.starting: set[ThreadId] = set()  # where nobody knows yet what a stop would stop
         self._bells: dict[ThreadId, Bell] = {}
         self._left: tuple[ThreadId, ...] = ()  # with turns that an earlier process left
         self._tasks: TaskGroup | None = None
@@ -88,15 +89,32 @@ class Threads:
         bell = self._bells.get(thread)
         if bell is not None:
             bell.ring()
+            if thread in self.starting and self._tasks is not None:
+                self._tasks.start_soon(self._answer_stop, thread)
         elif self._tasks is not None:
             bell = self._bells[thread] = Bell()
             self._tasks.start_soon(_Thread(self, thread, bell).serve, first)
 
     def ended(self, thread: ThreadId) -> None:
         del self._bells[thread]
+        self.starting.discard(thread)
 
     def renamed(self, unmade: ThreadId, thread: ThreadId) -> None:
         self._bells[thread] = self._bells.pop(unmade)
+
+    async def _answer_stop(self, thread: ThreadId) -> None:
+        """ "Stopping", where a stop has to wait for what becomes of a start."""
+        await anyio.sleep(STOPPING_AFTER_S)
+
+        def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            turn = store.first(thread)
+            if turn is None or turn.state is not TurnState.STARTING or not turn.stop_requested:
+                return None
+            told = core.stopping(turn, views.peer(turn.peer, self.shared.lang))
+            return store.tell(turn.peer, told, now_ms, sender)
+
+        with suppress(StoreFault):
+            await self.channel.write(unit)
 
     def show_typing(self, turn: Turn, *, is_on: bool) -> None:
         """The typing sign, beside the work: a lost hint harms nothing."""
@@ -125,9 +143,7 @@ class _Thread:
             bell,
             all_threads.recovers_own_locks,
         )
-        self._gate = Gate(
-            self._shared, self._controller, all_threads.channel, bell, all_threads.counted
-        )
+        self._gate = Gate(self._shared, self._controller, bell, all_threads.counted)
 
     async def serve(self, turn: Turn | None) -> None:
         """Work until the thread has no unfinished turn; `turn` is the first, where known."""
@@ -205,6 +221,7 @@ class _Thread:
                     await self._claim(turn, TurnEvent.RETRY_DUE, None)
 
     async def _start(self, turn: Turn) -> None:
+        self._all.starting.add(self._thread)
         await self._controller.ready(COMING_UP_S, FIRST_UP_S)
         reach("before start")
         try:
@@ -230,6 +247,7 @@ class _Thread:
 
     async def _take_up(self, turn: Turn) -> None:
         """A start whose outcome is not known: adopt it, repeat it, or say so."""
+        self._all.starting.add(self._thread)
         match await self._gate.look(turn):
             case Accepted() as found:
                 await self._follow(turn, found)
@@ -269,6 +287,7 @@ class _Thread:
 
     async def _follow(self, turn: Turn, accepted: Accepted | None) -> None:
         """Wait for the run; T4 is committed beside the first wait."""
+        self._all.starting.discard(self._thread)
         run_id = accepted.run if accepted else turn.run
         assert run_id is not None
         handle = accepted or Accepted(run_id, turn.thread, turn.lock, None, turn.codex_turn)

@@ -47,7 +47,7 @@ async def test_gate_asks_a_few_times_and_then_nobody_can_say(lost: Room, word: E
     lost.controller.find_fails = word
     bell = Impatient()
     counted: set[TurnId] = set()
-    gate = Gate(lost.shared, lost.controller, lost.channel, bell, counted)
+    gate = Gate(lost.shared, lost.controller, bell, counted)
     (turn,) = await lost.turns()
     verdicts = [await gate.look(turn) for _ in range(MAX_REFUSALS)]
     assert verdicts == [Verdict.LATER] * (MAX_REFUSALS - 1) + [Verdict.UNCERTAIN]
@@ -70,6 +70,19 @@ async def test_stop_ends_what_the_gate_loses_again(lost: Room) -> None:
     lost.controller.find_fails = LinkLost("controller", 2)
     lost.threads.wake(THREAD)
     await lost.reads("Nobody can say whether #1 ran")
+
+
+async def test_stop_is_answered_while_a_start_is_not(tmp_path: Path) -> None:
+    """delivery-semantics 6: "stopping" where the settlement takes longer than a second."""
+    async with room(tmp_path) as built:
+        answered = built.controller.pauses["start"] = anyio.Event()
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("/stop")
+        await built.reads("Stopping #1")
+        answered.set()
+        await built.reads("#1 is stopped")
+        assert await built.outcomes() == ["cancelled"]
 
 
 async def test_stop_is_answered_while_the_controller_is_away(lost: Room) -> None:
