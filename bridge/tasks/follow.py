@@ -34,7 +34,7 @@ from bridge.core.model import (
 from bridge.core.phrases import notice
 from bridge.core.turns import Accepted, Run
 from bridge.links.controller import NO_ANSWER, Controller, UnknownRun
-from bridge.links.link import ToolError
+from bridge.links.link import MISSED_LIMIT, ToolError
 from bridge.store import approvals, turns, views
 from bridge.store.audit import add_audit
 from bridge.store.outbox import Sender
@@ -47,7 +47,9 @@ STOPPING_AFTER_S = 0.8  # delivery-semantics 6: "stopping" only if a second pass
 WORKING_AFTER_S = 60.0  # design 7: one note for a long turn
 TYPING_AFTER_S = 0.3  # a quicker answer needs no sign that it is coming
 ASK_AGAIN_S = 5.0  # after an answer of the controller that says nothing
-UNHEARD_LIMIT = 3  # ours: waits in a row that tell nothing of a run whose owner said stop
+# Waits in a row that tell nothing of a run whose owner said stop. More than the missed
+# deadlines after which a controller is started again (`link`): the new one may know.
+UNHEARD_LIMIT = MISSED_LIMIT + 2
 SEEN_FIRST_S = 1.0  # doubled at each look for the key of a run that no wait tells of
 SEEN_LAST_S = 30.0  # delivery-semantics 6: as long as the longest slice
 COUNT_S = 2.0  # an answer waits no longer for the number of turns at the desk

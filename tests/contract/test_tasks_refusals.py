@@ -12,6 +12,7 @@ from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.model import TurnId, TurnState
 from bridge.links.link import ToolError
 from bridge.store import turns as store
+from bridge.tasks.follow import UNHEARD_LIMIT
 from bridge.tasks.gate import MAX_REFUSALS, Gate, Verdict
 from bridge.tasks.state import Bell
 from tests.contract.room import THREAD, Room, room
@@ -106,13 +107,13 @@ async def test_stopped_turn_that_no_wait_tells_of_ends_uncertain(tmp_path: Path)
     async with room(tmp_path) as built:
         await built.says("build it")
         await built.until_asked("start")
-        for _ in range(5):
+        for _ in range(UNHEARD_LIMIT):
             built.controller.fails(LinkLost("controller", 1))
         built.controller.cancels = [LinkDown(Refusal.CONTROLLER_DOWN)]  # nobody is there to tell
         await built.says("/stop")
         await built.until_asked("cancel")
         assert [turn.state for turn in await built.turns()] == [TurnState.RUNNING]
-        for _ in range(3):
+        for _ in range(UNHEARD_LIMIT):
             built.controller.fails(LinkLost("controller", 1))
         await built.reads("Nobody can say whether #1 ran")
 
