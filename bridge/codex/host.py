@@ -126,6 +126,7 @@ class Host:
                 Code.ENGINE_DOWN, "another controller is starting Codex: try again"
             ) from None
         try:
+            process.end_strays(self._own_socket)
             self._own_socket.unlink(missing_ok=True)
             record = process.start(self._command, self._home, self._folder, self._own_socket)
             log.info("server.started", pid=record.pid)

@@ -35,6 +35,18 @@ class Record:
     binary: str  # fingerprint of the command it was started from
 
 
+def end_strays(socket: Path) -> None:
+    """End servers of ours that no record tells of: a controller was killed before it wrote one.
+
+    They are known by their socket, which is nobody else's; there is one where /proc tells.
+    """
+    told = f"unix://{socket}".encode()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError, ProcessLookupError):
+            if told in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+
+
 def start(command: tuple[str, ...], home: Path, folder: Path, socket: Path) -> Record:
     """Start a server in its own process group and record it.
 

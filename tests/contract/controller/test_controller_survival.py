@@ -183,6 +183,22 @@ async def test_a_clean_stop_with_a_live_turn_leaves_the_server_until_it_is_idle(
     assert '"none"' in await end_idle_server(bench)
 
 
+async def test_a_server_whose_record_was_never_written_does_not_stay(codex_bench: Bench) -> None:
+    """Contract 3.1: the controller was killed between the start of Codex and its note of it."""
+    bench = codex_bench
+    thread = bench.thread()
+    async with bench.killed() as call:
+        await call.run(thread, "reply:one")
+        stray = bench.server_pid()
+    assert stray is not None
+    (bench.home / "cross-thread-controller" / "codex-server.json").unlink()
+    async with bench.connect() as call:
+        _, over = await call.run(thread, "reply:two")
+        assert bench.server_pid() != stray
+        await gone(stray)
+    assert over["result_text"] == "two"
+
+
 async def test_a_replaced_codex_binary_is_started_when_the_old_one_is_idle(
     codex_bench: Bench, tmp_path: Path
 ) -> None:
