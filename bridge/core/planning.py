@@ -7,6 +7,7 @@ from dataclasses import replace
 from bridge.core import approvals, guests
 from bridge.core.attached import TurnFile
 from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
+from bridge.core.errors import Refusal
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import (
     Alias,
@@ -145,7 +146,9 @@ def _plan(
     limit = room.policy.flood_limit
     if limit and room.facts.prompts_before == limit:
         told = notice("flood", room.lang, count=limit)
-    if not ahead and not is_idle and room.facts.trouble:
+    # One that has no word for the head is asked to start all the same.
+    is_away = room.facts.trouble not in ("", Refusal.CONTROLLER_LACKS)
+    if not ahead and not is_idle and is_away:
         why = say(room.facts.trouble, room.lang)
         told = notice("waits", room.lang, alias=alias.name, why=why)
     found = room.build(InboxEvent.PLANNED, told)

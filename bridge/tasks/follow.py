@@ -120,18 +120,19 @@ class Follow:
     async def _waited(self, handle: Accepted) -> Run:
         """The run when it is over, over as many links as that takes; raises UnknownRun.
 
-        A controller that says nothing is asked again and again, until its owner says stop.
+        A controller that tells nothing, or that a run is over and not what came of it, is
+        asked again and again, until its owner says stop.
         """
         after, unheard = handle.seq, 0
         while True:
             try:
                 run = await self._next_word(handle.run, after)
-                unheard = 0
                 if run.status == "in_progress":
+                    unheard = 0
                     continue
                 if self._asks(run):
                     await self._ask_owner(run)
-                    after = run.seq
+                    after, unheard = run.seq, 0
                     continue
                 return await self._controller.result(run)
             except LinkDown:

@@ -86,6 +86,7 @@ class Scripted(Controller):
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
         self.keys: list[Key] = []  # of steers and branches, as they came
+        self.result_fails: Exception | None = None
         self.cancels: list[Exception] = []  # what a stop is answered first, once each
         self.is_away = False  # its process is not there
         self.losses = 0  # how many branches end with the link
@@ -149,6 +150,8 @@ class Scripted(Controller):
         return told
 
     async def result(self, run: Run) -> Run:
+        if self.result_fails is not None:
+            raise self.result_fails
         return run
 
     async def approvals(self, run: RunId) -> tuple[Asked, ...]:

@@ -130,3 +130,16 @@ async def test_stop_that_is_not_possible_is_said(tmp_path: Path) -> None:
         built.controller.says("completed", result="built")
         await built.reads("built")
         assert not any("Stopping" in text for text in await built.bubbles())
+
+
+async def test_stopped_turn_whose_result_cannot_be_had_ends_uncertain(tmp_path: Path) -> None:
+    """Ours: a controller that dies of `read_result` each time tells only that the run is over."""
+    async with room(tmp_path) as built:
+        built.controller.result_fails = LinkLost("controller", 1)
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("/stop")
+        await built.until_asked("cancel")
+        for _ in range(UNHEARD_LIMIT):
+            built.controller.says("cancelled")
+        await built.reads("Nobody can say whether #1 ran")

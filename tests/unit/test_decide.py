@@ -142,6 +142,13 @@ def test_prompt_that_the_controller_could_not_be_asked_about_waits_and_says_why(
     assert "is sent when it is back" in told(found)
 
 
+def test_prompt_for_a_controller_that_has_no_word_for_the_head_is_not_said_to_wait() -> None:
+    """issue 4, item 9: it is begun without a head; the start says what does not work."""
+    found = said("hello", facts=Facts(trouble="controller_lacks"))
+    assert found.turn is not None and found.turn.state is TurnState.QUEUED
+    assert told(found) == ""
+
+
 def test_quoted_answer_decides_the_thread() -> None:
     """design 7: a quote goes to the thread that gave it, whatever is in use."""
     other = replace(TURN, thread=ThreadId("other"), alias="docs")
