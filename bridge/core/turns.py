@@ -240,6 +240,11 @@ def lock_kept(turn: Turn, peer: Peer) -> NewRow:
     return _told_once(turn, peer, "lock_kept")
 
 
+def not_freed(turn: Turn, peer: Peer) -> NewRow:
+    """Said once: the release is refused and asked for again; what comes next waits for it."""
+    return _told_once(turn, peer, "not_freed")
+
+
 def stopping(turn: Turn, peer: Peer) -> tuple[NewRow, ...]:
     """Said once, where a stop cannot be obeyed at once; a group's turn is stopped unsaid."""
     return () if is_group(turn.peer) else (_told_once(turn, peer, "stopping"),)

@@ -53,8 +53,8 @@ UNHEARD_LIMIT = MISSED_LIMIT + 2
 SEEN_FIRST_S = 1.0  # doubled at each look for the key of a run that no wait tells of
 SEEN_LAST_S = 30.0  # delivery-semantics 6: as long as the longest slice
 COUNT_S = 2.0  # an answer waits no longer for the number of turns at the desk
-COUNT_BYTES = 65_536
-COUNT_PAGES = 16
+COUNT_BYTES = 65_536  # of history in one call
+COUNT_PAGES = 16  # 1 MiB in all
 LISTEN_S = 3600.0  # a lost wake-up costs no more; a stop and a decision ring the bell
 
 _log = log.get("turns")

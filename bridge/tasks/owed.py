@@ -6,13 +6,15 @@ up: a thread must not stay locked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from bridge.core import turns as core
-from bridge.core.decision import Audit
+from bridge.core.decision import Audit, NewRow
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.group_chat import is_group
-from bridge.core.model import Attempt, Owed, Turn
+from bridge.core.model import Attempt, Owed, Peer, Turn
 from bridge.links.controller import Controller, UnknownRun
 from bridge.links.link import ToolError
 from bridge.store import inbox, views
@@ -23,7 +25,7 @@ from bridge.tasks.points import Point, reach
 from bridge.tasks.state import Bell, Shared
 from bridge.wire import log
 
-PAY_RETRY_S = 5.0
+PAY_RETRY_S = 5.0  # ours: between two attempts at what is owed
 _POINTS: dict[Owed, Point] = {Owed.ACK: "T9", Owed.CLOSE: "T10", Owed.RELEASE: "T11"}
 
 _log = log.get("turns")
@@ -70,19 +72,26 @@ class Debts:
         except LinkLost as lost:
             _log.info("turn.again", turn_id=turn.id, why=str(lost))
         except (ToolError, PeerFault) as refused:
-            self._refused += 1
             _log.warning("turn.owes", turn_id=turn.id, call=left[0], why=str(refused))
-            if left[0] is not Owed.RELEASE and self._refused >= core.MAX_OWED_TRIES:
-                left.pop(0)
-                self._refused = 0
-            else:
-                await anyio.sleep(PAY_RETRY_S)
+            await self._refuse(turn, left)
         if tuple(left) == turn.owes:
             return turn
         now_ms = self._shared.now_ms()
         following = await self._shared.db.run(lambda: store.pay(turn, left, now_ms))
         reach("paid")
         return following
+
+    async def _refuse(self, turn: Turn, left: list[Owed]) -> None:
+        """Wait before the next try; after a few, drop the call, or tell of a lock that stays."""
+        tries = self._refused + 1
+        if left[0] is not Owed.RELEASE and tries >= core.MAX_OWED_TRIES:
+            left.pop(0)
+            self._refused = 0
+            return
+        if tries == core.MAX_OWED_TRIES:
+            await self._tell(turn, core.not_freed)
+        if not await self._bell.heard(PAY_RETRY_S):  # news is tried at once, uncounted
+            self._refused = tries
 
     async def _is_paid(self, turn: Turn, call: Owed) -> bool:
         """Whether it could be; False: it has to wait."""
@@ -118,7 +127,7 @@ class Debts:
                 return
             if not self._recovers_own_locks:
                 _log.error("turn.lock_lost", turn_id=turn.id)
-                await self._tell_locked(turn)
+                await self._tell(turn, core.lock_kept)
                 return
             lock = await self._controller.recover_lock(turn)
             _log.warning("turn.lock_recovered", turn_id=turn.id)
@@ -133,14 +142,13 @@ class Debts:
             if await self._is_locked(turn):
                 raise
 
-    async def _tell_locked(self, turn: Turn) -> None:
-        """The lock is ours and its token is lost: the owner may take it back."""
+    async def _tell(self, turn: Turn, words: Callable[[Turn, Peer], NewRow]) -> None:
+        """Why the thread is not free, said once."""
         if is_group(turn.peer):
             return
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
-            peer = views.peer(turn.peer, self._shared.lang)
-            told = core.lock_kept(turn, peer)
+            told = words(turn, views.peer(turn.peer, self._shared.lang))
             return store.tell(turn.peer, (told,), now_ms, sender)
 
         await self._channel.write(unit)

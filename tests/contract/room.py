@@ -86,6 +86,7 @@ class Scripted(Controller):
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
         self.keys: list[Key] = []  # of steers and branches, as they came
+        self.release_fails: Exception | None = None
         self.result_fails: Exception | None = None
         self.cancels: list[Exception] = []  # what a stop is answered first, once each
         self.is_away = False  # its process is not there
@@ -179,6 +180,8 @@ class Scripted(Controller):
 
     async def release(self, thread: ThreadId, lock: LockToken) -> None:
         self.asked.append("release")
+        if self.release_fails is not None:
+            raise self.release_fails
 
     async def recover_lock(self, turn: Turn) -> LockToken | None:
         self.asked.append("recover_lock")

@@ -8,14 +8,17 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge.core.decision import ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
-from bridge.core.model import TurnId, TurnState
+from bridge.core.model import Head, Turn, TurnId, TurnState
+from bridge.core.turns import MAX_OWED_TRIES
 from bridge.links.link import ToolError
 from bridge.store import turns as store
 from bridge.tasks.follow import UNHEARD_LIMIT
 from bridge.tasks.gate import MAX_REFUSALS, Gate, Verdict
+from bridge.tasks.owed import Debts
 from bridge.tasks.state import Bell
-from tests.contract.room import THREAD, Room, room
+from tests.contract.room import OWNER, THREAD, Room, room
 
 REFUSED = ToolError("cross_thread_list_runs", "engine_down", "another process has the state")
 AT_ONCE_S = 2.0  # far below a pause between two questions, on a busy machine
@@ -143,3 +146,23 @@ async def test_stopped_turn_whose_result_cannot_be_had_ends_uncertain(tmp_path: 
         for _ in range(UNHEARD_LIMIT):
             built.controller.says("cancelled")
         await built.reads("Nobody can say whether #1 ran")
+
+
+async def test_lock_that_the_controller_does_not_give_up_is_told_of_once(tmp_path: Path) -> None:
+    """delivery-semantics 6: `release` is never dropped; whoever waits behind it knows why."""
+    async with room(tmp_path) as built:
+        built.controller.release_fails = REFUSED
+        built.controller.known = ThreadStatus(Head("head-0"), f"ctb-private:{OWNER}", True, "/")
+        built.controller.says("completed", result="built")
+        await built.says("build it")
+        await built.until_asked("release")
+        turn: Turn | None = (await built.turns())[0]
+        debts = Debts(built.shared, built.controller, built.channel, Impatient(), True)
+        for _ in range(MAX_OWED_TRIES + 2):
+            assert turn is not None
+            turn = await debts.pay(turn)
+        told = [text for text in await built.bubbles() if "does not free code" in text]
+        assert len(told) == 1 and "/recover code" in told[0]
+        built.controller.release_fails = None
+        built.threads.wake(THREAD)
+        await built.until_done()

@@ -75,6 +75,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "#{id} is over, but {alias} is still locked: the token of its lock was lost in a crash. "
         "To take it back: /recover {alias}",
     ),
+    "not_freed": (
+        "#{id} 结束了，但控制器还不肯放开 {alias}，之后的消息会等着。可以试试 /recover {alias}",
+        "#{id} is over, but the controller does not free {alias}; what you send there waits. "
+        "/recover {alias} may help.",
+    ),
     "working": ("#{id} 还在进行中。停下：/stop", "#{id} is still working. To end it: /stop"),
     "stopping": ("正在停止 #{id}…", "Stopping #{id}…"),
     "cannot_stop": (
