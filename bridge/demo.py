@@ -34,6 +34,7 @@ UP_DEADLINE_S = 20.0
 LEAVE_S = 3.0  # all of the leaving; what the bridge needs of it: links/child.py
 STOP_TURNS_S = 0.6  # an interrupt took 25 ms (2026-11)
 LOOK_S = 0.05
+PASSED_ON = ("CTB_CODEX_COMMAND", "CTB_GROUP_QA")  # of the settings; the others are the demo's
 SCRIPTS = {
     "bridge": "from bridge.cli import main; main()",
     "channel": "from channel_worker.cli import main; main()",
@@ -172,9 +173,8 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
         "CTB_SEND_SPACING_SECONDS": "0",
     }
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CTB_", "ILINK_"))}
-    if os.environ.get("CTB_CODEX_COMMAND"):
-        kept["CTB_CODEX_COMMAND"] = os.environ["CTB_CODEX_COMMAND"]
-    return kept | told
+    chosen = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+    return kept | told | chosen
 
 
 def _log_in(plan: _Plan, simulator: Simulator) -> None:
