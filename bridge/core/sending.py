@@ -178,7 +178,7 @@ def choose(
     credits = credits_left(window, limits)
     if credits is not None and credits <= 1:
         return _with_last_credit(heads, credits, window, account, limits, now_ms)
-    due = [row for row in heads if row.not_before_ms <= now_ms]
+    due = due_of(rows, now_ms)
     if credits == 2:
         due = [row for row in due if row.send_class <= SendClass.ANSWER]
     if not due:
@@ -188,6 +188,11 @@ def choose(
     if start_ms > now_ms:
         return SleepUntil(start_ms)
     return Send(min(due, key=lambda row: (row.send_class, row.id)).id)
+
+
+def due_of(rows: Sequence[OutRow], now_ms: int) -> list[OutRow]:
+    """The first bubbles of their groups that need not wait by themselves."""
+    return [row for row in _heads(rows) if row.not_before_ms <= now_ms]
 
 
 def credits_left(window: Window, limits: Limits) -> int | None:

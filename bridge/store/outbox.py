@@ -34,7 +34,9 @@ from bridge.core.sending import (
     OutStep,
     Send,
     SleepUntil,
+    Window,
     choose,
+    due_of,
     is_worthless,
     out_step,
 )
@@ -44,10 +46,12 @@ from bridge.store.audit import add_audit
 from bridge.store.statements import Record, add, change, pairs, record, records, value
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
 
-LOOKED_AT = 40  # ready bubbles weighed at once; a group never has more than four
+LOOKED_AT = 40  # ready bubbles read at once; more only where none of them may go
 # Whose bubbles wait, and whether one of them is under way.
 _WAITING = """SELECT peer, max(state = 'sending') FROM outbox
     WHERE state != 'done' GROUP BY peer"""
+_NEXT = """peer = ? AND state = 'ready' AND (send_class, id) > (?, ?)
+    ORDER BY send_class, id LIMIT ?"""
 _MAY_READ = "SELECT 1 FROM group_chat WHERE peer = ? AND state = 'approved'"
 # The bubbles of an answer as it came: `turn-<id>-0-...`; frozen once one was tried.
 _UNTRIED = """SELECT grp, min(turn) FROM outbox
@@ -95,7 +99,7 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
         seen = windows.seen(row, account)
-        ready = _ready(peer, seen.opened_ms, now_ms)
+        ready = _ready(peer, seen, now_ms)
         while isinstance(choice := choose(ready, seen, account, sender.limits, now_ms), Send):
             picked = next(item for item in ready if item.id == choice.row)
             if is_up(picked, now_ms):
@@ -262,13 +266,26 @@ def _out(row: Record) -> OutRow:
     return rows.out(row, artifacts.carried(row.artifact) if row.artifact else None)
 
 
-def _ready(peer: str, opened_ms: int, now_ms: int) -> list[OutRow]:
-    where = "peer = ? AND state = 'ready' ORDER BY send_class, id LIMIT ?"
-    ready = [_out(row) for row in records(OutboxTable, where, peer, LOOKED_AT)]
-    worthless = [row.id for row in ready if is_worthless(row, opened_ms, now_ms)]
-    for row_id in worthless:
-        _cancel("id = ?", (row_id,), now_ms)
-    return [row for row in ready if row.id not in worthless]
+def _ready(peer: str, seen: Window, now_ms: int) -> list[OutRow]:
+    """What waits, in the order of class and id, as far as to one that may go."""
+    found: list[OutRow] = []
+    last = (-1, 0)
+    while True:
+        page = [_out(row) for row in records(OutboxTable, _NEXT, peer, *last, LOOKED_AT)]
+        for row in page:
+            if is_worthless(row, seen.opened_ms, now_ms):
+                _cancel("id = ?", (row.id,), now_ms)
+            else:
+                found.append(row)
+        if len(page) < LOOKED_AT:
+            return found
+        if any(is_up(row, now_ms) for row in due_of(found, now_ms)):
+            break
+        last = (page[-1].send_class, page[-1].id)
+    if seen.is_announced:  # it goes before all that it announces
+        asking = records(OutboxTable, "peer = ? AND state = 'ready' AND grp = ?", peer, REST_GROUP)
+        found += [_out(row) for row in asking if all(row.id != other.id for other in found)]
+    return found
 
 
 def _write_attempt(row: OutRow, token: str, sender: Sender, now_ms: int) -> Attempt:

@@ -6,8 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.decision import Ids
-from bridge.core.model import Attempt, Outcome, Part, Peer, PeerId, RunId, ThreadId, TurnState
+from bridge.core.attached import NewFile
+from bridge.core.decision import Decision, Ids, NewRow
+from bridge.core.model import (
+    Attempt,
+    Outcome,
+    Part,
+    Peer,
+    PeerId,
+    RunId,
+    SendClass,
+    ThreadId,
+    TurnState,
+)
 from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
 from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
 from bridge.store import accounts, inbox, outbox, turns, windows
@@ -173,3 +184,72 @@ def test_day_of_replies_begins_when_the_owner_wrote(db: Database) -> None:
     assert left_ms() == 23 * HOUR_MS
     accept(db, replace(stored(3), age_ms=10 * HOUR_MS), prev="c2", to="c3")
     assert left_ms() == 23 * HOUR_MS  # an older one, delivered late, closes nothing
+
+
+def owe(db: Database, *rows: NewRow, now_ms: int = NOW_MS) -> None:
+    db.run_now(lambda: outbox.add_rows(rows, PeerId(OWNER), now_ms))
+
+
+def many(send_class: SendClass, not_before_ms: int = 0) -> list[NewRow]:
+    """More than are read at once."""
+    return [
+        NewRow(send_class, f"{n}", f"ctb:{n}", f"g{n}", not_before_ms=not_before_ms)
+        for n in range(2 * outbox.LOOKED_AT + 1)
+    ]
+
+
+GOES = NewRow(SendClass.NOTE, "goes", "ctb:goes", "goes")
+
+
+@pytest.mark.parametrize("send_class", [SendClass.APPROVAL, SendClass.ANSWER, SendClass.NOTE])
+def test_bubble_that_may_go_is_found_behind_any_number_that_wait(
+    db: Database, send_class: SendClass
+) -> None:
+    """delivery-semantics 5: a back-off is of its own bubble, and holds up no other group."""
+    accept(db, stored(1), to="")
+    owe(db, *many(send_class, NOW_MS + 60_000), GOES)
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None and attempt.row.text == "goes"
+    fails(db, attempt, Outcome.SENT)
+    assert db.run_now(lambda: outbox.look(SENDER, NOW_MS)) == outbox.Rest(NOW_MS + 60_000)
+
+
+def test_words_go_ahead_of_any_number_of_files_that_are_not_up(db: Database) -> None:
+    """Ours: files go up one at a time; the first of them is named for it meanwhile."""
+    accept(db, stored(1), to="")
+    files = [NewFile(f"s{n}", "a.txt", "file", 5, "hash") for n in range(outbox.LOOKED_AT + 1)]
+    owing = tuple(
+        NewRow(
+            SendClass.ANSWER, f.name, f"ctb:{f.staged_name}", f.staged_name, staged=f.staged_name
+        )
+        for f in files
+    )
+    decision = Decision(PeerId(OWNER), bubbles=(*owing, GOES), files=tuple(files))
+    db.run_now(lambda: inbox.apply(decision, accounts.get(), None, NOW_MS))
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None and attempt.row.text == "goes"
+    fails(db, attempt, Outcome.SENT)
+    rest = db.run_now(lambda: outbox.look(SENDER, NOW_MS))
+    assert isinstance(rest, outbox.Rest) and rest.upload is not None
+    assert rest.upload.file is not None and rest.upload.file.staged_name == "s0"
+
+
+def test_fresh_note_is_found_behind_any_number_that_nobody_needs_any_more(db: Database) -> None:
+    """delivery-semantics 5: old notes go, and cost the ones behind them nothing."""
+    accept(db, stored(1), to="")
+    owe(db, *many(SendClass.NOTE), now_ms=NOW_MS - 2 * HOUR_MS)
+    owe(db, GOES)
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None and attempt.row.text == "goes"
+
+
+def test_word_for_the_rest_is_said_again_before_any_number_of_answers(db: Database) -> None:
+    """issue 3, item 3: the last credit is for it alone."""
+    accept(db, stored(1), to="")
+    owe(db, *many(SendClass.ANSWER))
+    fails(db, attempt_now(db), Outcome.SENT)
+    asking = attempt_now(db)
+    assert "Send me anything" in asking.row.text
+    fails(db, asking, Outcome.NOT_SENT)
+    again = attempt_now(db, NOW_MS + 2_000)
+    assert again.row.client_id == asking.row.client_id
