@@ -362,8 +362,8 @@ def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:
     lang = _lang(row.peer, sender)
     told = notice(phrase, lang, id=row.turn, name=unmarked(row.file.name) if row.file else "")
     client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
-    send_class = SendClass.ANSWER if row.file else SendClass.NOTE
-    _add(row.peer, NewRow(send_class, told, client_id, f"dead-{row.id}"), now_ms)
+    # It stands for what did not come, and is repeated and kept as that would have been.
+    _add(row.peer, NewRow(SendClass.ANSWER, told, client_id, f"dead-{row.id}"), now_ms)
 
 
 def _move_account(step: OutStep, code: str, now_ms: int) -> None:

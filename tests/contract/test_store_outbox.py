@@ -119,8 +119,8 @@ TIGHT = outbox.Sender("worker", Limits(budget=2, spacing_ms=0), "en")
 HOUR_MS = 3_600_000
 
 
-def attempt_now(db: Database, now_ms: int = NOW_MS) -> Attempt:
-    found = db.run_now(lambda: outbox.begin(TIGHT, now_ms))
+def attempt_now(db: Database, now_ms: int = NOW_MS, sender: outbox.Sender = TIGHT) -> Attempt:
+    found = db.run_now(lambda: outbox.begin(sender, now_ms))
     assert found is not None
     return found
 
@@ -184,6 +184,24 @@ def test_day_of_replies_begins_when_the_owner_wrote(db: Database) -> None:
     assert left_ms() == 23 * HOUR_MS
     accept(db, replace(stored(3), age_ms=10 * HOUR_MS), prev="c2", to="c3")
     assert left_ms() == 23 * HOUR_MS  # an older one, delivered late, closes nothing
+
+
+def test_notice_of_an_incomplete_answer_outlives_a_closed_window_and_an_unknown_outcome(
+    db: Database,
+) -> None:
+    """delivery-semantics 5 and 7: the rest is cancelled, and the notice is no mere note."""
+    answer(db, 1)
+    later_ms = NOW_MS + 2 * HOUR_MS
+    for wait_ms in (0, 5_000, 65_000):
+        refused = attempt_now(db, NOW_MS + wait_ms, SENDER)
+        fails(db, refused, Outcome.REFUSED, NOW_MS + wait_ms)
+    for _ in range(2):
+        told = attempt_now(db, later_ms, SENDER)
+        assert "/result 1" in told.row.text
+        fails(db, told, Outcome.UNKNOWN, later_ms)
+        later_ms += 60_000
+    assert [row for row in ready(db) if "/result 1" not in row] == []
+    assert len(ready(db)) == 1
 
 
 def owe(db: Database, *rows: NewRow, now_ms: int = NOW_MS) -> None:
