@@ -35,6 +35,9 @@ from bridge.core.text import clean, preview
 CODE_LIFE_MS = 600_000  # threat-model R29
 SUMMARY_CHARS = 200  # of a list of files; the whole list is in the detail
 MAX_SHOWN_CHARS = 1_200  # what fits one bubble beside the sentences; more cannot be approved
+# Summary, detail and options together: of a bubble's 1,800 characters and 5,000 bytes, what
+# the sentences around them leave. A bubble that WeChat refuses would hold up all behind it.
+MAX_ASKED_CHARS, MAX_ASKED_BYTES = 1_540, 4_300
 
 
 class ApprovalEvent(StrEnum):
@@ -133,7 +136,8 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
         lines.append(approval.summary)
     if approval.detail and is_remote:
         lines.append(approval.detail)
-    lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
+    if not approval.is_cut:
+        lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
     lines.append(f"{MARK} {_how(approval, lang, is_remote)}")
     client_id = f"ctb:ask-{approval.turn}-{approval.code}"
     group = f"ask-{approval.code}"
@@ -207,14 +211,19 @@ def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
     if turn.cwd and asked.kind in _PLACES:
         detail = _PLACES[asked.kind].sub(lambda found: _from(turn.cwd, found), detail)
         summary = _shortened(detail, summary) if asked.kind == "file_change" else summary
+    is_cut = len(detail) > MAX_SHOWN_CHARS or len(summary) > 300
+    if is_cut or not _fits(summary, detail, asked.options):
+        is_cut, summary, detail = True, summary[:300], detail[:MAX_SHOWN_CHARS]
+        room = MAX_ASKED_BYTES - len(summary.encode())
+        detail = detail.encode()[:room].decode(errors="ignore")
     return Approval(
         id=asked.id,
         turn=turn.id,
         peer=turn.peer,
         kind=asked.kind if asked.kind in _KINDS else "permissions",
-        summary=summary[:300],
-        detail=detail[:MAX_SHOWN_CHARS],
-        is_cut=len(detail) > MAX_SHOWN_CHARS or len(summary) > 300,
+        summary=summary,
+        detail=detail,
+        is_cut=is_cut,
         digest=asked.digest,
         options=asked.options,
         code=ids.code,
@@ -222,6 +231,12 @@ def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
         asked_ms=now_ms,
         state=ApprovalState.OPEN,
     )
+
+
+def _fits(summary: str, detail: str, options: Sequence[str]) -> bool:
+    """Whether all of it can be shown; a line of an option begins with its number."""
+    words = "\n".join([summary, detail, *(f"{n}. {text}" for n, text in enumerate(options, 1))])
+    return len(words) <= MAX_ASKED_CHARS and len(words.encode()) <= MAX_ASKED_BYTES
 
 
 # Where the places stand: `add /a/b (+3 -0)`, `{"write": ["/a"]}`.

@@ -10,7 +10,8 @@ from bridge.codex import approvals as codex
 from bridge.core import approvals
 from bridge.core.approvals import Asked
 from bridge.core.decision import Ids
-from bridge.core.model import ApprovalId
+from bridge.core.model import AliasName, ApprovalId, Lang
+from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from tests.unit.test_control import NOW_MS, PEER, TURN, decided, told, view
 
 CWD = TURN.cwd
@@ -103,3 +104,20 @@ def test_command_is_shown_as_it_is(command: str) -> None:
     """R29: the exact action."""
     asked = Asked(ApprovalId("a"), "command", f"run a command: {command}", command, "d", ())
     assert command in bubble(asked).splitlines()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["command", "question", "permissions", "file_change"])
+@pytest.mark.parametrize("sign", ["x", "字", "\U0001f642"])
+@pytest.mark.parametrize(("detail", "options"), [(900, 0), (1_200, 0), (9_000, 0), (20, 90)])
+def test_request_of_any_size_is_one_bubble_that_wechat_takes(
+    lang: Lang, kind: str, sign: str, detail: int, options: int
+) -> None:
+    """issue 3, item 4; R29: what cannot be shown whole is shown in part and not approved."""
+    labels = tuple(f"{n}:{sign * 30}" for n in range(options))
+    asked = Asked(ApprovalId("a"), kind, sign * 400, sign * detail, "d", labels)
+    turn = replace(TURN, alias=AliasName("名" * 32))
+    step = approvals.after_asked(turn, [asked], [], replace(PEER, lang=lang), True, NOW_MS, [IDS])
+    text = step.rows[0].text
+    assert len(text) <= MAX_BUBBLE_CHARS and len(text.encode()) <= MAX_BUBBLE_BYTES
+    assert "/approve" not in text and "/deny abcdefghj" in text
