@@ -135,18 +135,22 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
     unfinished = records(TurnTable, "state != 'done' ORDER BY +id LIMIT ?", MAX_TURNS)
     held = records(InboxTable, "peer = ? AND state = 'held' ORDER BY id LIMIT ?", peer.id, MAX_HELD)
     last = record(TurnTable, _LAST, peer.id)
+    open_turns = tuple(rows.turn(row) for row in unfinished if not is_group(row.peer))
+    # Its answer may be read already while the controller is still owed something.
+    over = [t for t in open_turns if t.peer == peer.id and t.state is TurnState.SETTLING]
+    ended = [*over, *([rows.turn(last)] if last else [])]
     credits, closes_ms = windows.standing(peer.id, limits)
     asked_file = peer.confirmation.subject if peer.confirmation else ""
     return replace(
         seen,
         asked_file=artifacts.copy(asked_file) if asked_file else None,
-        turns=tuple(rows.turn(row) for row in unfinished if not is_group(row.peer)),
+        turns=open_turns,
         held=tuple(InboxId(row.id) for row in held),
         files_alone=tuple(
             InboxId(row.id) for row in records(InboxTable, _FILES_ALONE, peer.id, MAX_HELD)
         ),
         waiting_rows=outbox.waiting(peer.id),
-        last_turn=rows.turn(last) if last else None,
+        last_turn=max(ended, key=lambda turn: (turn.ended_ms, turn.id), default=None),
         asked_turn=turns.get(TurnId(asked)) if asked else None,
         credits=credits,
         closes_ms=closes_ms,

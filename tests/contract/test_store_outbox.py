@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bridge.store import views
+
 from dataclasses import replace
 
 import pytest
@@ -24,7 +26,7 @@ from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
 from bridge.store import accounts, inbox, outbox, turns, windows
 from bridge.store.db import Database
 from bridge.store.statements import records
-from bridge.store.tables import OutboxTable
+from bridge.store.tables import OutboxTable, TurnTable
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, apply, plan, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
 
@@ -70,6 +72,16 @@ def test_three_answers_that_wait_are_one_bubble_each(db: Database) -> None:
         "▸ 5 more: /more, or /sendfile #3 for all of it as a file",
     ]
     assert all(len(text) <= 1_800 for text in found)
+
+
+def test_answer_that_is_read_is_the_last_one_before_its_thread_is_free(db: Database) -> None:
+    """Ours: `/retry` and `/status` never mean the answer before it (delivery-semantics 6)."""
+    answer(db, 1, "the first")
+    db.run_now(lambda: TurnTable.update(state="done").execute())
+    answer(db, 2, "the second")
+    seen = db.run_now(lambda: views.whole(views.view(PEER.id, "en"), None, SENDER.limits))
+    assert [turn.state for turn in seen.turns] == [TurnState.SETTLING]
+    assert seen.last_turn is not None and seen.last_turn.result == "the second"
 
 
 def test_short_answers_are_left_as_they_are(db: Database) -> None:
