@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bridge.store import views
-
 from dataclasses import replace
 
 import pytest
@@ -23,7 +21,7 @@ from bridge.core.model import (
 )
 from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
 from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
-from bridge.store import accounts, inbox, outbox, turns, windows
+from bridge.store import accounts, inbox, outbox, turns, views, windows
 from bridge.store.db import Database
 from bridge.store.statements import records
 from bridge.store.tables import OutboxTable, TurnTable

@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 
 from tests.e2e import rig
-from tests.e2e.rig import House, Phone
+from tests.e2e.rig import House, Phone, Terminal
 from tests.fakes import codex_home, model
 
 
@@ -23,6 +23,8 @@ class Desk:
     house: House
     home: Path
     model: model.Model
+    bridge: Terminal
+    worker: Terminal
 
     @property
     def phone(self) -> Phone:
@@ -71,5 +73,6 @@ async def over_codex(**settings: str) -> AsyncIterator[Desk]:
             home = codex_home.make(house.folder, provider.url)
             house.settings["CTB_CODEX_COMMAND"] = codex
             del house.settings["CTB_CONTROLLER_COMMAND"]  # ours, over Codex
-            await house.moves_in(**settings)
-            yield Desk(house, home, provider)
+            house.settings |= settings
+            bridge, worker = await house.moves_in()
+            yield Desk(house, home, provider, bridge, worker)

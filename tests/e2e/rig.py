@@ -7,6 +7,7 @@ phone, on words in a terminal, or on the end of a process; each is bounded by PA
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -24,10 +25,13 @@ from pathlib import Path
 import anyio
 import pexpect  # type: ignore[import-untyped]  # it ships no types
 from anyio import to_thread
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bridge.ask import NotRunning, ask
 from bridge.wire.messages import StatusGet
 from channel_worker.simulator.server import Simulator
+from channel_worker.simulator.typed import HELP, Keyboard
+from channel_worker.simulator.world import Json
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -124,10 +128,22 @@ class Phone:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._keyboard = Keyboard(simulator)
         self._read = 0
 
     def says(self, text: str) -> None:
         self._simulator.world.say(text)
+
+    def types(self, line: str) -> None:
+        """Enter a line of the simulated phone: words, or `:file PATH`, `:voice TEXT`, ..."""
+        told = self._keyboard.enter(line)
+        assert HELP not in told, told
+
+    def quotes(self, words: str, text: str) -> None:
+        """Say it as an answer to the newest bubble with these words."""
+        texts = self.texts()[::-1]
+        number = next(n for n, bubble in enumerate(texts, 1) if words in bubble)
+        self.types(f":quote {number} {text}")
 
     async def reads(self, words: str, patience_s: float = PATIENCE_S) -> str:
         """Wait for a bubble with these words below the one last read; its text."""
@@ -161,6 +177,25 @@ class Phone:
     def count(self, words: str) -> int:
         """How many bubbles hold these words."""
         return sum(words in text for text in self.texts())
+
+    async def gets_files(self, count: int) -> list[tuple[str, bytes]]:
+        """Wait for so many files in all; the name that each shows, and its bytes."""
+
+        def items() -> list[Json]:
+            return [s.item for s in self._simulator.world.sent if "text_item" not in s.item]
+
+        await self._simulator.until(lambda: len(items()) >= count, PATIENCE_S)
+        assert len(items()) == count
+        return [self._opened(item) for item in items()]
+
+    def _opened(self, item: Json) -> tuple[str, bytes]:
+        kind = next(name for name in item if name.endswith("_item"))
+        media = item[kind]["media"]
+        key = bytes.fromhex(base64.b64decode(media["aes_key"]).decode())
+        decryptor = Cipher(algorithms.AES128(key), modes.ECB()).decryptor()
+        plain = decryptor.update(self._simulator.world.files[media["encrypt_query_param"]])
+        plain += decryptor.finalize()
+        return str(item[kind].get("file_name", kind)), plain[: -plain[-1]]
 
 
 class House:

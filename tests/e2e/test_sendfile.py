@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from channel_worker.simulator.scenarios import small_png
 from tests.e2e.desk import over_codex
-from tests.e2e.rig import PATIENCE_S, House
+from tests.e2e.rig import House
 
 KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----"  # in two, so that no scanner takes it for one
 
@@ -25,28 +23,6 @@ async def chat(house: House) -> AsyncIterator[House]:
     await house.phone.asks("/threads", "1. ")
     await house.phone.asks("/use 1", "Now using")
     yield house
-
-
-async def files(house: House, count: int) -> list[tuple[str, bytes]]:
-    """Wait for so many files on the phone; the name that each shows, and its bytes."""
-
-    def items() -> list[dict[str, dict[str, object]]]:
-        return [sent.item for sent in house.world.sent if "text_item" not in sent.item]
-
-    await house.simulator.until(lambda: len(items()) >= count, PATIENCE_S)
-    assert len(items()) == count
-    return [_opened(house, item) for item in items()]
-
-
-def _opened(house: House, item: dict[str, dict[str, object]]) -> tuple[str, bytes]:
-    kind = next(name for name in item if name.endswith("_item"))
-    media = item[kind]["media"]
-    assert isinstance(media, dict)
-    key = bytes.fromhex(base64.b64decode(media["aes_key"]).decode())
-    decryptor = Cipher(algorithms.AES128(key), modes.ECB()).decryptor()
-    plain = decryptor.update(house.world.files[media["encrypt_query_param"]])
-    plain += decryptor.finalize()
-    return str(item[kind].get("file_name", kind)), plain[: -plain[-1]]
 
 
 def workspace(house: House) -> Path:
@@ -64,7 +40,7 @@ async def test_a_file_of_the_answer_comes_to_the_phone_byte_for_byte(chat: House
     assert "1. 报告 1.md · 18 B · ready" in listed and "/sendfile" in listed
     assert not chat.world.calls("getuploadurl")
     chat.phone.says("/sendfile 1")
-    assert await files(chat, 1) == [("报告 1.md", words.encode())]
+    assert await chat.phone.gets_files(1) == [("报告 1.md", words.encode())]
     await chat.phone.asks("/status", "Last answer: #1")
     staged = list((chat.data / "staging").iterdir())
     assert [path.stat().st_mode & 0o777 for path in staged] == [0o600]
@@ -75,7 +51,7 @@ async def test_whole_of_a_long_answer_comes_as_a_file(chat: House) -> None:
     said = "".join(f"line {number} of many words\\n" for number in range(1_000))
     await chat.phone.asks(f"reply:{said}", "more: /more, or /sendfile #1 for all of it as a file")
     chat.phone.says("/sendfile #1")
-    ((name, data),) = await files(chat, 1)
+    ((name, data),) = await chat.phone.gets_files(1)
     assert name == "answer-1.md"
     assert data.decode().strip() == said.replace("\\n", "\n").strip()
     await chat.phone.asks("/sendfile #2", "There is no answer #2.")
@@ -94,7 +70,7 @@ async def test_pictures_go_as_pictures_and_all_sends_every_file_that_is_ready(
     listed = await chat.phone.asks("/artifacts", "Files of #2:")
     assert re.search(r"1\. plot\.txt · \d+ B · ready", listed)
     await chat.phone.asks("/sendfile all", "Not sent")
-    found = await files(chat, 2)
+    found = await chat.phone.gets_files(2)
     assert sorted(found) == [("a.txt", b"one"), ("image_item", small_png())]
 
 
@@ -107,7 +83,7 @@ async def test_a_file_in_doubt_is_asked_about_and_yes_sends_what_was_hashed(chat
     path = next((chat.folder / "codex").rglob("notes.md"))
     path.write_text("changed since")
     chat.phone.says("/yes")
-    assert await files(chat, 1) == [("notes.md", b"as it was")]
+    assert await chat.phone.gets_files(1) == [("notes.md", b"as it was")]
     await chat.phone.asks("/yes", "There is nothing to confirm.")
 
 
@@ -148,7 +124,7 @@ async def test_the_same_in_chinese(chat: House) -> None:
     await chat.phone.asks("/artifacts", "1. 旧.txt · 9 B · 发之前要你确认：不是这一轮写的")
     await chat.phone.asks("/sendfile 1", "要发送 旧.txt 吗？9 B，SHA-256 ")
     chat.phone.says("/yes")
-    assert await files(chat, 1) == [("旧.txt", "去年的".encode())]
+    assert await chat.phone.gets_files(1) == [("旧.txt", "去年的".encode())]
 
 
 async def test_file_that_codex_wrote_in_its_turn_comes_to_the_phone() -> None:
@@ -162,4 +138,4 @@ async def test_file_that_codex_wrote_in_its_turn_comes_to_the_phone() -> None:
         )
         await desk.phone.asks("/artifacts", "1. plan.txt · 5 B · ready")
         desk.phone.says("/sendfile 1")
-        assert await files(desk.house, 1) == [("plan.txt", b"roses")]
+        assert await desk.phone.gets_files(1) == [("plan.txt", b"roses")]
