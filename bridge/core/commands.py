@@ -1,4 +1,4 @@
-"""What a message may ask for, and what must be read before it can be decided."""
+"""What a message may ask for, in the order of `/help`, and what must be read to decide it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class Threads:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Add:
     alias: str
     target: str
@@ -40,11 +45,6 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
     target: str
 
 
@@ -59,17 +59,12 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
-class Yes:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class No:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
     alias: str
 
 
@@ -80,18 +75,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Steer:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     alias: str
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +101,30 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class RunHeld:
-    pass
+class New:
+    alias: str
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
-class DropHeld:
-    pass
+class Fork:
+    alias: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,31 @@ class Resend:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifacts:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFile:
+    which: str  # a number of the list, "all", or "#" and the number of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeld:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DropHeld:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     turn: int
 
@@ -156,6 +183,24 @@ class Dead:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """What the owner says of groups; `number` 0: of all of them."""
+
+    action: Literal["approve", "list", "status", "reset", "disable"]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class SetLang:
     lang: str
 
@@ -163,51 +208,6 @@ class SetLang:
 @dataclass(frozen=True, slots=True)
 class Help:
     verb: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    alias: str
-
-
-@dataclass(frozen=True, slots=True)
-class Steer:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    alias: str
-    folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    alias: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recover:
-    alias: str
-
-
-@dataclass(frozen=True, slots=True)
-class Artifacts:
-    alias: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendFile:
-    which: str  # a number of the list, "all", or "#" and the number of an answer
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What the owner says of groups; `number` 0: of all of them."""
-
-    action: Literal["approve", "list", "status", "reset", "disable"]
-    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,38 +228,38 @@ class Unknown:
 Command: TypeAlias = (
     Prompt
     | Threads
+    | Use
     | Add
     | Bind
-    | Use
     | Aliases
     | Remove
-    | Yes
-    | No
     | Status
+    | Refresh
     | Send
+    | Steer
     | Stop
-    | Queue
-    | Cancel
     | Approve
     | Deny
     | Answer
+    | Queue
+    | Cancel
     | Retry
-    | RunHeld
-    | DropHeld
-    | More
-    | Result
-    | Refresh
-    | Steer
     | New
     | Fork
-    | Recover
+    | More
+    | Result
     | Resend
+    | Artifacts
+    | SendFile
+    | RunHeld
+    | DropHeld
+    | Recover
     | Trace
     | Why
     | Dead
-    | Artifacts
-    | SendFile
     | Group
+    | Yes
+    | No
     | SetLang
     | Help
     | Malformed
@@ -297,19 +297,19 @@ def needs_whole(command: Command) -> bool:
     return isinstance(
         command,
         Status
+        | Steer
         | Stop
-        | Queue
-        | Cancel
         | Approve
         | Deny
         | Answer
+        | Queue
+        | Cancel
         | Retry
-        | RunHeld
-        | DropHeld
+        | Fork
         | More
         | Result
-        | Steer
-        | Fork
+        | RunHeld
+        | DropHeld
         | Recover
         | Yes,
     )
@@ -317,4 +317,4 @@ def needs_whole(command: Command) -> bool:
 
 def needs_past(command: Command) -> bool:
     """Whether a command looks at what became of earlier messages."""
-    return isinstance(command, Resend | Trace | Why | Dead | Status)
+    return isinstance(command, Status | Resend | Trace | Why | Dead)

@@ -12,68 +12,28 @@ import unicodedata
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from bridge.core import commands as c
 from bridge.core import words
-from bridge.core.commands import (
-    Add,
-    Aliases,
-    Answer,
-    Approve,
-    Artifacts,
-    Bind,
-    Cancel,
-    Command,
-    Dead,
-    Deny,
-    DropHeld,
-    Fork,
-    Group,
-    Help,
-    Malformed,
-    More,
-    New,
-    No,
-    Prompt,
-    Queue,
-    Recover,
-    Refresh,
-    Remove,
-    Resend,
-    Result,
-    Retry,
-    RunHeld,
-    Send,
-    SendFile,
-    SetLang,
-    Status,
-    Steer,
-    Stop,
-    Threads,
-    Trace,
-    Unknown,
-    Use,
-    Why,
-    Yes,
-)
 from bridge.core.words import BadWords, no_words, number, one_word, plain
 
 MAX_VERB_CHARS = 20  # of an unknown word that are compared; ours have ten at most
 
 
-def parse(text: str) -> Command:
+def parse(text: str) -> c.Command:
     """The command in a typed message; text that is none is a Prompt."""
     body = text.strip()
     if body[:1] not in ("/", "／"):
-        return Prompt(text)
+        return c.Prompt(text)
     if body[1:2] in ("/", "／"):
-        return Prompt(unescaped(body))
+        return c.Prompt(unescaped(body))
     head, *behind = body[1:].split(maxsplit=1) or [""]
     verb = unicodedata.normalize("NFKC", head).lower()
     if not verb.isascii() or verb not in _VERBS:
-        return Unknown(_nearest(verb), _is_path(verb))
+        return c.Unknown(_nearest(verb), _is_path(verb))
     try:
         return _VERBS[verb](behind[0].strip() if behind else "")
     except BadWords:
-        return Malformed(_CANONICAL.get(verb, verb))
+        return c.Malformed(_CANONICAL.get(verb, verb))
 
 
 def unescaped(text: str) -> str:
@@ -87,115 +47,115 @@ def verbs() -> tuple[str, ...]:
     return tuple(verb for verb in _VERBS if verb not in _CANONICAL)
 
 
-def _add(rest: str) -> Command:
+def _add(rest: str) -> c.Command:
     alias, target = words.split(rest, 2, 2)
-    return Add(alias, target)
+    return c.Add(alias, target)
 
 
-def _send(rest: str) -> Command:
-    return Send(*words.first_and_rest(rest))
+def _send(rest: str) -> c.Command:
+    return c.Send(*words.first_and_rest(rest))
 
 
-def _answer(rest: str) -> Command:
-    return Answer(*words.first_and_rest(rest))
+def _answer(rest: str) -> c.Command:
+    return c.Answer(*words.first_and_rest(rest))
 
 
-def _steer(rest: str) -> Command:
+def _steer(rest: str) -> c.Command:
     if not rest:
         raise BadWords
-    return Steer(rest)
+    return c.Steer(rest)
 
 
-def _new(rest: str) -> Command:
+def _new(rest: str) -> c.Command:
     found = rest.split(maxsplit=1)
     if not found:
         raise BadWords
     folder = found[1] if len(found) > 1 else ""
     plain(folder)  # its signs are checked and its name left as it is
-    return New(plain(found[0]), folder)
+    return c.New(plain(found[0]), folder)
 
 
-def _fork(rest: str) -> Command:
+def _fork(rest: str) -> c.Command:
     alias, *name = words.split(rest, 1, 2)
-    return Fork(alias, name[0] if name else "")
+    return c.Fork(alias, name[0] if name else "")
 
 
-def _threads(rest: str) -> Command:
-    return Threads(" ".join(words.split(rest, 0, 10)))
+def _threads(rest: str) -> c.Command:
+    return c.Threads(" ".join(words.split(rest, 0, 10)))
 
 
-def _sendfile(rest: str) -> Command:
+def _sendfile(rest: str) -> c.Command:
     (which,) = words.split(rest, 1, 1)
     if which.lower() == "all":
-        return SendFile("all")
+        return c.SendFile("all")
     if which[0] in "#＃":
-        return SendFile(f"#{words.whole(which[1:])}")
+        return c.SendFile(f"#{words.whole(which[1:])}")
     if not (which.isascii() and which.isdecimal() and len(which) <= 4):
         raise BadWords
-    return SendFile(which)
+    return c.SendFile(which)
 
 
-def _lang(rest: str) -> Command:
+def _lang(rest: str) -> c.Command:
     (lang,) = words.split(rest, 1, 1)
     if lang.lower() not in ("zh", "en"):
         raise BadWords
-    return SetLang(lang.lower())
+    return c.SetLang(lang.lower())
 
 
-def _group(rest: str) -> Command:
+def _group(rest: str) -> c.Command:
     action, *behind = words.split(rest.lower(), 1, 2)
     given = words.whole(behind[0]) if behind else 0
     match action, bool(behind):
         case ("approve" | "reset" | "disable" | "status") as known, True:
-            return Group(known, given)
+            return c.Group(known, given)
         case ("list" | "status") as known, False:
-            return Group(known)
+            return c.Group(known)
     raise BadWords
 
 
-def _help(rest: str) -> Command:
+def _help(rest: str) -> c.Command:
     found = words.split(rest, 0, 1)
     verb = found[0].lstrip("/").lower() if found else ""
-    return Help(_CANONICAL.get(verb, verb))
+    return c.Help(_CANONICAL.get(verb, verb))
 
 
-_VERBS: dict[str, Callable[[str], Command]] = {
+_VERBS: dict[str, Callable[[str], c.Command]] = {
     "threads": _threads,
-    "use": one_word(Use),
+    "use": one_word(c.Use),
     "add": _add,
-    "bind": one_word(Bind),
-    "list": no_words(Aliases),
-    "remove": one_word(Remove),
-    "status": one_word(Status, may_lack=True),
-    "refresh": one_word(Refresh, may_lack=True),
+    "bind": one_word(c.Bind),
+    "list": no_words(c.Aliases),
+    "remove": one_word(c.Remove),
+    "status": one_word(c.Status, may_lack=True),
+    "refresh": one_word(c.Refresh, may_lack=True),
     "send": _send,
     "steer": _steer,
-    "stop": one_word(Stop, may_lack=True),
-    "approve": one_word(Approve),
-    "deny": one_word(Deny),
+    "stop": one_word(c.Stop, may_lack=True),
+    "approve": one_word(c.Approve),
+    "deny": one_word(c.Deny),
     "answer": _answer,
-    "queue": no_words(Queue),
-    "cancel": number(Cancel),
-    "retry": no_words(Retry),
+    "queue": no_words(c.Queue),
+    "cancel": number(c.Cancel),
+    "retry": no_words(c.Retry),
     "new": _new,
     "fork": _fork,
-    "more": no_words(More),
-    "result": number(Result),
-    "resend": number(Resend),
-    "artifacts": one_word(Artifacts, may_lack=True),
+    "more": no_words(c.More),
+    "result": number(c.Result),
+    "resend": number(c.Resend),
+    "artifacts": one_word(c.Artifacts, may_lack=True),
     "sendfile": _sendfile,
-    "run-held": no_words(RunHeld),
-    "drop-held": no_words(DropHeld),
-    "recover": one_word(Recover),
-    "trace": number(Trace),
-    "why": no_words(Why),
-    "dead": no_words(Dead),
+    "run-held": no_words(c.RunHeld),
+    "drop-held": no_words(c.DropHeld),
+    "recover": one_word(c.Recover),
+    "trace": number(c.Trace),
+    "why": no_words(c.Why),
+    "dead": no_words(c.Dead),
     "group": _group,
-    "yes": no_words(Yes),
-    "no": no_words(No),
+    "yes": no_words(c.Yes),
+    "no": no_words(c.No),
     "lang": _lang,
     "help": _help,
-    "rm": one_word(Remove),
+    "rm": one_word(c.Remove),
     "?": _help,
 }
 _CANONICAL = {"rm": "remove", "?": "help"}
