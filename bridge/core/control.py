@@ -45,9 +45,6 @@ def alias_meant(view: View, name: str) -> Alias | None:
     return next((alias for alias in view.aliases.values() if alias.thread == thread), None)
 
 
-# ---- /refresh --------------------------------------------------------------
-
-
 def refresh(room: Room, name: str) -> Decision:
     alias = alias_meant(room.view, name)
     if alias is None:
@@ -86,9 +83,6 @@ def _bubbles(text: str, ids: Ids) -> tuple[NewRow, ...]:
     )
 
 
-# ---- /steer ----------------------------------------------------------------
-
-
 def steered_turn(view: View) -> Turn | None:
     """The running turn of the thread in use, or of the quoted answer's.
 
@@ -124,9 +118,6 @@ def steer(room: Room) -> Decision:
     audit = Audit("turn.steer", "owner", "steered", turn=turn.id)
     told = notice("steered", room.lang, id=turn.id)
     return room.build(InboxEvent.ANSWERED, told, (audit,))
-
-
-# ---- /new and /fork --------------------------------------------------------
 
 
 def new(room: Room, name: AliasName, asked: str) -> Decision:
@@ -187,9 +178,6 @@ def fork(room: Room, command: c.Fork) -> Decision:
     return replace(found, moved=Moved(source.thread, branch)) if waits else found
 
 
-# ---- /recover --------------------------------------------------------------
-
-
 def recover(room: Room, name: str) -> Decision:
     alias = alias_named(room.view, name)
     if alias is None:
@@ -231,9 +219,6 @@ def recovered(room: Room, alias: Alias) -> Decision:
     )
     found = room.tell("recovered", alias=alias.name)
     return replace(found, turn_steps=steps, audit=(audit,))
-
-
-# ---- words -----------------------------------------------------------------
 
 
 def _nobody(room: Room, name: str) -> Decision:

@@ -20,25 +20,12 @@ from bridge.core import (
 )
 from bridge.core import commands as c
 from bridge.core.answers import answer
-from bridge.core.decision import (
-    Audit,
-    Decision,
-    Facts,
-    Ids,
-    Policy,
-    View,
-)
+from bridge.core.decision import Audit, Decision, Facts, Ids, Policy, View
 from bridge.core.intake import Batch, InboxEvent, is_command
-from bridge.core.model import (
-    AliasName,
-    ThreadId,
-    is_unmade,
-)
+from bridge.core.model import AliasName, ThreadId, is_unmade
 from bridge.core.phrases import notice
 from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
 from bridge.core.verdicts import verdict
-
-DEFAULT_ALIAS = AliasName("default")  # design 7: /bind
 
 
 def command_of(batch: Batch) -> c.Command:
@@ -69,36 +56,6 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
     """The thread that a command is about, if one is meant, known, and there already."""
     thread = _target(command, view)
     return None if thread is None or is_unmade(thread) else thread
-
-
-def _target(command: c.Command, view: View) -> ThreadId | None:
-    match command:
-        case c.Prompt():
-            is_answer = view.quoted_question or view.quoted_request or view.maybe_quoted
-            return None if is_answer else active_thread(view)
-        case c.Send(alias, _):
-            found = alias_named(view, alias)
-            return found.thread if found else None
-        case c.Status(alias):
-            found = alias_named(view, alias) if alias else None
-            return found.thread if found else active_thread(view)
-        case c.Refresh(alias):
-            found = control.alias_meant(view, alias)
-            return found.thread if found else None
-        case c.Fork():
-            return control.fork_source(view, command)
-        case c.Recover(alias):
-            found = alias_named(view, alias)
-            return found.thread if found else None
-        case c.Add(_, target) | c.Bind(target) | c.Use(target):
-            listed = listed_at(view.peer, target)
-            if listed is not None:
-                return listed.thread
-            return ThreadId(target) if is_thread_id(target) else None
-        case c.Retry():
-            return view.last_turn.thread if view.last_turn else None
-        case _:
-            return None
 
 
 def decide(
@@ -140,17 +97,13 @@ def decide(
         case c.Use(target):
             return naming.use(room, target)
         case c.Add(alias, target):
-            return naming.add(room, AliasName(alias), target, is_chosen=False)
+            return naming.add(room, AliasName(alias), target)
         case c.Bind(target):
-            return naming.add(room, DEFAULT_ALIAS, target, is_chosen=True)
+            return naming.bind(room, target)
         case c.Remove(alias):
             return naming.remove(room, alias)
         case c.Yes():
-            if artifacts.is_asked(view, now_ms):
-                return artifacts.confirmed(room)
-            was_begun = facts.did or facts.trouble  # in time, however long it took
-            held = control.to_recover(view, 0 if was_begun else now_ms)
-            return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
+            return _yes(room)
         case c.No():
             return naming.confirm(room, is_yes=False)
         case c.Refresh(alias):
@@ -184,3 +137,39 @@ def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
         notice("poison", view.peer.lang, id=first),
         audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", f"message {first}"),),
     )
+
+
+def _yes(room: Room) -> Decision:
+    """What was asked is done: a file goes, a lock is taken back, or a name goes."""
+    if artifacts.is_asked(room.view, room.now_ms):
+        return artifacts.confirmed(room)
+    was_begun = room.facts.did or room.facts.trouble  # in time, however long it took
+    held = control.to_recover(room.view, 0 if was_begun else room.now_ms)
+    return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
+
+
+def _target(command: c.Command, view: View) -> ThreadId | None:
+    match command:
+        case c.Prompt():
+            is_answer = view.quoted_question or view.quoted_request or view.maybe_quoted
+            return None if is_answer else active_thread(view)
+        case c.Send(alias, _) | c.Recover(alias):
+            found = alias_named(view, alias)
+            return found.thread if found else None
+        case c.Status(alias):
+            found = alias_named(view, alias) if alias else None
+            return found.thread if found else active_thread(view)
+        case c.Refresh(alias):
+            found = control.alias_meant(view, alias)
+            return found.thread if found else None
+        case c.Fork():
+            return control.fork_source(view, command)
+        case c.Add(_, target) | c.Bind(target) | c.Use(target):
+            listed = listed_at(view.peer, target)
+            if listed is not None:
+                return listed.thread
+            return ThreadId(target) if is_thread_id(target) else None
+        case c.Retry():
+            return view.last_turn.thread if view.last_turn else None
+        case _:
+            return None

@@ -12,6 +12,7 @@ from bridge.core.room import Room
 
 
 def hold_stale(room: Room) -> Decision:
+    """One summary for all of them, which names a sleep of the machine."""
     oldest_ms = max(row.age_ms for row in room.batch.rows)
     count, slept_ms = len(room.batch.rows), room.facts.slept_ms
     phrase = "stale_slept" if slept_ms else "stale"
@@ -26,6 +27,7 @@ def hold_stale(room: Room) -> Decision:
 
 
 def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
+    """Held messages run in their order, or go for good with files that wait for words."""
     is_run = event is InboxEvent.RUN_HELD
     rows = room.view.held if is_run else room.view.held + room.view.files_alone
     if not rows:

@@ -12,9 +12,11 @@ from bridge.core.phrases import notice
 from bridge.core.room import Room, alias_named, is_thread_id, listed_at
 
 CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
+DEFAULT = AliasName("default")  # design 7: /bind
 
 
 def use(room: Room, target: str) -> Decision:
+    """A name is chosen; a number of the last list is named after its folder, and chosen."""
     if not target.isdecimal():
         alias = alias_named(room.view, target)
         if alias is None:
@@ -27,6 +29,53 @@ def use(room: Room, target: str) -> Decision:
     if known:
         return _choose(room, known[0])
     return _name(room, _fresh_name(room, listed), listed, is_chosen=True)
+
+
+def bind(room: Room, target: str) -> Decision:
+    """The thread gets the one name that needs no thinking, and is chosen."""
+    return add(room, DEFAULT, target, is_chosen=True)
+
+
+def add(room: Room, name: AliasName, target: str, *, is_chosen: bool = False) -> Decision:
+    """A name for a thread, by its number in the last list or by its id."""
+    refused = refused_name(room, name)
+    if refused is not None:
+        return refused
+    listed = listed_at(room.peer, target)
+    if listed is None and target.isdecimal():
+        return room.tell("no_number", number=target)
+    if listed is None and not is_thread_id(target):
+        return room.tell("bad_thread_id")
+    status = room.facts.status
+    if listed is None and room.facts.knows_all and status is not None and not status.is_known:
+        return room.tell("unknown_thread")
+    return _name(room, name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
+
+
+def remove(room: Room, name: str) -> Decision:
+    """Asks first: `confirm` takes the name away."""
+    alias = alias_named(room.view, name)
+    if alias is None:
+        return room.tell("no_alias", alias=name)
+    asked = Confirmation("remove", alias.name, room.now_ms + CONFIRM_MS)
+    room.peer = replace(room.peer, confirmation=asked)
+    return room.tell("confirm_remove", alias=alias.name)
+
+
+def confirm(room: Room, *, is_yes: bool) -> Decision:
+    """The `/yes` to a name that goes, and the `/no` to whatever was asked."""
+    asked = room.view.peer.confirmation
+    if asked is None or asked.until_ms < room.now_ms:
+        return room.tell("nothing_to_confirm")
+    if not is_yes:
+        return room.tell("kept")
+    if asked.what != "remove":  # the alias of another question is gone by now
+        return room.tell("nothing_to_confirm")
+    if room.peer.active == asked.subject:
+        room.peer = replace(room.peer, active=None)
+    found = room.tell("removed", alias=asked.subject)
+    audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
+    return replace(found, removed=AliasName(asked.subject), audit=(audit,))
 
 
 def refused_word(view: View, name: AliasName, *, must_be_free: bool = False) -> tuple[str, str]:
@@ -42,23 +91,19 @@ def refused_word(view: View, name: AliasName, *, must_be_free: bool = False) -> 
 
 
 def refused_name(room: Room, name: AliasName, *, must_be_free: bool = False) -> Decision | None:
+    """The answer where a name cannot be given; None where it can."""
     phrase, other = refused_word(room.view, name, must_be_free=must_be_free)
     return room.tell(phrase, alias=name[:40], other=other) if phrase else None
 
 
-def add(room: Room, name: AliasName, target: str, *, is_chosen: bool) -> Decision:
-    refused = refused_name(room, name)
-    if refused is not None:
-        return refused
-    listed = listed_at(room.peer, target)
-    if listed is None and target.isdecimal():
-        return room.tell("no_number", number=target)
-    if listed is None and not is_thread_id(target):
-        return room.tell("bad_thread_id")
-    status = room.facts.status
-    if listed is None and room.facts.knows_all and status is not None and not status.is_known:
-        return room.tell("unknown_thread")
-    return _name(room, name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
+def free_name(view: View, stem: str) -> AliasName:
+    """This name, with a number behind it where it is taken."""
+    taken = {skeleton(name) for name in view.aliases}
+    name, number = stem, 1
+    while skeleton(name) in taken:
+        number += 1
+        name = f"{stem[: MAX_ALIAS_CHARS - 4]}-{number}"
+    return AliasName(name)
 
 
 def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
@@ -102,37 +147,3 @@ def _fresh_name(room: Room, listed: Listed) -> AliasName:
     if not is_alias(stem):
         stem = "thread"
     return free_name(room.view, stem)
-
-
-def free_name(view: View, stem: str) -> AliasName:
-    """This name, with a number behind it where it is taken."""
-    taken = {skeleton(name) for name in view.aliases}
-    name, number = stem, 1
-    while skeleton(name) in taken:
-        number += 1
-        name = f"{stem[: MAX_ALIAS_CHARS - 4]}-{number}"
-    return AliasName(name)
-
-
-def remove(room: Room, name: str) -> Decision:
-    alias = alias_named(room.view, name)
-    if alias is None:
-        return room.tell("no_alias", alias=name)
-    asked = Confirmation("remove", alias.name, room.now_ms + CONFIRM_MS)
-    room.peer = replace(room.peer, confirmation=asked)
-    return room.tell("confirm_remove", alias=alias.name)
-
-
-def confirm(room: Room, *, is_yes: bool) -> Decision:
-    asked = room.view.peer.confirmation
-    if asked is None or asked.until_ms < room.now_ms:
-        return room.tell("nothing_to_confirm")
-    if not is_yes:
-        return room.tell("kept")
-    if asked.what != "remove":  # the alias of another question is gone by now
-        return room.tell("nothing_to_confirm")
-    if room.peer.active == asked.subject:
-        room.peer = replace(room.peer, active=None)
-    found = room.tell("removed", alias=asked.subject)
-    audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
-    return replace(found, removed=AliasName(asked.subject), audit=(audit,))

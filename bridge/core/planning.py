@@ -49,27 +49,6 @@ def prompt(room: Room) -> Decision:
     return _plan(room, alias, said.text, said.files, said.preface)
 
 
-def _which(room: Room, asked: Question | Approval) -> Decision:
-    """It may be an answer, so it is no prompt; it may be a prompt, so it answers nothing."""
-    who = asked.client if isinstance(asked, Question) else f"#{asked.turn}"
-    return room.tell("quote_may_answer", who=who, code=asked.code)
-
-
-def ask_about_files(room: Room) -> Decision:
-    """Files alone: what shall be done with them? Those that are gone are told as lost."""
-    lost = [row for row in room.batch.rows if all(f.outcome == "gone" for f in row.files)]
-    here = [row for row in room.batch.rows if row not in lost]
-    lines = [
-        notice(phrase, room.lang, count=sum(len(row.files) for row in rows))
-        for phrase, rows in (("files_lost", lost), ("files_alone", here))
-        if rows
-    ]
-    state, outcome = inbox_step(InboxState.NEW, InboxEvent.ASKED)
-    asked = {row.id: RowStep(row.id, state, outcome, is_asked=True) for row in here}
-    found = room.build(InboxEvent.ANSWERED, "\n".join(lines))
-    return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
-
-
 def send(room: Room, name: str, text: str) -> Decision:
     """Words for a thread by its name, and the files that waited for them."""
     *files, command = room.batch.rows
@@ -97,6 +76,21 @@ def retry(room: Room) -> Decision:
     return _plan(room, _alias_of(room, last), last.prompt, last.files, last.preface)
 
 
+def ask_about_files(room: Room) -> Decision:
+    """Files alone: what shall be done with them? Those that are gone are told as lost."""
+    lost = [row for row in room.batch.rows if all(f.outcome == "gone" for f in row.files)]
+    here = [row for row in room.batch.rows if row not in lost]
+    lines = [
+        notice(phrase, room.lang, count=sum(len(row.files) for row in rows))
+        for phrase, rows in (("files_lost", lost), ("files_alone", here))
+        if rows
+    ]
+    state, outcome = inbox_step(InboxState.NEW, InboxEvent.ASKED)
+    asked = {row.id: RowStep(row.id, state, outcome, is_asked=True) for row in here}
+    found = room.build(InboxEvent.ANSWERED, "\n".join(lines))
+    return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
+
+
 def _unusable(room: Room, text: str) -> str | None:
     if any(row.is_cut for row in room.batch.rows):
         return "cut"
@@ -106,9 +100,16 @@ def _unusable(room: Room, text: str) -> str | None:
     return "unsupported" if is_odd else "empty"
 
 
+def _which(room: Room, asked: Question | Approval) -> Decision:
+    """It may be an answer, so it is no prompt; it may be a prompt, so it answers nothing."""
+    who = asked.client if isinstance(asked, Question) else f"#{asked.turn}"
+    return room.tell("quote_may_answer", who=who, code=asked.code)
+
+
 def _plan(
     room: Room, alias: Alias, text: str, files: tuple[TurnFile, ...] = (), preface: str = ""
 ) -> Decision:
+    """A turn in this thread, and what its owner is told of it; held where the queue is full."""
     ahead = room.view.unfinished.get(alias.thread, 0)
     waiting = ahead - 1  # all but the first wait
     if room.policy.queue_limit and waiting >= room.policy.queue_limit:
@@ -117,38 +118,16 @@ def _plan(
             notice("queue_full", room.lang, alias=alias.name, count=waiting),
             room.not_done("held", "queue_full"),
         )
-    head = room.facts.status.head if room.facts.status else None
-    is_idle = not ahead and (room.facts.status is not None or is_unmade(alias.thread))
-    turn = NewTurn(
-        key=turn_key(
-            room.ids.install,
-            room.view.account.channel,
-            room.peer.id,
-            room.batch.rows[0].msg_key,
-            alias.thread,
-        ),
-        thread=alias.thread,
-        alias=alias.name,
-        prompt=text,
-        cwd=alias.cwd or (room.facts.status.cwd if room.facts.status else ""),
-        sandbox=alias.sandbox,
-        approval_policy=alias.approval_policy,
-        model=alias.model,
-        effort=alias.effort,
-        state=TurnState.STARTING if is_idle else TurnState.QUEUED,
-        expected_head=head if is_idle else None,
-        seen_head=alias.seen_head,
-        inbox=tuple(row.id for row in room.batch.rows),
-        files=files,
-        preface=preface,
-    )
+    status, is_new = room.facts.status, is_unmade(alias.thread)
+    turn = _turn(room, alias, text, is_idle=not ahead and (status is not None or is_new))
+    turn = replace(turn, files=files, preface=preface)
     told = ""
     limit = room.policy.flood_limit
     if limit and room.facts.prompts_before == limit:
         told = notice("flood", room.lang, count=limit)
     # One that has no word for the head is asked to start all the same.
     is_away = room.facts.trouble not in ("", Refusal.CONTROLLER_LACKS)
-    if not ahead and not is_idle and is_away:
+    if not ahead and turn.state is TurnState.QUEUED and is_away:
         why = say(room.facts.trouble, room.lang)
         told = notice("waits", room.lang, alias=alias.name, why=why)
     found = room.build(InboxEvent.PLANNED, told)
@@ -161,6 +140,32 @@ def _plan(
         found,
         turn=turn,
         audit=(Audit("turn.plan", "owner", turn.state.value, alias.name),),
+    )
+
+
+def _turn(room: Room, alias: Alias, text: str, *, is_idle: bool) -> NewTurn:
+    """The turn of these words: one that may start now has the thread's head as it is."""
+    status = room.facts.status
+    return NewTurn(
+        key=turn_key(
+            room.ids.install,
+            room.view.account.channel,
+            room.peer.id,
+            room.batch.rows[0].msg_key,
+            alias.thread,
+        ),
+        thread=alias.thread,
+        alias=alias.name,
+        prompt=text,
+        cwd=alias.cwd or (status.cwd if status else ""),
+        sandbox=alias.sandbox,
+        approval_policy=alias.approval_policy,
+        model=alias.model,
+        effort=alias.effort,
+        state=TurnState.STARTING if is_idle else TurnState.QUEUED,
+        expected_head=status.head if status and is_idle else None,
+        seen_head=alias.seen_head,
+        inbox=tuple(row.id for row in room.batch.rows),
     )
 
 

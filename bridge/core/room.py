@@ -36,6 +36,7 @@ class Room:
         self.policy = policy
         self.now_ms = now_ms
         self.ids = ids
+        # As it will be: whatever is said ends the open question, and `/yes` looks at the view.
         self.peer = replace(view.peer, confirmation=None)
         self.lang = view.peer.lang
 
@@ -49,6 +50,7 @@ class Room:
         return rules.line(what, phrase, f"message {self.batch.rows[0].id}")
 
     def answered(self, found: Reply) -> Decision:
+        """Answer with a list, the status, or bubbles of a stored answer."""
         if found.peer is not None:
             self.peer = replace(found.peer, confirmation=None)
         audit = self.not_done("refused", found.refusal)
@@ -56,6 +58,7 @@ class Room:
         return replace(decision, bubbles=decision.bubbles + found.rows)
 
     def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
+        """The Decision that every other one begins as: its rows are done, its peer is told."""
         state, outcome = inbox_step(InboxState.NEW, event)
         bubbles: tuple[NewRow, ...] = ()
         if told:
@@ -76,6 +79,7 @@ def alias_named(view: View, name: str) -> Alias | None:
 
 
 def active_thread(view: View) -> ThreadId | None:
+    """The thread of the quoted answer, else that of the name in use."""
     if view.quoted_turn is not None:
         return view.quoted_turn.thread
     alias = view.aliases.get(view.peer.active) if view.peer.active else None
@@ -83,6 +87,7 @@ def active_thread(view: View) -> ThreadId | None:
 
 
 def listed_at(peer: Peer, target: str) -> Listed | None:
+    """What this number means: a place in the list last shown to this peer."""
     if target.isascii() and target.isdecimal() and len(target) <= 4:
         number = int(target)
         if 1 <= number <= len(peer.listed):
@@ -91,6 +96,7 @@ def listed_at(peer: Peer, target: str) -> Listed | None:
 
 
 def is_thread_id(word: str) -> bool:
+    """Whether a word may be a controller's name of a thread; a bare number never is."""
     if is_unmade(word):
         return False
     plain = word.replace("-", "").replace("_", "").replace(".", "").replace(":", "")

@@ -36,6 +36,14 @@ def stop(room: Room, name: str) -> Decision:
     return replace(room.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
 
 
+def cancel(room: Room, number: int) -> Decision:
+    """A turn that waits never starts; one that runs is not touched."""
+    for turn in room.view.turns:
+        if turn.id == number and turn.state in (TurnState.QUEUED, TurnState.PARKED):
+            return _cancel(room, turn)
+    return room.tell("not_waiting", id=number)
+
+
 def _unplan(room: Room, asking: Asking) -> Decision:
     """A prompt whose turn is not there yet: its rows are done, so no turn can follow."""
     state, outcome = inbox_step(InboxState.NEW, InboxEvent.ANSWERED)
@@ -43,13 +51,6 @@ def _unplan(room: Room, asking: Asking) -> Decision:
     audit = Audit("turn.stop", "owner", "not begun", f"message {asking.rows[0]}")
     found = room.build(InboxEvent.ANSWERED, notice("not_begun", room.lang))
     return replace(found, rows=found.rows + steps, audit=(audit,))
-
-
-def cancel(room: Room, number: int) -> Decision:
-    for turn in room.view.turns:
-        if turn.id == number and turn.state in (TurnState.QUEUED, TurnState.PARKED):
-            return _cancel(room, turn)
-    return room.tell("not_waiting", id=number)
 
 
 def _cancel(room: Room, turn: Turn) -> Decision:
@@ -61,6 +62,7 @@ def _cancel(room: Room, turn: Turn) -> Decision:
 
 
 def _named_thread(room: Room, name: str) -> ThreadId | None:
+    """The thread of this name; without one that in use, else where something goes on."""
     if name:
         found = alias_named(room.view, name)
         return found.thread if found else None

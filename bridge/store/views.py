@@ -20,6 +20,7 @@ from bridge.core.model import (
     ThreadId,
     Turn,
     TurnId,
+    TurnState,
 )
 from bridge.core.prompts import said_in, selected
 from bridge.core.sending import Limits

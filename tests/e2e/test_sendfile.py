@@ -110,7 +110,7 @@ async def test_what_wechat_does_not_take_is_said_once_and_the_rest_goes_on(chat:
     await chat.phone.asks("/sendfile 1", "a.txt was not sent: it is too large for WeChat.")
     chat.simulator.fail("cdn_upload", "status", code=500)
     chat.phone.says("/sendfile 1")
-    assert await files(chat, 1) == [("a.txt", b"one")]
+    assert await chat.phone.gets_files(1) == [("a.txt", b"one")]
     assert chat.phone.count("was not sent") == 1
 
 
