@@ -65,9 +65,9 @@ def send(room: Room, which: str) -> Decision:
     if which != ALL and found[0].copy is not None and found[0].doubts:
         return _ask(room, found[0], found[0].copy)
     going = [file.copy for file in found if file.copy is not None and not file.doubts]
+    sent = _sent(room, going, "owner")
     staying = [file for file in found if file.copy is None or file.doubts]
-    told = _stays(staying, room.lang) if staying else ""
-    return _sent(room, going, told, "owner")
+    return _with_reasons(room, sent, staying) if staying else sent
 
 
 def is_asked(view: View, now_ms: int) -> bool:
@@ -81,7 +81,7 @@ def confirmed(room: Room) -> Decision:
     copy = room.view.asked_file
     if copy is None:
         return room.tell("nothing_to_confirm")
-    return _sent(room, [copy], "", "owner confirmed")
+    return _sent(room, [copy], "owner confirmed")
 
 
 def _empty(room: Room) -> Decision:
@@ -105,7 +105,7 @@ def _ask(room: Room, file: FileFact, copy: NewFile) -> Decision:
     return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), files=(copy,))
 
 
-def _sent(room: Room, copies: Sequence[NewFile], told: str, rule: str) -> Decision:
+def _sent(room: Room, copies: Sequence[NewFile], rule: str) -> Decision:
     rows = tuple(
         NewRow(
             SendClass.ANSWER,
@@ -118,8 +118,17 @@ def _sent(room: Room, copies: Sequence[NewFile], told: str, rule: str) -> Decisi
         for number, copy in enumerate(copies)
     )
     audit = tuple(_audit(copy, rule, "queued") for copy in copies)
-    found = room.build(InboxEvent.ANSWERED, told, audit)
-    return replace(found, bubbles=found.bubbles + rows, files=tuple(copies))
+    found = room.build(InboxEvent.ANSWERED, audit=audit)
+    return replace(found, bubbles=rows, files=tuple(copies))
+
+
+def _with_reasons(room: Room, sent: Decision, staying: Sequence[FileFact]) -> Decision:
+    """The files that go, and above them why the others do not."""
+    phrase = "not_sent" if any(file.why for file in staying) else "not_sent_asks"
+    lines = [f"{_shown(file.name)} · {_standing(file, room.lang)}" for file in staying]
+    told = room.build(InboxEvent.ANSWERED, "\n".join([notice(phrase, room.lang), *lines]))
+    audit = sent.audit + room.not_done("refused", phrase)
+    return replace(sent, bubbles=told.bubbles + sent.bubbles, audit=audit)
 
 
 def _audit(copy: NewFile, rule: str, outcome: str) -> Audit:
@@ -142,12 +151,6 @@ def _standing(file: FileFact, lang: Lang) -> str:
     if file.doubts:
         return say("asks_first", lang, why=_doubts(file.doubts[-1:], lang))
     return say("file_ready", lang)
-
-
-def _stays(files: Sequence[FileFact], lang: Lang) -> str:
-    lines = [f"{_shown(file.name)} · {_standing(file, lang)}" for file in files]
-    phrase = "not_sent" if any(file.why for file in files) else "not_sent_asks"
-    return "\n".join([notice(phrase, lang), *lines])
 
 
 def _doubts(doubts: Sequence[str], lang: Lang) -> str:

@@ -101,6 +101,11 @@ def test_file_that_stays_is_said_and_the_others_go() -> None:
     found = says(c.SendFile("all"), READY, STAYS, doubted)
     assert [bubble.staged for bubble in found.bubbles] == ["", "staged-1"]
     assert "b.txt · stays: too large" in text(found) and "asks you first" in text(found)
+    lines = [(line.what, line.rule, line.outcome) for line in found.audit]
+    assert lines[0][0] == "artifact.send"
+    assert lines[1:] == [("refused", "threat-model R23", "not_sent")]  # for /why
+    asked = says(c.SendFile("all"), READY, doubted)
+    assert [line.what for line in asked.audit] == ["artifact.send"]
 
 
 def test_doubt_is_asked_about_and_yes_sends_that_very_copy() -> None:

@@ -72,6 +72,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the threads are Codex's, and it did not do it, or did not answer. Send it again "
         "later; if it stays so, run  ctb-bridge doctor  at the desk.",
     ),
+    "because_group": (
+        "群只能提问，而且要先开启、再由你同意；群的线程不归别处用。/group list 看各个群。",
+        "groups may only ask, once that is switched on and you approve; their threads serve "
+        "nothing else. /group list shows them.",
+    ),
+    "because_file": (
+        "文件只从线程的 exports 或你允许的文件夹里离开，而且必须完整、普通、是你自己的。"
+        "/artifacts 看每个文件的原因和办法。",
+        "a file only leaves from the exports of a thread, or from where you allow it, and only a "
+        "plain and whole one of yours. /artifacts tells the reason for each, and the way.",
+    ),
     "because_stale": (
         "到达时已经太旧的消息不会自己执行，免得过时的话改动了什么。"
         "/run-held 执行，/drop-held 丢弃。",
