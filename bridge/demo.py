@@ -27,6 +27,8 @@ from bridge.ask import NotRunning, ask
 from bridge.wire import log, messages, place
 from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
+from channel_worker import credentials
+from channel_worker.ilink.hosts import is_loopback_url
 from channel_worker.simulator.phone import run_phone
 from channel_worker.simulator.server import Simulator
 
@@ -65,16 +67,34 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     chosen = engine or ("codex" if codex else "echo")
     plan = _Plan(chosen, codex, folder, data is None, lang or preferred_lang())
     try:
-        for name in ("local", "logs"):
+        for name in ("local", "logs", "run"):
             place.private_folder(folder / name)
+        _claim(folder)
         log.setup("demo", folder / "logs" / "demo.log", "info")  # the terminal is the phone's
         return anyio.run(_demo, plan)
+    except place.AlreadyRunning:
+        print(f"ctb-bridge: {folder} is in use: name another  --data", file=sys.stderr)
+        return 4
     except place.PlaceFault as fault:
         print(f"ctb-bridge: {fault}", file=sys.stderr)
         return 2
     finally:
         if plan.is_scratch:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _claim(folder: Path) -> None:
+    """Take the folder until our end; raises PlaceFault where it is in use, or a real one.
+
+    A demo writes a login of its own, so it must never meet that of WeChat.
+    """
+    place.hold_lock(folder / "run" / "demo.lock")
+    if place.is_locked(folder / "run" / "bridge.lock"):
+        raise place.AlreadyRunning(str(folder))
+    path = folder / "local" / "ilink_credentials.json"
+    found = credentials.load_file(path)
+    if found and not is_loopback_url(found.base_url):
+        raise place.PlaceFault(f"{folder} holds a login to WeChat: name another  --data")
 
 
 def _first_line(plan: _Plan) -> str:
@@ -179,8 +199,8 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
 
 def _log_in(plan: _Plan, simulator: Simulator) -> None:
     """The credential file of a new login: on kept data, the old server's cursor is gone."""
-    credentials = json.dumps(simulator.credentials(generation=int(time.time())), indent=2)
-    place.write_private(plan.data / "local" / "ilink_credentials.json", credentials.encode())
+    login = json.dumps(simulator.credentials(generation=int(time.time())), indent=2)
+    place.write_private(plan.data / "local" / "ilink_credentials.json", login.encode())
 
 
 async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bridge.wire.log import Secret
+from channel_worker.credentials import Credentials, load_file, save
 from tests.e2e.rig import House, Terminal
 
 LEAVE_S = 3.0  # card: all of the leaving
@@ -108,6 +110,31 @@ async def test_a_demo_on_the_same_data_goes_on_where_the_last_one_ended(house: H
     demo.types("hello again")
     await demo.expects("│ echo: hello again │")
     assert await _ctrl_d(demo) == 0
+
+
+async def test_a_second_demo_on_the_same_data_leaves_the_first_alone(house: House) -> None:
+    """Design 8: exit code 4, and the login of the first is not replaced."""
+    data = str(house.folder / "kept")
+    demo = await _begin(house, "--data", data)
+    second = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", data)
+    assert await second.ends() == 4
+    assert "is in use" in second.shown and len(second.shown.splitlines()) == 1
+    demo.types("still there")
+    await demo.expects("│ echo: still there │")
+    assert await _ctrl_d(demo) == 0
+
+
+async def test_a_demo_never_replaces_a_login_to_wechat(house: House) -> None:
+    """Threat-model R17: the token is nowhere else, so the folder is refused with code 2."""
+    data = house.folder / "real"
+    login = Credentials(Secret("token-of-wechat"), "b@im.bot", "", "o@im.wechat", 1)
+    data.mkdir()
+    save(data / "local" / "ilink_credentials.json", login)
+    demo = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", str(data))
+    assert await demo.ends() == 2
+    assert "login to WeChat" in demo.shown and "token-of" not in demo.shown
+    kept = load_file(data / "local" / "ilink_credentials.json")
+    assert kept and kept.token.reveal() == "token-of-wechat"
 
 
 async def test_engine_codex_without_codex_is_one_sentence(house: House) -> None:
