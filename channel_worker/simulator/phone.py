@@ -17,7 +17,7 @@ import anyio
 from channel_worker import terminal
 from channel_worker.simulator.flaws import CHINESE, Flaw
 from channel_worker.simulator.server import Simulator
-from channel_worker.simulator.typed import Keyboard
+from channel_worker.simulator.typed import CUT, CUT_BYTES, Keyboard
 from channel_worker.simulator.world import Sent
 from channel_worker.terminal import read_line, width_of_terminal
 
@@ -48,7 +48,8 @@ async def run_phone(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show_all, simulator, draw, lang)
         while (line := await (read or read_line)()) is not None:
-            told = keyboard.enter(line) if line.strip() else ""
+            is_cut = draw is above_prompt and len(line.encode()) >= CUT_BYTES
+            told = CUT[lang] if is_cut else keyboard.enter(line) if line.strip() else ""
             if told:
                 draw(told)
             elif draw is above_prompt:

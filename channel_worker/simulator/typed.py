@@ -1,5 +1,6 @@
 """What a line typed on the simulated phone does: words, or a file, a voice, a quote, the clock.
 
+:text PATH          the words in this file are one message, of any length
 :file PATH          send this file; a picture goes as a picture
 :voice TEXT         a voice message with this transcript; without TEXT, without one
 :quote N [TEXT]     TEXT quotes the bot's N-th message from the end, by its id alone;
@@ -28,9 +29,15 @@ from channel_worker.simulator.world import Json
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PERSON = "@im.wechat"  # how the id of a person ends, `ilink-protocol` 2
 HELP = (
-    "lines of their own: :file PATH  :voice TEXT  :quote N [TEXT]  :as [USER [TEXT]]  "
-    ":group [ID [TEXT]]  :again N  :clock +25h"
+    "lines of their own: :text PATH  :file PATH  :voice TEXT  :quote N [TEXT]  "
+    ":as [USER [TEXT]]  :group [ID [TEXT]]  :again N  :clock +25h"
 )
+CUT_BYTES = 4095  # of a line the kernel's terminal keeps no more: termios(3), canonical mode
+CUT = {
+    "en": f"not sent: the terminal keeps only {CUT_BYTES} bytes of a line. "
+    "Put the words into a file, then  :text PATH",
+    "zh": f"没有发送：终端的一行只能有 {CUT_BYTES} 字节。请把文字存成文件，再写 :text 路径",
+}
 
 
 class Keyboard:
@@ -43,6 +50,7 @@ class Keyboard:
         self._group_id = ""  # empty: the private chat
         self._quoted = ""  # what the next words quote
         self._verbs: dict[str, Callable[[str], str | None]] = {
+            "text": self._text,
             "file": self._file,
             "voice": self._voice,
             "quote": self._quote,
@@ -83,6 +91,9 @@ class Keyboard:
     def _post(self, item: Json) -> None:
         group: dict[str, Json] = {"group_id": self._group_id} if self._group_id else {}
         self._world.post([item], self._user_id, **group)
+
+    def _text(self, rest: str) -> None:
+        self._say(Path(rest).expanduser().read_text("utf-8").strip())
 
     def _file(self, rest: str) -> None:
         path = Path(rest).expanduser()

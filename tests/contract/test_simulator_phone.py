@@ -56,6 +56,9 @@ async def test_lines_of_the_phone_become_messages(simulator: Simulator, tmp_path
     assert "image_item" in last(simulator)["item_list"][0]
     assert enter(simulator, f":file {tmp_path / 'notes.txt'}") == ""
     assert last(simulator)["item_list"][0]["file_item"]["file_name"] == "notes.txt"
+    (tmp_path / "long.txt").write_text("很长 " * 5000 + "end\n")
+    assert enter(simulator, f":text {tmp_path / 'long.txt'}") == ""
+    assert last(simulator)["item_list"][0]["text_item"]["text"].endswith(" 很长 end")
     assert enter(simulator, ":voice yes, go on") == ""
     assert last(simulator)["item_list"][0]["voice_item"]["text"] == "yes, go on"
     assert enter(simulator, ":voice") == ""

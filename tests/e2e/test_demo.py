@@ -48,6 +48,9 @@ async def test_what_is_typed_is_a_message_and_what_comes_back_is_the_phone(
     await demo.expects("[team]> ")
     demo.types(":group")
 
+    demo.types("x" * 5000)  # the kernel keeps 4,095 bytes: never half a message
+    assert "not sent" in await demo.expects(":text PATH")
+
     demo.types("sleep:30")
     await demo.expects("is typing")
 
