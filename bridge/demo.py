@@ -31,8 +31,10 @@ from channel_worker import credentials
 from channel_worker.ilink.hosts import is_loopback_url
 from channel_worker.simulator.phone import run_phone
 from channel_worker.simulator.server import Simulator
+from channel_worker.terminal import has_person
 
 UP_DEADLINE_S = 20.0
+QUICK_S = 1.5  # all is up after 0.7 s (design 9); later than this somebody wonders
 LEAVE_S = 3.0  # all of the leaving; what the bridge needs of it: links/child.py
 STOP_TURNS_S = 0.6  # an interrupt took 25 ms (2026-11)
 LOOK_S = 0.05
@@ -52,6 +54,9 @@ class _Plan:
     is_scratch: bool
     lang: str
 
+    def words(self, zh: str, en: str) -> str:
+        return zh if self.lang == "zh" else en
+
     @property
     def socket(self) -> Path:
         return self.data / "run" / "bridge.sock"
@@ -66,12 +71,14 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     folder = Path(data).absolute() if data else Path(tempfile.mkdtemp(prefix="ctb-demo-"))
     chosen = engine or ("codex" if codex else "echo")
     plan = _Plan(chosen, codex, folder, data is None, lang or preferred_lang())
+    code = 0
     try:
         for name in ("local", "logs", "run"):
             place.private_folder(folder / name)
         _claim(folder)
         log.setup("demo", folder / "logs" / "demo.log", "info")  # the terminal is the phone's
-        return anyio.run(_demo, plan)
+        code = anyio.run(_demo, plan)
+        return code
     except place.AlreadyRunning:
         print(f"ctb-bridge: {folder} is in use: name another  --data", file=sys.stderr)
         return 4
@@ -79,7 +86,7 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
         print(f"ctb-bridge: {fault}", file=sys.stderr)
         return 2
     finally:
-        if plan.is_scratch:
+        if plan.is_scratch and code == 0:  # else the logs say why
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -100,22 +107,26 @@ def _claim(folder: Path) -> None:
 def _first_line(plan: _Plan) -> str:
     """Which engine, whose threads, where the state lies, how to leave."""
     home = os.environ.get("CODEX_HOME") or "~/.codex"
-    if plan.lang == "zh":
-        where = f"临时文件夹 {plan.data}，结束时删除" if plan.is_scratch else str(plan.data)
-        if plan.engine == "codex":
-            what = f"由 Codex 回答：这些是你自己的线程 ({home})，一条消息就是一次真的执行"
-        else:
-            what = f"由 echo 回答{'' if plan.codex else '（没有找到 codex）'}：线程是样例"
-        return f"{what}。状态存放在：{where}。按 Ctrl-C 或 Ctrl-D 离开。"
+    if plan.engine == "codex":
+        what = plan.words(
+            f"由 Codex 回答：这些是你自己的线程 ({home})，一条消息就是一次真的执行",
+            f"Codex answers: these are your own threads ({home}), a message is a real turn",
+        )
+    else:
+        why = "" if plan.codex else plan.words("（没有找到 codex）", " (no codex found)")
+        what = plan.words(
+            f"由 echo 回答{why}：线程是样例", f"An echo answers{why}: the threads are samples"
+        )
     where = str(plan.data)
     if plan.is_scratch:
-        where = f"the scratch folder {plan.data}, removed at the end"
-    if plan.engine == "codex":
-        what = f"Codex answers: these are your own threads ({home}), a message is a real turn"
-    else:
-        why = "" if plan.codex else " (no codex found)"
-        what = f"An echo answers{why}: the threads are samples"
-    return f"{what}. State: {where}. Leave with Ctrl-C or Ctrl-D."
+        where = plan.words(
+            f"临时文件夹 {plan.data}，结束时删除",
+            f"the scratch folder {plan.data}, removed at the end",
+        )
+    return plan.words(
+        f"{what}。状态存放在：{where}。按 Ctrl-C 或 Ctrl-D 离开。",
+        f"{what}. State: {where}. Leave with Ctrl-C or Ctrl-D.",
+    )
 
 
 async def _demo(plan: _Plan) -> int:
@@ -158,23 +169,35 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
         async def watch(name: str, process: Process) -> None:
             nonlocal code
             await process.wait()
-            print(f"the {name} has ended; its log: {plan.data / 'logs'}", file=sys.stderr)
+            why = plan.words(
+                f"{name} 进程意外结束，日志在", f"the {name} has ended; why is said in"
+            )
+            print(f"{why} {plan.data / 'logs'}", file=sys.stderr)
             code = 1
             tasks.cancel_scope.cancel()
 
         for name, process in processes.items():
             tasks.start_soon(watch, name, process)
-        with anyio.move_on_after(UP_DEADLINE_S) as starting:
-            await _until_up(plan.socket)
-        if starting.cancelled_caught:
-            print(f"not everything is up yet; the logs: {plan.data / 'logs'}", file=sys.stderr)
+        await _wait_until_up(plan)
         print(
-            "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
-            if plan.lang == "zh"
-            else "This is the phone. Try /threads, then /use 1, then write anything.",
+            plan.words(
+                "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
+                "发送文件、语音或引用的写法：:help",
+                "This is the phone. Try /threads, then /use 1, then write anything. "
+                ":help says how to send a file, a voice message or a quote.",
+            ),
             flush=True,
         )
+        is_alone = not has_person()
         await run_phone(simulator, lang=plan.lang)
+        if is_alone:
+            print(
+                plan.words(
+                    "这里没有终端可以输入：请在终端里运行。",
+                    "Nobody types here: run it in a terminal.",
+                ),
+                file=sys.stderr,
+            )
         tasks.cancel_scope.cancel()
     return code
 
@@ -240,6 +263,23 @@ async def leave(socket: Path, processes: Mapping[str, Process]) -> None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+async def _wait_until_up(plan: _Plan) -> None:
+    """At most UP_DEADLINE_S; what is written before all is up waits, so nobody is stopped."""
+    with anyio.move_on_after(QUICK_S) as quick:
+        await _until_up(plan.socket)
+    if not quick.cancelled_caught:
+        return
+    print(plan.words("正在启动…", "Starting…"), flush=True)
+    with anyio.move_on_after(UP_DEADLINE_S - QUICK_S) as starting:
+        await _until_up(plan.socket)
+    if starting.cancelled_caught:
+        why = plan.words(
+            "还没有全部启动，写下的消息会等着。日志在",
+            "Not everything is up yet; what you write waits until it is. The logs are in",
+        )
+        print(f"{why} {plan.data / 'logs'}", file=sys.stderr)
 
 
 async def _until_up(socket: Path) -> None:

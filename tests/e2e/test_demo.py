@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from bridge.wire.log import Secret
 from channel_worker.credentials import Credentials, load_file, save
-from tests.e2e.rig import House, Terminal
+from tests.e2e.rig import BIN, House, Terminal, processes
 
 LEAVE_S = 3.0  # card: all of the leaving
 READY = "This is the phone."
@@ -100,6 +101,28 @@ async def test_leaving_right_after_the_first_line_leaves_nothing(
     await house.is_empty(within_s=LEAVE_S)
     assert list((house.folder / "tmp").iterdir()) == []
     assert "Traceback" not in demo.shown
+
+
+async def test_logs_stay_where_a_process_of_the_demo_has_died(house: House) -> None:
+    """Design 8: exit code 1, and what the sentence points at is there."""
+    demo = await _begin(house)
+    worker = next(
+        pid for pid, words in processes(house.folder).items() if "channel_worker" in words
+    )
+    os.kill(worker, signal.SIGKILL)
+    assert await demo.ends() == 1
+    assert "the channel has ended" in demo.shown
+    (scratch,) = (house.folder / "tmp").iterdir()
+    assert str(scratch / "logs") in demo.shown and (scratch / "logs" / "bridge.log").exists()
+
+
+async def test_a_demo_without_a_terminal_says_so(house: House) -> None:
+    """Ours: nobody types there, so it ends at once, with code 0 and a word."""
+    line = f"{BIN}/ctb-bridge demo --engine echo </dev/null"
+    demo = house.opens("/bin/sh", "-c", line)
+    assert await demo.ends() == 0
+    assert "run it in a terminal" in demo.shown
+    assert list((house.folder / "tmp").iterdir()) == []
 
 
 async def test_a_demo_on_the_same_data_goes_on_where_the_last_one_ended(house: House) -> None:
