@@ -11,7 +11,7 @@ from bridge.core.decision import Audit
 from bridge.core.errors import Refusal
 from bridge.core.model import Account, AccountState, PeerId, Turn, TurnState
 from bridge.core.offers import EXTRA
-from bridge.core.phrases import age, say
+from bridge.core.phrases import age, counted, say
 from bridge.core.sending import UNCONFIRMED_ALERT
 from bridge.health import Health, no_login
 from bridge.links.controller import NO_ANSWER, Controller
@@ -88,7 +88,8 @@ class Desk:
         limits = self._shared.limits
         tally = await self._shared.db.read(lambda: views.tally(limits))
         lines = [
-            f"bridge      running, {tally.aliases} names, {tally.threads_busy} threads busy",
+            f"bridge      running, {counted(tally.aliases, 'name')}, "
+            f"{counted(tally.threads_busy, 'thread')} busy",
             f"worker      {self._worker_line(tally.account)}",
             f"controller  {self._controller_line()}",
             *await self._server_lines(),
@@ -99,9 +100,9 @@ class Desk:
         lines += _window(tally, self._shared.now_ms())
         if tally.account.unconfirmed_run >= UNCONFIRMED_ALERT:
             lines.append("WeChat     takes messages without a receipt: some may not be shown")
-        denied = sum(s.messages for s in self._door.senders.values() if not s.is_owner)
+        denied = sum(s.denied for s in self._door.senders.values() if not s.is_owner)
         if denied:
-            lines.append(f"strangers   {denied} messages not let in")
+            lines.append(f"strangers   {counted(denied, 'message')} not let in")
         is_healthy = (
             bool(self._worker.instance)
             and tally.account.state is AccountState.ON

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from bridge.core import given_up, life
 from bridge.core.model import Turn, TurnId, TurnState
+from bridge.core.phrases import counted
 from bridge.settings import Settings
 from bridge.store import audit, past
 from bridge.store.db import Database
@@ -104,7 +105,7 @@ def offline(settings: Settings, unit: Callable[[], T]) -> T | None:
 
 def _newest() -> desk.TraceReply:
     found = past.newest(TURNS_LISTED)
-    heading = (f"the {len(found)} newest turns",) if found else ()
+    heading = (f"the newest {counted(len(found), 'turn')}",) if found else ()
     steps = tuple(desk.Step(t.created_ms, f"turn {t.id}", _summary(t)) for t in found)
     return desk.TraceReply(heading, steps)
 

@@ -57,7 +57,7 @@ async def _ask_bridge(settings: Settings, show: Callable[[str], None]) -> bool:
     for sender in reply.senders:
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(sender.last_at_ms / 1000))
         owner = "   owner" if sender.is_owner else ""
-        show(f"{sender.user_id}   {sender.messages} messages, last {at}{owner}")
+        show(f"{sender.user_id}   {_messages(sender.messages)}, last {at}{owner}")
     if not reply.senders:
         show("Nobody has written yet.")
     return True
@@ -89,9 +89,13 @@ async def _poll_once(login: Login, show: Callable[[str], None]) -> None:
     counted = Counter(message.from_user_id for message in reply.messages)
     for user_id, number in counted.most_common():
         owner = "   owner" if user_id in login.ilink.account.owner_user_ids else ""
-        show(f"{user_id}   {number} messages{owner}")
+        show(f"{user_id}   {_messages(number)}{owner}")
     if not counted:
         show("Nobody has written just now.")
+
+
+def _messages(number: int) -> str:
+    return f"{number} message{'' if number == 1 else 's'}"
 
 
 async def _serve_nothing(_request: object) -> object:

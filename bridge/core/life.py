@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.core.model import InboxId, Lang, OutId, SendClass, Turn, TurnState
-from bridge.core.phrases import age, notice, say
+from bridge.core.phrases import age, counted, notice, say
 
 MINUTE_MS = 60_000
 MAX_BUBBLES_TOLD = 6  # on the phone
@@ -122,15 +122,16 @@ def heading(life: Life) -> tuple[str, ...]:
     lines = [
         f"turn {turn.id}: {state}{f' ({turn.reason})' if turn.reason else ''}",
         f"thread {turn.thread}, named {turn.alias}",
-        f"prompt of {len(turn.prompt)} characters, {len(turn.files)} files",
+        f"prompt of {counted(len(turn.prompt), 'character')}, {counted(len(turn.files), 'file')}",
     ]
     if turn.run:
         of_codex = f", Codex's turn {turn.codex_turn}" if turn.codex_turn else ""
         lines.append(f"run {turn.run}{of_codex}")
     if turn.result:
-        lines.append(f"answer of {len(turn.result)} characters in {len(turn.cuts)} parts")
+        length, parts = counted(len(turn.result), "character"), counted(len(turn.cuts), "part")
+        lines.append(f"answer of {length} in {parts}")
     if turn.attempts:
-        lines.append(f"failed {turn.attempts} times without a step forward")
+        lines.append(f"failed {counted(turn.attempts, 'time')} without a step forward")
     if turn.owes:
         lines.append(f"the controller is still owed: {', '.join(turn.owes)}")
     return tuple(lines)

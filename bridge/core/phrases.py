@@ -40,6 +40,11 @@ def age(span_ms: int, lang: str) -> str:
     return f"{seconds} {'秒' if lang == 'zh' else 's'}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`: for the English of the desk."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def size(size_bytes: int) -> str:
     """A size as people read it."""
     for unit, power in (("MB", 20), ("KB", 10)):

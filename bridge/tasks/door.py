@@ -47,6 +47,7 @@ class Seen:
     messages: int
     last_at_ms: int
     is_owner: bool
+    denied: int
 
 
 class Door:
@@ -214,14 +215,12 @@ class Door:
         except Exception:  # R1: a fault of ours lets nobody in, and keeps nobody else out
             _log.exception("message.not_judged")
             return None
-        is_private = came.chat == "direct"
-        is_owner = is_private and came.sender in self._account.owner.user_ids
-        self._count(came.sender, is_owner=is_owner)
+        self._count(came.sender, is_denied=denied is not None)
         if denied is intake.Denied.NEW_GROUP:
             asking[came.chat_id] = None
         if denied is not None:
             return None
-        if not is_private:
+        if came.chat != "direct":
             came = groups.only_words(came)
             if not self._pace.lets_in(PeerId(came.sender), self._shared.now_ms()):
                 return None
@@ -231,14 +230,17 @@ class Door:
         is_dated = intake.is_plausible(came.create_time_ms, server_ms)
         return inbox.Stored(came, state, outcome, age_ms, created_ms, is_dated)
 
-    def _count(self, sender: str, is_owner: bool) -> None:
+    def _count(self, sender: str, is_denied: bool) -> None:
         """Who writes is counted, and of strangers nothing else is kept."""
         seen = self.senders.get(sender)
         if seen is None and len(self.senders) >= MAX_SENDERS:
             return
-        count = seen.messages + 1 if seen else 1
-        self.senders[sender] = Seen(count, self._shared.now_ms(), is_owner)
-        if seen is None and not is_owner and len(self.senders) < LOGGED_SENDERS:
+        count, denied = (seen.messages, seen.denied) if seen else (0, 0)
+        is_owner = sender in self._account.owner.user_ids
+        self.senders[sender] = Seen(
+            count + 1, self._shared.now_ms(), is_owner, denied + int(is_denied)
+        )
+        if seen is None and is_denied and not is_owner and len(self.senders) < LOGGED_SENDERS:
             _log.info("message.denied", senders=len(self.senders))
 
     async def _state(self, state: messages.ChannelState) -> messages.Done:

@@ -19,8 +19,8 @@ async def test_without_a_bridge_what_comes_is_kept_for_the_next_start(rig: Rig) 
     lines: list[str] = []
     await probe(rig.settings(), lines.append)
     assert lines[0].startswith("No bridge is running.")
-    assert f"{rig.world.owner_id}   1 messages   owner" in lines
-    assert "stranger@im.wechat   1 messages" in lines
+    assert f"{rig.world.owner_id}   1 message   owner" in lines
+    assert "stranger@im.wechat   1 message" in lines
     rig.bridge.poll = False
     async with rig.bridge.listening(), rig.working():
         await rig.bridge.until_rows(2)

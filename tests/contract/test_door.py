@@ -92,7 +92,24 @@ async def test_messages_of_strangers_are_counted_and_nothing_else_of_them_is_kep
     )
     assert (await commit(worker, stranger)).status == "ok"
     assert await keys(built) == []
-    assert built.door.senders[built.network.stranger].messages == 1
+    seen = built.door.senders[built.network.stranger]
+    assert (seen.messages, seen.denied, seen.is_owner) == (1, 1, False)
+
+
+async def test_owner_who_writes_in_a_group_is_no_stranger(built: Bench) -> None:
+    """Ours: `status` counts what others were denied, `probe-updates` still says who owns."""
+    worker = await built.connects()
+    here = messages.Inbound(built.network.key(1), built.network.owner, parts=(text_part("hi"),))
+    there = messages.Inbound(
+        built.network.key(2),
+        built.network.owner,
+        chat="group",
+        chat_id="g1",
+        parts=(text_part("@Bot hi"),),
+    )
+    assert (await commit(worker, here, there)).status == "ok"
+    seen = built.door.senders[built.network.owner]
+    assert (seen.messages, seen.denied, seen.is_owner) == (2, 1, True)
 
 
 @pytest.mark.parametrize("code", ["-14", "http 401", "coo", ""])
