@@ -28,7 +28,10 @@ def main() -> None:
 
 @main.command()
 def run() -> None:
-    """Run the bridge until a signal: inbox, turns, answers, the controller."""
+    """Run the bridge until Ctrl-C or a signal.
+
+    It takes messages in, runs them in your threads, and sends the answers.
+    """
     settings = _settings()
     from bridge import app
     from bridge.wire.place import AlreadyRunning, PlaceFault
@@ -48,7 +51,10 @@ def run() -> None:
 
 @main.command()
 def status() -> None:
-    """Say how the running bridge, its worker and its controller are."""
+    """Say how the running bridge is.
+
+    Its worker, its controller, what waits. Exit code 1 if something needs you.
+    """
     from bridge.wire.messages import StatusGet
 
     settings = _settings()
@@ -78,7 +84,10 @@ def status() -> None:
 )
 @click.option("--lang", type=click.Choice(["zh", "en"]), help="The language of the phone.")
 def demo(engine: str | None, data: str | None, lang: str | None) -> None:
-    """Try everything in this terminal: a simulated WeChat, and a phone to type on."""
+    """Try it here, with a simulated WeChat.
+
+    Everything else is real; you type on a phone in this terminal.
+    """
     _settings()
     from bridge.demo import run_demo
 
@@ -88,7 +97,10 @@ def demo(engine: str | None, data: str | None, lang: str | None) -> None:
 @main.command()
 @click.argument("turn", required=False, default=0, type=click.IntRange(0, 2**31))
 def trace(turn: int) -> None:
-    """The life of a message by its number, with times; without one, the newest turns."""
+    """Tell the life of turn TURN, or list turns.
+
+    The number is that of /status on the phone, without its #.
+    """
     from bridge.said import trace_lines
     from bridge.wire import desk
 
@@ -102,7 +114,10 @@ def trace(turn: int) -> None:
 @main.group(invoke_without_command=True)
 @click.pass_context
 def dead(context: click.Context) -> None:
-    """What was given up: messages set aside, dead turns, bubbles that did not arrive."""
+    """List or take up what was given up.
+
+    Messages set aside, dead turns, bubbles that did not arrive, each under a name.
+    """
     if context.invoked_subcommand is None:
         context.invoke(dead_list)
 
@@ -139,7 +154,10 @@ def dead_drop(name: str) -> None:
 @click.option("--since", default="", metavar="1d", help="Only lines of the last 30m, 12h, 7d.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def audit(since: str, as_json: bool) -> None:
-    """Print the decisions: when, who, what, by which rule, with which outcome."""
+    """Print what was decided, and by which rule.
+
+    One line each: when, who, what, the outcome, the rule.
+    """
     from bridge.said import audit_line, since_ms
     from bridge.wire import desk
 
@@ -155,7 +173,10 @@ def audit(since: str, as_json: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Look at every part: ok, warn or fail, with the next step. Exit code 1 if one fails."""
+    """Look at every part, and say what to do.
+
+    Each is ok, warn or fail, with one next step. Exit code 1 if one fails.
+    """
     import os
 
     settings = _settings()
@@ -172,7 +193,7 @@ def doctor() -> None:
 
 @main.group()
 def service() -> None:
-    """Run both processes as services of this computer."""
+    """Keep it running as a service."""
 
 
 @service.command("print")

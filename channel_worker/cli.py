@@ -21,7 +21,10 @@ def main() -> None:
 
 @main.command()
 def run() -> None:
-    """Keep WeChat and the bridge connected. Stays up without a login or a bridge."""
+    """Keep WeChat and the bridge connected.
+
+    Stays up without a login or a bridge, and goes on by itself.
+    """
     import anyio
 
     from channel_worker.terminal import show
@@ -36,7 +39,10 @@ def run() -> None:
 @click.option("--fresh", is_flag=True, help="Do not offer the old binding: its token is dead.")
 @click.option("--yes", is_flag=True, help="Accept who confirms on the phone without asking.")
 def login(change_owner: bool, fresh: bool, yes: bool) -> None:
-    """Bind this computer to your WeChat: scan the code, confirm on the phone."""
+    """Bind this computer to your WeChat.
+
+    Scan the code that is drawn here, and confirm on the phone.
+    """
     import anyio
 
     from channel_worker.login import LoginFailed, Wishes, log_in
@@ -55,7 +61,10 @@ def login(change_owner: bool, fresh: bool, yes: bool) -> None:
 
 @main.command("probe-updates")
 def probe_updates() -> None:
-    """Who wrote lately, with whole ids; no message is lost by asking."""
+    """Say who wrote lately, with whole ids.
+
+    No message is lost by asking.
+    """
     import anyio
 
     from bridge.wire.peer import ProtocolMismatch
@@ -74,7 +83,10 @@ def probe_updates() -> None:
 @main.command("show-env")
 @click.option("--owner-user-id", default="", help="Put this owner into the lines.")
 def show_env(owner_user_id: str) -> None:
-    """The settings in force, as lines of a .env, without any secret."""
+    """Print the settings in force.
+
+    As lines of a .env, without any secret.
+    """
     from channel_worker import settings
 
     for line in settings.shown(_settings("show-env"), owner_user_id):
@@ -91,7 +103,10 @@ def show_env(owner_user_id: str) -> None:
 )
 @click.option("--consume", is_flag=True, help="An unread reply is not delivered again.")
 def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
-    """A simulated iLink server, with the owner's phone on this terminal."""
+    """Be a simulated WeChat, with a phone here.
+
+    An iLink server on this computer; what you type is a message of the owner.
+    """
     import anyio
 
     from bridge.wire import env

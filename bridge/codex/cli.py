@@ -13,7 +13,7 @@ import click
 EXIT_USE = 2
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--engine",
     type=click.Choice(["codex", "echo"]),

@@ -104,7 +104,7 @@ async def test_owner_who_writes_in_a_group_is_no_stranger(built: Bench) -> None:
         built.network.key(2),
         built.network.owner,
         chat="group",
-        chat_id="g1",
+        group_id="g1",
         parts=(text_part("@Bot hi"),),
     )
     assert (await commit(worker, here, there)).status == "ok"
