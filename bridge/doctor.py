@@ -15,6 +15,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import anyio
@@ -35,6 +36,7 @@ from bridge.wire.peer import PeerFault, Refused
 
 CONTROLLER_UP_S = 20.0  # a first start of Codex on a cold disk, over ssh
 COMMAND_S = 15.0  # the npm launcher takes a second
+ALIKE = 0.8  # of a name that is meant: all begin with the same letters
 SCARCE_BYTES = 5 * MIN_FREE_BYTES  # time to make room before nothing is fetched any more
 MAX_CREDENTIALS_BYTES = 64 * 1024  # as the worker reads them
 SECRET = ("TOKEN", "PROXY", "KEY", "SECRET", "PASSWORD")  # words in names whose value stays hidden
@@ -43,6 +45,7 @@ SECRET = ("TOKEN", "PROXY", "KEY", "SECRET", "PASSWORD")  # words in names whose
 def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> list[Finding]:
     """Every finding, in the order in which things depend on each other."""
     found = [Finding("ok", "settings", line) for line in origins(given, environ)]
+    found += unknown(given)
     found += folders(settings.data_dir)
     found.append(disk(_free_bytes(settings.data_dir)))
     found.append(credentials(given, settings.data_dir))
@@ -73,6 +76,17 @@ def origins(given: env.Env, environ: Mapping[str, str]) -> list[str]:
             value = "is set, not shown" if hidden else f"= {given.text(name)}"
             lines.append(f"{name} {value} ({where})")
     return lines or [f"nothing is set; all defaults, project root {given.project_root}"]
+
+
+def unknown(given: env.Env) -> list[Finding]:
+    """Names like ours that nothing reads: a slip of the pen, which had no effect."""
+    found = []
+    for name in given.names():
+        if name.startswith(("CTB_", "ILINK_")) and name not in env.SETTINGS:
+            alike = get_close_matches(name, env.SETTINGS, 1, ALIKE)
+            step = f"write {alike[0]}" if alike else "see .env.example"
+            found.append(Finding("warn", "settings", f"{name} is no setting of ours", step))
+    return found
 
 
 # ---- files ---------------------------------------------------------------

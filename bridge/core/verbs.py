@@ -170,7 +170,8 @@ def _is_path(verb: str) -> bool:
 
 
 def _nearest(verb: str) -> str:
-    """The verb to show the usage line of: the same start, else the same look, else `help`."""
+    """The verb to show the usage line of: one that looks so, else is so begun, else `help`."""
     starts = [other for other in verbs() if len(verb) > 1 and other.startswith(verb[:2])]
     alike = get_close_matches(verb[:MAX_VERB_CHARS], starts or verbs(), 1)
-    return next(iter(alike or starts), "help")
+    begun = [other for other in starts if other.startswith(verb)]
+    return next(iter(alike or begun), "help")

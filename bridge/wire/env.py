@@ -22,6 +22,45 @@ _OFF = ("off", "0", "false", "no")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
+# Every setting of ours, as .env.example and the design list them; a test holds them together.
+SETTINGS = (
+    "CTB_APPROVAL_HOURS",
+    "CTB_ARTIFACT_ROOTS",
+    "CTB_CODEX_COMMAND",
+    "CTB_CONTROLLER_COMMAND",
+    "CTB_CONTROLLER_ENV",
+    "CTB_DATA_DIR",
+    "CTB_FLOOD_LIMIT",
+    "CTB_GROUP_QA",
+    "CTB_LANG",
+    "CTB_LOG_FILE",
+    "CTB_LOG_LEVEL",
+    "CTB_MAX_ARTIFACT_BYTES",
+    "CTB_MERGE_WINDOW_SECONDS",
+    "CTB_PROJECT_ROOT",
+    "CTB_QUEUE_LIMIT",
+    "CTB_RECOVER_OWN_LOCKS",
+    "CTB_REMOTE_APPROVALS",
+    "CTB_RESEND_POLICY",
+    "CTB_SEND_BUDGET",
+    "CTB_SEND_SPACING_SECONDS",
+    "CTB_SEND_WINDOW_HOURS",
+    "CTB_SOCKET",
+    "CTB_STALE_AFTER_SECONDS",
+    "ILINK_BASE_URL",
+    "ILINK_BOT_AGENT",
+    "ILINK_BOT_TOKEN",
+    "ILINK_CDN_BASE_URL",
+    "ILINK_CLIENT_VERSION",
+    "ILINK_CREDENTIALS_PATH",
+    "ILINK_HOST_SUFFIXES",
+    "ILINK_OWNER_USER_IDS",
+    "ILINK_POLL_TIMEOUT_SECONDS",
+    "ILINK_PROXY",
+    "ILINK_REQUEST_TIMEOUT_SECONDS",
+)
+
+
 class WrongSetting(Exception):
     """A variable, or the `.env` itself, cannot be used; the text is for the terminal."""
 

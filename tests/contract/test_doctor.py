@@ -12,9 +12,10 @@ from bridge import doctor, said, service
 from bridge.core.model import Account, AccountState
 from bridge.health import CLOCK_OFF_MS, no_login, of_account, of_clock
 from bridge.wire import desk
-from bridge.wire.env import Env
+from bridge.wire.env import SETTINGS, Env
 from bridge.wire.values import from_json, to_json
 
+ROOT = Path(__file__).parents[2]
 NOW_MS = 1_800_000_000_000
 
 
@@ -37,6 +38,27 @@ def test_settings_are_told_with_where_they_came_from_and_without_secrets(tmp_pat
         "ILINK_PROXY is set, not shown (.env)",
     ]
     assert "all defaults" in doctor.origins(Env({}, tmp_path), {})[0]
+
+
+def test_name_that_is_no_setting_is_told_with_the_one_that_is(tmp_path: Path) -> None:
+    """Ours: a slip in .env had no effect and no word."""
+    values = {"CTB_SEND_BUGET": "3", "ILINK_ZZZ": "1", "CTB_LANG": "zh", "PATH": "/bin"}
+    found = doctor.unknown(Env(values, tmp_path))
+    assert [(one.level, one.says, one.next) for one in found] == [
+        ("warn", "CTB_SEND_BUGET is no setting of ours", "write CTB_SEND_BUDGET"),
+        ("warn", "ILINK_ZZZ is no setting of ours", "see .env.example"),
+    ]
+
+
+def test_example_names_every_setting_once() -> None:
+    """Design 8: what has a line in .env.example is read, and what is read has a line."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = [found[1] for line in lines if (found := re.match(r"#?([A-Z_]+)=", line))]
+    assert len(named) == len(set(named))
+    ours = {name for name in named if name.startswith(("CTB_", "ILINK_"))}
+    # The root is where the file lies; a token does not belong into one; the base is the login's.
+    assert set(SETTINGS) - ours == {"CTB_PROJECT_ROOT", "ILINK_BOT_TOKEN", "ILINK_BASE_URL"}
+    assert ours <= set(SETTINGS)
 
 
 def test_folders_that_are_not_ours_alone_are_named_with_the_command_that_helps(

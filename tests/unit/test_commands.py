@@ -117,11 +117,13 @@ def test_look_alike_verb_is_unknown_and_never_the_closest_match() -> None:
         ("/refersh web", "refresh", False),
         ("/stops", "stop", False),
         ("/xyz", "help", False),
+        ("/nonsense", "help", False),
+        ("/art", "artifacts", False),
         ("/сtop", "stop", False),
         ("/" + "s" * 10_000, "help", False),
         ("/etc/hosts is wrong", "help", True),
         ("/tmp is full", "help", True),
-        ("/notes.txt", "no", True),
+        ("/notes.txt", "help", True),
     ],
 )
 def test_unknown_verb_names_the_nearest_one_and_a_path_is_known_for_one(
