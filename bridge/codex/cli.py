@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -49,9 +50,14 @@ def main(engine: str, reads_only: bool, end_idle_server: bool) -> None:
         click.echo(json.dumps(anyio.run(end_idle, folder, database)))
         return
 
+    command = _command(os.environ.get("CTB_CODEX_COMMAND") or "codex")
+    if sys.stdin is not None and sys.stdin.isatty():
+        _say_and_exit(
+            "speaks MCP on its standard input: ctb-bridge starts it, or another MCP client",
+            EXIT_USE,
+        )
     from bridge.codex.serve import Place, serve
 
-    command = _command(os.environ.get("CTB_CODEX_COMMAND") or "codex")
     anyio.run(serve, Place(engine, home, folder, database, command, reads_only))
 
 
@@ -65,7 +71,12 @@ def _command(text: str) -> tuple[str, ...]:
         if isinstance(words, list) and words and all(isinstance(w, str) for w in words):
             return tuple(words)
         _say_and_exit('CTB_CODEX_COMMAND must be a list like ["codex"]', EXIT_USE)
-    return (text,) if Path(text).exists() else tuple(shlex.split(text))
+    if Path(text).exists():
+        return (text,)
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as wrong:
+        _say_and_exit(f"CTB_CODEX_COMMAND cannot be read: {wrong}", EXIT_USE)
 
 
 def _set_up_log(folder: Path) -> None:
@@ -75,11 +86,11 @@ def _set_up_log(folder: Path) -> None:
         place.private_folder(folder)
         path: Path | None = folder / "controller.log"
     except place.PlaceFault as fault:
-        print(f"no log file: {fault}", file=sys.stderr)
+        click.echo(f"ctb-controller: no log file: {fault}", err=True)
         path = None
     log.setup("controller", path, os.environ.get("CTB_LOG_LEVEL") or "info")
 
 
-def _say_and_exit(sentence: str, code: int) -> None:
-    click.echo(sentence, err=True)
+def _say_and_exit(sentence: str, code: int) -> NoReturn:
+    click.echo(f"ctb-controller: {sentence}", err=True)
     sys.exit(code)

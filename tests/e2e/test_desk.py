@@ -286,3 +286,21 @@ def _verify(file: Path, text: str) -> None:
     words = [verifier, "--user", "verify", str(file)]
     found = subprocess.run(words, capture_output=True, check=False)
     assert file.name.encode() not in found.stderr, found.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "speaks MCP"),
+        ({"CTB_CODEX_COMMAND": 'codex "'}, "CTB_CODEX_COMMAND"),
+        ({"CODEX_HOME": "relative"}, "CODEX_HOME"),
+    ],
+)
+async def test_controller_by_hand_is_one_sentence(
+    house: rig.House, settings: dict[str, str], words: str
+) -> None:
+    """Design 8: exit code 2; it waited without a word, or showed a traceback."""
+    terminal = house.opens("ctb-controller", **settings)
+    assert await terminal.ends() == 2
+    assert words in terminal.shown and terminal.shown.startswith("ctb-controller: ")
+    assert len(terminal.shown.splitlines()) == 1
