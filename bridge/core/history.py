@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from bridge.core.decision import Item
 from bridge.core.model import Lang, TurnId
@@ -45,19 +46,19 @@ def digest(items: Sequence[Item], ours: Mapping[str, TurnId], cwd: str, lang: La
     turns: dict[str, list[Item]] = {}
     for number, item in enumerate(items):
         turns.setdefault(item.turn or f"note {number}", []).append(item)
-    shown = [
-        notice("refresh_ours", lang, id=ours[turn])
-        if turn in ours
-        else _turn(found, cwd, lang, FINAL_CHARS)
-        for turn, found in turns.items()
-    ]
+    shown = []
+    for is_ours, stretch in groupby(turns, key=lambda turn: turn in ours):
+        if is_ours:
+            shown.append(_ours([ours[turn] for turn in stretch], lang))
+        else:
+            shown += [_turn(turns[turn], cwd, lang, FINAL_CHARS) for turn in stretch]
     return "\n\n".join(text for text in shown if text)
 
 
 def last_turn(items: Sequence[Item], ours: Mapping[str, TurnId], cwd: str, lang: Lang) -> str:
     """How the thread ended, where nothing is new."""
     if items and items[-1].turn in ours:
-        return notice("refresh_ours", lang, id=ours[items[-1].turn])
+        return _ours([ours[items[-1].turn]], lang)
     return _turn(items, cwd, lang, LAST_CHARS)
 
 
@@ -68,6 +69,13 @@ def is_enough(items: Sequence[Item], ours: Mapping[str, TurnId], cwd: str, lang:
 def desk_turns(items: Iterable[Item], ours: Iterable[str]) -> int:
     """How many turns in a stretch were not begun by the phone."""
     return len({item.turn for item in items if item.turn} - set(ours))
+
+
+def _ours(ids: Sequence[TurnId], lang: Lang) -> str:
+    """Turns of the phone that follow each other, in one line."""
+    if len(ids) == 1:
+        return notice("refresh_ours", lang, id=ids[0])
+    return notice("refresh_ours_many", lang, count=len(ids), first=ids[0], last=ids[-1])
 
 
 def _turn(items: Sequence[Item], cwd: str, lang: Lang, final_chars: int) -> str:

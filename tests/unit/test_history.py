@@ -19,6 +19,18 @@ def shown(*items: Item, lang: Lang = "en") -> list[str]:
     return history.digest(items, OURS, CWD, lang).split("\n")
 
 
+def test_turns_of_the_phone_behind_each_other_are_one_line() -> None:
+    """Issue 4, item 6: their answers are there already, so a busy day is not a page of links."""
+    ours = {"a": TurnId(1), "b": TurnId(2), "c": TurnId(4), "d": TurnId(5)}
+    turns = ["a", "b", "c", "desk", "d"]
+    found = history.digest([Item(turn, "user", "hi") for turn in turns], ours, CWD, "en")
+    assert found.split("\n\n") == [
+        f"{MARK} 3 turns, #1 to #4, came from here: /result and the number",
+        "> hi",
+        f"{MARK} #5 came from here: /result 5",
+    ]
+
+
 def test_turn_is_asked_done_touched_and_answered_in_this_order() -> None:
     """issue 4, item 6: user and final text, commands with outcome, files, test lines."""
     found = shown(
@@ -33,7 +45,7 @@ def test_turn_is_asked_done_touched_and_answered_in_this_order() -> None:
         "> fix the cart please",
         "✗ pytest -q (exit 1)",
         "   1 failed, 3 passed in 0.1s",
-        "… 1 more commands",
+        "… more commands: 1",
         "✎ src/cart.py, tests/test_cart.py",
         "Fixed.",
     ]

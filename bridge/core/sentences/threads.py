@@ -49,7 +49,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "refresh_empty": ("{alias} 还没有内容。", "{alias} is still empty."),
     "refresh_more": ("还有更多，再发 /refresh {alias}", "There is more: /refresh {alias} again"),
     "refresh_ours": ("#{id} 是手机上发的：/result {id}", "#{id} came from here: /result {id}"),
-    "refresh_commands": ("… 还有 {count} 个命令", "… {count} more commands"),
+    "refresh_ours_many": (
+        "#{first} 到 #{last} 的 {count} 条是手机上发的：/result 加编号",
+        "{count} turns, #{first} to #{last}, came from here: /result and the number",
+    ),
+    "refresh_commands": ("… 还有 {count} 个命令", "… more commands: {count}"),
     "cannot_read": (
         "现在读不到 {alias} 的记录：{why}。请稍后再试。",
         "What happened in {alias} cannot be read now: {why}. Try again in a moment.",
