@@ -96,7 +96,7 @@ def test_many_commands_and_files_are_counted() -> None:
     commands = [Item("t", "command", f"step {n} (exit 0)") for n in range(9)]
     files = [Item("t", "file", f"update {CWD}/f{n}") for n in range(9)]
     found = shown(*commands, *files)
-    assert found[:5] == [*(f"✓ step {n}" for n in range(5, 9)), "… 5 more commands"]
+    assert found[:5] == [*(f"✓ step {n}" for n in range(5, 9)), "… more commands: 5"]
     assert found[5].endswith("f5 +3")
 
 
