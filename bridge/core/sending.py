@@ -45,6 +45,7 @@ REFUSED_MS = (5_000, 60_000)
 PROBE_MS = (60_000, 300_000, 900_000, 3_600_000)  # delivery-semantics 5: 1, 5, 15, 60 min
 NOTE_LIFE_MS = 3_600_000  # delivery-semantics 5: an older note is not worth a send
 QUESTION_LIFE_MS = 43_200_000  # 12 hours, as long as a turn waits for an answer (R29)
+STUBBORN_REFUSALS = 3  # ours: by then it has waited six minutes, and so has all behind it
 UNCONFIRMED_ALERT = 3  # delivery-semantics 5
 REST_GROUP = "rest"  # of the bubble that asks the owner to write for the rest
 REPEAT_MARK = "[可能重复] "  # delivery-semantics 7: in either language
@@ -134,6 +135,7 @@ class Window:
     is_announced: bool  # the peer was told to write to get the rest
     may_probe: bool = False  # no refusal since the peer wrote: one probe past the breaker
     breaker_until_ms: int = 0  # a group's own, beside the account's
+    stubborn: frozenset[OutId] = frozenset()  # refused often: it may be they that are not taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +168,9 @@ def choose(
 ) -> Choice:
     """Which ready bubble of one peer goes now.
 
-    Class first, then id; inside a group, part k+1 waits until part k is done (a row
-    whose earlier part is still among `rows` is passed over). The last credit is kept
+    Class first, then id; in trouble, one that was refused often goes behind the others of
+    its class: WeChat may never take it. Inside a group, part k+1 waits until part k is done
+    (a row whose earlier part is still among `rows` is passed over). The last credit is kept
     for "write to me for the rest", the last but one for an approval or an answer.
     """
     heads = _heads(rows)
@@ -187,7 +190,7 @@ def choose(
     start_ms = _earliest_ms(window, account, limits)
     if start_ms > now_ms:
         return SleepUntil(start_ms)
-    return Send(min(due, key=lambda row: (row.send_class, row.id)).id)
+    return Send(min(due, key=lambda row: (row.send_class, row.id in window.stubborn, row.id)).id)
 
 
 def due_of(rows: Sequence[OutRow], now_ms: int) -> list[OutRow]:

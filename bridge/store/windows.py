@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from bridge.core.group_chat import is_group
-from bridge.core.model import Account
-from bridge.core.sending import Limits, Window, closes_ms, credits_left, group_breaker_ms
+from bridge.core.model import Account, OutId
+from bridge.core.sending import (
+    STUBBORN_REFUSALS,
+    Limits,
+    Window,
+    closes_ms,
+    credits_left,
+    group_breaker_ms,
+)
 from bridge.store import accounts
-from bridge.store.statements import Record, record
+from bridge.store.statements import Record, pairs, record
 from bridge.store.statements import row as one_row
 from bridge.store.tables import PeerRow
 
@@ -16,6 +23,9 @@ _WINDOW = """SELECT
     sum(outcome = 'throttled'),
     max(CASE WHEN outcome = 'throttled' THEN started_ms END)
     FROM outbox_attempt WHERE peer = ? AND started_ms >= ?"""
+_STUBBORN = """SELECT row, count(*) FROM outbox_attempt
+    WHERE row IN (SELECT id FROM outbox WHERE peer = ? AND state = 'ready')
+    AND outcome = 'throttled' GROUP BY row HAVING count(*) >= ?"""
 
 
 def seen(row: Record | None, account: Account) -> Window:
@@ -24,6 +34,7 @@ def seen(row: Record | None, account: Account) -> Window:
         return Window(0, 0, 0, has_token=False, is_announced=False)
     used, last_ms, refused, refused_ms = one_row(_WINDOW, row.peer, row.wrote_ms)
     of_group = is_group(row.peer)
+    stubborn = pairs(_STUBBORN, row.peer, STUBBORN_REFUSALS) if account.probe_no or refused else []
     return Window(
         opened_ms=row.wrote_ms,
         used=used or 0,
@@ -32,6 +43,7 @@ def seen(row: Record | None, account: Account) -> Window:
         is_announced=bool(row.is_announced),
         may_probe=not refused and not of_group,
         breaker_until_ms=group_breaker_ms(refused, refused_ms, last_ms) if of_group else 0,
+        stubborn=frozenset(OutId(number) for number, _ in stubborn),
     )
 
 

@@ -19,7 +19,7 @@ from bridge.core.model import (
     ThreadId,
     TurnState,
 )
-from bridge.core.sending import Limits, OutEvent, OutStep, after_delivery
+from bridge.core.sending import STUBBORN_REFUSALS, Limits, OutEvent, OutStep, after_delivery
 from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
 from bridge.store import accounts, inbox, outbox, turns, views, windows
 from bridge.store.db import Database
@@ -281,3 +281,30 @@ def test_word_for_the_rest_is_said_again_before_any_number_of_answers(db: Databa
     fails(db, asking, Outcome.NOT_SENT)
     again = attempt_now(db, NOW_MS + 2_000)
     assert again.row.client_id == asking.row.client_id
+
+
+def test_bubble_that_wechat_never_takes_holds_up_nothing_for_ever(db: Database) -> None:
+    """protocol 5.3: a `-2` may be about the bubble; after three of them another is the probe."""
+    accept(db, stored(1), to="")
+    owe(db, *(NewRow(SendClass.ANSWER, text, f"ctb:{text}", text) for text in "abc"))
+    now_ms, tried = NOW_MS, []
+    for _ in range(8):
+        attempt = attempt_now(db, now_ms, SENDER)
+        tried.append(attempt.row.text)
+        is_bad = attempt.row.text == "a"
+        fails(db, attempt, Outcome.THROTTLED if is_bad else Outcome.SENT, now_ms)
+        now_ms += HOUR_MS if is_bad else 0
+    assert tried == ["a", "a", "a", "b", "c", "a", "a", "a"]
+
+
+def test_refusals_of_all_leave_the_order_as_it_was(db: Database) -> None:
+    """delivery-semantics 5: a day that is over refuses everything; then the oldest goes first."""
+    accept(db, stored(1), to="")
+    owe(db, *(NewRow(SendClass.ANSWER, text, f"ctb:{text}", text) for text in "ab"))
+    for hour in range(2 * STUBBORN_REFUSALS):
+        fails(db, attempt_now(db, NOW_MS + hour * HOUR_MS, SENDER), Outcome.THROTTLED)
+    late_ms = NOW_MS + 7 * HOUR_MS
+    for text in "ab":
+        attempt = attempt_now(db, late_ms, SENDER)
+        assert attempt.row.text == text
+        fails(db, attempt, Outcome.SENT, late_ms)
