@@ -192,7 +192,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Yes:
-    pass
+    """`is_late`: it is older than any question that it could be meant for."""
+
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,10 @@ from bridge.core.verdicts import verdict
 
 def command_of(batch: Batch) -> c.Command:
     """What the rows of a batch ask for, read as one message."""
-    if is_command(batch.rows[-1]):
-        return verbs.parse(batch.rows[-1].text)
+    last = batch.rows[-1]
+    if is_command(last):
+        found = verbs.parse(last.text)
+        return c.Yes(last.age_ms > naming.CONFIRM_MS) if isinstance(found, c.Yes) else found
     return c.Prompt("\n".join(row.text for row in batch.rows if row.text))
 
 
@@ -39,7 +41,8 @@ def need_of(command: c.Command, view: View, now_ms: int) -> c.Need:
     """What has to be asked or done first; nothing for what is refused in any case."""
     need = c.needs(command)
     if isinstance(command, c.Yes):
-        return need if control.to_recover(view, now_ms) else c.Need.NONE
+        is_needed = not command.is_late and control.to_recover(view, now_ms)
+        return need if is_needed else c.Need.NONE
     if isinstance(command, c.Steer):
         turn = control.steered_turn(view)
         return need if turn is not None and turn.run is not None else c.Need.NONE
@@ -102,6 +105,8 @@ def decide(
             return naming.bind(room, target)
         case c.Remove(alias):
             return naming.remove(room, alias)
+        case c.Yes(is_late=True):
+            return room.tell("nothing_to_confirm")
         case c.Yes():
             return _yes(room)
         case c.No():

@@ -80,6 +80,7 @@ class RowStep:
     outcome: str
     is_released: bool = False
     is_asked: bool = False
+    meant: AliasName | None = None  # of one that is held: the name in use now
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,7 @@ class View:
     aliases: Mapping[AliasName, Alias]
     unfinished: Mapping[ThreadId, int]
     asked: Mapping[ThreadId, Approval] = field(default_factory=dict)  # what threads wait for
+    meant: AliasName | None = None  # of a message that was held: the name in use then
     quoted_turn: Turn | None = None
     quoted_text: str | None = None  # of the message that is quoted; None: none is, or not known
     quoted_question: Question | None = None  # of an agent; over ones too

@@ -166,6 +166,7 @@ class InboxRow:
     state: InboxState
     files: tuple[Attachment, ...] = ()
     is_asked: bool = False  # files alone: their owner was asked what to do with them
+    meant: AliasName | None = None  # of one that was held: the name in use then
     quoted_text: str = ""
     quoted_part: Selection | None = None
 

@@ -23,7 +23,7 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice, say
 from bridge.core.prompts import compose
-from bridge.core.room import Room, alias_named
+from bridge.core.room import Room, alias_named, in_use
 from bridge.core.turns import turn_key
 from bridge.core.verdicts import verdict
 
@@ -43,7 +43,10 @@ def prompt(room: Room) -> Decision:
     quoted = room.view.quoted_turn
     if quoted is not None:
         return _plan(room, _alias_of(room, quoted), said.text, said.files, said.preface)
-    alias = room.view.aliases.get(room.peer.active) if room.peer.active else None
+    name = in_use(room.view)
+    alias = room.view.aliases.get(name) if name else None
+    if alias is None and room.view.meant:
+        return room.tell("no_alias", alias=room.view.meant)
     if alias is None:
         return room.tell("no_thread")
     return _plan(room, alias, said.text, said.files, said.preface)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core import rules
+from bridge.core import rules, text
 from bridge.core.answers import Reply
 from bridge.core.decision import Audit, Decision, Facts, Ids, NewRow, Policy, RowStep, View
 from bridge.core.intake import Batch, InboxEvent, inbox_step
@@ -60,13 +60,15 @@ class Room:
     def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
         """The Decision that every other one begins as: its rows are done, its peer is told."""
         state, outcome = inbox_step(InboxState.NEW, event)
+        meant = in_use(self.view) if state is InboxState.HELD else None
         bubbles: tuple[NewRow, ...] = ()
         if told:
+            told = text.fitting(told)
             group = f"reply-{self.ids.seed}"
             bubbles = (NewRow(SendClass.ANSWER, told, f"ctb:{self.ids.seed}-r", group),)
         return Decision(
             peer=self.peer.id,
-            rows=tuple(RowStep(row.id, state, outcome) for row in self.batch.rows),
+            rows=tuple(RowStep(row.id, state, outcome, meant=meant) for row in self.batch.rows),
             bubbles=bubbles,
             peer_before=self.view.peer,
             peer_after=self.peer if self.peer != self.view.peer else None,
@@ -78,11 +80,17 @@ def alias_named(view: View, name: str) -> Alias | None:
     return view.aliases.get(AliasName(name))
 
 
+def in_use(view: View) -> AliasName | None:
+    """The name that words without one go to: of now, or of when they were held."""
+    return view.meant or view.peer.active
+
+
 def active_thread(view: View) -> ThreadId | None:
     """The thread of the quoted answer, else that of the name in use."""
     if view.quoted_turn is not None:
         return view.quoted_turn.thread
-    alias = view.aliases.get(view.peer.active) if view.peer.active else None
+    name = in_use(view)
+    alias = view.aliases.get(name) if name else None
     return alias.thread if alias else None
 
 

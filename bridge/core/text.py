@@ -100,6 +100,13 @@ def bubble(text: str, borders: tuple[int, ...], index: int) -> str:
     return balanced(part)
 
 
+def fitting(text: str) -> str:
+    """A reply as one bubble, however much there was to say; the end of a longer one is cut."""
+    if len(text) <= MAX_BUBBLE_CHARS and len(_utf8(text)) <= MAX_BUBBLE_BYTES:
+        return text
+    return bubble(text, borders(text, 0), 0) + "\n…"
+
+
 def preview(text: str, limit_chars: int) -> str:
     """The beginning of a text on one line, with an ellipsis where it was cut."""
     if limit_chars < 1:

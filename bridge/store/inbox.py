@@ -290,6 +290,8 @@ def _step_row(step: RowStep, turn: Turn | None, now_ms: int) -> None:
         columns["is_released"] = True
     if step.is_asked:
         columns["is_asked"] = True
+    if step.meant:
+        columns["meant"] = step.meant
     if step.state is InboxState.DONE:
         columns |= {"done_ms": now_ms, "turn": turn.id if turn and step.outcome == "turn" else None}
     if not change(InboxTable, "id = ? AND state IN ('new', 'held')", (step.id,), **columns):

@@ -93,6 +93,7 @@ def inbox(row: Record, files: tuple[Attachment, ...] = ()) -> InboxRow:
         state=InboxState(row.state),
         files=files,
         is_asked=bool(row.is_asked),
+        meant=AliasName(row.meant) if row.meant else None,
         quoted_text=row.quoted_text,
         quoted_part=Selection(**json.loads(row.quoted_part)) if row.quoted_part else None,
     )

@@ -85,6 +85,7 @@ class InboxTable(_Row):
     is_files_alone = BooleanField(default=False)  # waits for words, so it is never due
     is_asked = BooleanField(default=False)
     is_released = BooleanField(default=False)
+    meant = TextField(default="")  # of one that was held: the name in use then
     state = TextField()
     outcome = TextField()
     attempts = IntegerField(default=0)

@@ -131,6 +131,8 @@ class Dispatcher:
             if commands.needs_past(command):
                 view = await self._past(view, command)
             view = await self._quoted(view, batch.rows)
+            if batch.rows[0].meant:
+                view = replace(view, meant=batch.rows[0].meant)
             need = commands.Need.NONE
             if not batch.is_stale and not batch.is_wordless:
                 need = decide.need_of(command, view, self._shared.now_ms())

@@ -41,10 +41,10 @@ LOOKS = 200  # of each message
 NOW_MS = 1_800_000_000_000
 _OLD = """INSERT INTO inbox (channel, peer, msg_key, body_hash, create_time_ms, received_ms,
     age_ms, parts, quoted_id, quoted_text, quoted_part, has_files, is_files_alone, is_asked,
-    is_cut, is_released, state, outcome, attempts, turn, done_ms)
+    is_cut, is_released, meant, state, outcome, attempts, turn, done_ms)
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
 SELECT 'wechat', ?, 'old:' || n, hex(randomblob(16)), n, n, 0,
-    '[{"kind": "text", "text": "message ' || n || '"}]', '', '', '', 0, 0, 0, 0, 0,
+    '[{"kind": "text", "text": "message ' || n || '"}]', '', '', '', 0, 0, 0, 0, 0, '',
     'done', 'turn', 0, NULL, n FROM number"""
 _SAID = ("hello", "/send name7 hello", "/list", "/status", "/queue", "/stop name7", "/cancel 77")
 

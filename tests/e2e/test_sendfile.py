@@ -54,7 +54,7 @@ async def test_whole_of_a_long_answer_comes_as_a_file(chat: House) -> None:
     ((name, data),) = await chat.phone.gets_files(1)
     assert name == "answer-1.md"
     assert data.decode().strip() == said.replace("\\n", "\n").strip()
-    await chat.phone.asks("/sendfile #2", "There is no answer #2.")
+    await chat.phone.asks("/sendfile #2", "There is no answer #2")
 
 
 async def test_pictures_go_as_pictures_and_all_sends_every_file_that_is_ready(

@@ -143,3 +143,16 @@ def test_answer_of_a_thread_with_two_names_goes_by_the_one_in_use() -> None:
     assert found.peer_after is None  # nothing is switched
     unused = says("and this?", replace(view, peer=Peer(VIEW.peer.id, "en", DOCS.name)))
     assert unused.turn is not None and unused.turn.alias == "aaa"
+
+
+@pytest.mark.parametrize(("age_ms", "is_removed"), [(CONFIRM_MS, True), (CONFIRM_MS + 1, False)])
+def test_yes_that_is_older_than_any_question_confirms_nothing(
+    age_ms: int, is_removed: bool
+) -> None:
+    """Ours: sent while the machine slept, before its owner could see what was asked."""
+    batch = Batch((row("/yes", age_ms=age_ms),))
+    command = command_of(batch)
+    found = decide(batch, command, after(REMOVE), READ, Policy(), NOW_MS, IDS)
+    assert (found.removed == "docs") is is_removed
+    recovers = need_of(command, after(RECOVER), NOW_MS) is c.Need.RECOVER
+    assert recovers is is_removed

@@ -335,6 +335,21 @@ def test_held_messages_are_run_or_dropped_together(
     assert "Nothing is held" in told(said(word))
 
 
+def test_held_words_go_to_the_thread_that_was_in_use_when_they_were_held() -> None:
+    """R30: `/use` between them and `/run-held` aims nothing anew."""
+    other = replace(ALIAS, name=AliasName("docs"), thread=ThreadId("thread-0002"))
+    both = replace(VIEW, aliases={ALIAS.name: ALIAS, other.name: other})
+    old = Batch((row(age_ms=7_200_000),), is_stale=True)
+    held = decide(old, c.Prompt("x"), both, FREE, Policy(), NOW_MS, IDS)
+    assert [step.meant for step in held.rows] == [ALIAS.name]
+    later = replace(both, peer=replace(both.peer, active=other.name), meant=ALIAS.name)
+    assert target_of(c.Prompt("x"), later) == THREAD
+    found = said("hello", view=later)
+    assert found.turn is not None and found.turn.alias == "code" and found.peer_after is None
+    gone = replace(later, aliases={other.name: other})
+    assert "There is no code." in told(said("hello", view=gone))
+
+
 def test_message_that_failed_three_times_is_set_aside_and_told() -> None:
     """delivery-semantics 9."""
     found = set_aside(Batch((row("x", 9, attempts=3),)), VIEW, IDS)

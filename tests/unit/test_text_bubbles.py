@@ -14,6 +14,7 @@ from bridge.core.text import (
     MAX_BUBBLE_CHARS,
     borders,
     bubble,
+    fitting,
     preview,
 )
 
@@ -194,3 +195,13 @@ def test_a_megabyte_on_one_line_is_cut_too() -> None:
 def test_preview_is_one_line_cut_between_graphemes(text: str, limit: int, shown: str) -> None:
     """Ours."""
     assert preview(text, limit) == shown
+
+
+@given(st.text(max_size=4_000))
+def test_reply_is_one_bubble_and_its_beginning_stays(text: str) -> None:
+    """issue 3, item 4: also where a list is longer than anybody thought."""
+    shown = fitting(text)
+    assert len(shown) <= MAX_BUBBLE_CHARS
+    assert len(shown.encode("utf-8", "replace")) <= MAX_BUBBLE_BYTES
+    if len(text) <= 1_000:
+        assert shown == text

@@ -53,6 +53,7 @@ STATEMENTS = (
         is_asked INTEGER NOT NULL,
         is_cut INTEGER NOT NULL,
         is_released INTEGER NOT NULL,
+        meant TEXT NOT NULL,
         state TEXT NOT NULL,
         outcome TEXT NOT NULL,
         attempts INTEGER NOT NULL,
