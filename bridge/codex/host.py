@@ -88,17 +88,12 @@ class Host:
 
     async def is_idle(self) -> bool:
         """Whether our own server, if any, has no turn running."""
-        if process.recorded(self._folder) is None:
-            return True
         link = await self._link(self._own_socket)
         return link is None or await is_idle(link)
 
     async def stop(self) -> None:
         """End our own server; the caller has seen that nothing of it is needed."""
-        record = process.recorded(self._folder)
-        if record is not None:
-            await process.end(record, self._folder)
-            log.info("server.ended", pid=record.pid)
+        await process.end_all(self._folder, self._own_socket)
 
     def known(self) -> list[tuple[str, AppServer]]:
         """The connections that are up, by the name a person knows them under."""
@@ -106,13 +101,16 @@ class Host:
         return [(names[where], link) for where, link in self._links.items()]
 
     async def _running_own(self) -> AppServer | None:
-        """Our server if it runs; one that is idle and whose program changed is ended."""
+        """Our server if it runs; one that is idle and whose program changed is ended.
+
+        It may outlive its record, and the npm launcher that the record names.
+        """
         record = process.recorded(self._folder)
-        if record is None:
-            return None
         link = await self._link(self._own_socket)
+        if link is None or record is None:
+            return link
         has_changed = record.binary != process.fingerprint(self._command)
-        if link is not None and has_changed and not self._is_used(link) and await is_idle(link):
+        if has_changed and not self._is_used(link) and await is_idle(link):
             log.info("server.replaced", pid=record.pid)
             await process.end(record, self._folder)
             return None

@@ -19,11 +19,14 @@ import anyio
 
 from bridge.codex import environment
 from bridge.codex.model import Code, Refused
+from bridge.wire import log as wire_log
 from bridge.wire import place
 
 TERM_S = 1.0  # SIGTERM ended a server in under 0.1 s (2026-11); then SIGKILL
 LOOK_S = 0.02  # between two looks at a process that is ending
-MAX_RECORD_BYTES = 64 * 1024
+MAX_RECORD_BYTES = 64 * 1024  # ours has 0.2 kB
+
+log = wire_log.get("process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,6 @@ class Record:
     pid: int  # also its process group
     started: str
     binary: str  # fingerprint of the command it was started from
-
-
-def end_strays(socket: Path) -> None:
-    """End servers of ours that no record tells of: a controller was killed before it wrote one.
-
-    They are known by their socket, which is nobody else's; there is one where /proc tells.
-    """
-    told = f"unix://{socket}".encode()
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError, ProcessLookupError):
-            if told in entry.read_bytes().split(b"\0"):
-                os.kill(int(entry.parent.name), signal.SIGKILL)
 
 
 def start(command: tuple[str, ...], home: Path, folder: Path, socket: Path) -> Record:
@@ -110,6 +101,29 @@ async def end(record: Record, folder: Path) -> None:
         if await _is_gone_within(record, TERM_S):
             break
     _record_path(folder).unlink(missing_ok=True)
+
+
+async def end_all(folder: Path, socket: Path) -> None:
+    """End our server, recorded or not."""
+    record = recorded(folder)
+    if record is not None:
+        await end(record, folder)
+        log.info("server.ended", pid=record.pid)
+    end_strays(socket)
+
+
+def end_strays(socket: Path) -> None:
+    """End what no record tells of: its controller was killed before it wrote one, or only
+    the launcher that it names was ended.
+
+    Known by the socket, which is nobody else's, on systems that have /proc.
+    """
+    told = f"unix://{socket}".encode()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if told in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+                log.warning("server.stray_ended", pid=int(entry.parent.name))
 
 
 def fingerprint(command: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -107,7 +108,7 @@ class Controller:
         """End our own server unless a turn needs it; bounded."""
         if self._runs is None or self._engine is None or self._runs.has_live():
             return
-        with anyio.move_on_after(STOP_S, shield=True):
+        with anyio.move_on_after(STOP_S, shield=True), suppress(Refused):
             if await self._engine.is_idle():
                 await self._engine.stop()
 

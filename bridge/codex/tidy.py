@@ -18,17 +18,16 @@ async def end_idle(folder: Path, database: Path) -> dict[str, object]:
 
     One that a running controller uses, or that does not answer, is not ended.
     """
-    record = process.recorded(folder)
-    if record is None:
+    record, socket = process.recorded(folder), writers.own_socket(folder)
+    serving = writers.serving(socket)
+    pid = record.pid if record is not None else serving
+    if pid is None:
         return {"server": "none"}
-    found: dict[str, object] = {
-        "pid": record.pid,
-        "memory_bytes": process.resident_bytes(writers.serving(writers.own_socket(folder))),
-    }
+    found: dict[str, object] = {"pid": pid, "memory_bytes": process.resident_bytes(serving)}
     if place.is_locked(database.with_name(database.name + ".lock")):
         return {"server": "in_use", **found}
     if await _is_idle(folder):
-        await process.end(record, folder)
+        await process.end_all(folder, socket)
         return {"server": "ended", **found}
     return {"server": "busy", **found}
 

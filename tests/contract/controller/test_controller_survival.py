@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bridge.codex import writers
 from tests.contract.controller.rig import Bench, Caller, ToolError
 from tests.fakes import codex_home
 
@@ -183,20 +184,25 @@ async def test_a_clean_stop_with_a_live_turn_leaves_the_server_until_it_is_idle(
     assert '"none"' in await end_idle_server(bench)
 
 
-async def test_a_server_whose_record_was_never_written_does_not_stay(codex_bench: Bench) -> None:
-    """Contract 3.1: the controller was killed between the start of Codex and its note of it."""
+async def test_a_server_that_no_record_tells_of_is_joined_and_ended_with_the_others(
+    codex_bench: Bench,
+) -> None:
+    """Contract 3.1: the controller died before it noted Codex, or only npm's launcher did."""
     bench = codex_bench
     thread = bench.thread()
     async with bench.killed() as call:
-        await call.run(thread, "reply:one")
-        stray = bench.server_pid()
-    assert stray is not None
-    (bench.home / "cross-thread-controller" / "codex-server.json").unlink()
+        started = await call.start(thread, "sleep:2\nreply:all the same")
+    folder = bench.home / "cross-thread-controller"
+    (folder / "codex-server.json").unlink()
+    serving = writers.serving(writers.own_socket(folder))
+    assert serving is not None
+    group = os.getpgid(serving)
     async with bench.connect() as call:
-        _, over = await call.run(thread, "reply:two")
-        assert bench.server_pid() != stray
-        await gone(stray)
-    assert over["result_text"] == "two"
+        over = await call.over(started)
+        await call.free(started)
+        assert writers.serving(writers.own_socket(folder)) == serving
+    assert over["result_text"] == "all the same"
+    await gone(group)
 
 
 async def test_a_replaced_codex_binary_is_started_when_the_old_one_is_idle(
