@@ -192,7 +192,7 @@ FIELD = st.sampled_from(
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELD, inner, max_size=4),
-    max_leaves=25,
+    max_leaves=12,
 )
 
 

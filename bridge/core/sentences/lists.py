@@ -11,8 +11,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "最近的线程（回复 /use 加数字）：",
         "Recent threads (send /use and a number):",
     ),
-    "threads_none": ("没有找到线程。", "No thread was found."),
-    "threads_none_words": ("没有找到含“{words}”的线程。", "No thread matches “{words}”."),
+    "threads_none": (
+        "没有找到线程。发 /new 名字 文件夹 开一个。",
+        "No thread was found. /new, a name and a folder begin one.",
+    ),
+    "threads_none_words": (
+        "没有找到含“{words}”的线程。/threads 看全部。",
+        "No thread matches “{words}”. /threads shows all.",
+    ),
     "aliases_head": ("你起的名字：", "Your names for threads:"),
     "aliases_more": (
         "… 还有 {count} 个。用 /threads 加几个字找线程，列表里带着名字。",

@@ -19,7 +19,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "上次的列表里没有 {number}。发 /threads 重新列出。",
         "The last list has no {number}. Send /threads for a new one.",
     ),
-    "empty": ("这条消息是空的。", "That message was empty."),
+    "empty": ("这条消息是空的，请写一句再发。", "That message was empty. Say it in words."),
     "unsupported": (
         "这种消息收不了。请用文字说，或者发图片、文件、语音。",
         "That kind of message cannot be taken. Say it in words, or send a picture or a file.",

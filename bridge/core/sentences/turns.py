@@ -113,8 +113,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "nothing_runs": ("{alias} 没有正在进行的事。", "Nothing is running in {alias}."),
     "nothing_to_retry": ("没有可以重来的消息。", "There is nothing to try again."),
     "no_result": (
-        "没有 #{id} 的回答，或已过 90 天、不再保存。",
-        "There is no answer #{id}, or it is more than 90 days old and not kept any longer.",
+        "没有 #{id} 的回答，或已过 90 天、不再保存。/status 看最近的一个。",
+        "There is no answer #{id}, or it is more than 90 days old and not kept. "
+        "/status names the last one.",
     ),
     "no_more": ("没有更多了。", "There is no more."),
     # /steer
