@@ -256,7 +256,7 @@ async def test_a_message_before_any_thread_is_chosen_is_told_what_to_do(house: H
         ("/frobnicate", "There is no such command. "),
         ("/yes", "There is nothing to confirm."),
         ("/cancel 7", "#7 is not waiting."),
-        ("/result 7", "There is no answer #7."),
+        ("/result 7", "There is no answer #7, or"),
         ("/approve zzzz", "No pending request has this code."),
         (" \n ", "That message was empty."),
     ],
@@ -287,7 +287,9 @@ async def test_malformed_updates_do_not_stop_the_next_good_message(served: House
     for number, message in enumerate(MALFORMED):
         given = json.loads(json.dumps(message).replace("{owner}", served.world.owner_id))
         served.world.put(given)
-        await served.phone.asks(f"/result {9000 + number}", f"There is no answer #{9000 + number}.")
+        await served.phone.asks(
+            f"/result {9000 + number}", f"There is no answer #{9000 + number}, or"
+        )
 
 
 # ---- what must never happen ---------------------------------------------
