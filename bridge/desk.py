@@ -175,7 +175,8 @@ class SafeDesk:
                     "fail",
                     "database",
                     f"the bridge is in safe mode: {self._why}",
-                    "make room on a full disk, or restore data/state from a backup",
+                    "make room on a full disk, restore data/state from a backup, "
+                    "or move it away to begin anew",
                 )
                 return desk.DoctorReply((found,))
             case messages.ChannelHello():

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from channel_worker.settings import Settings
 
-FAULT, MISMATCH, RUNNING = 1, 3, 4  # exit codes of design 8
+FAULT, MISMATCH, RUNNING, NO_LOGIN = 1, 3, 4, 6  # exit codes of design 8
 WRONG_USE = 2  # click uses the same
 
 
@@ -70,13 +70,17 @@ def probe_updates() -> None:
     from bridge.wire.peer import ProtocolMismatch
     from bridge.wire.place import AlreadyRunning, PlaceFault
     from channel_worker.ilink.hosts import ForeignHost
-    from channel_worker.probe import ProbeFailed, probe
+    from channel_worker.probe import LoginNeeded, ProbeFailed, probe
     from channel_worker.terminal import show
 
     try:
         anyio.run(probe, _settings("probe"), show)
     except (ProbeFailed, ForeignHost, PlaceFault, ProtocolMismatch) as failed:
-        codes = ((ProtocolMismatch, MISMATCH), (AlreadyRunning, RUNNING))
+        codes = (
+            (ProtocolMismatch, MISMATCH),
+            (AlreadyRunning, RUNNING),
+            (LoginNeeded, NO_LOGIN),
+        )
         _fail(str(failed), next((c for kind, c in codes if isinstance(failed, kind)), FAULT))
 
 

@@ -256,7 +256,10 @@ class _Attempt:
         saved = self._numbered(found, is_same_owner)
         self._save(saved)
         _log.info("login.done", generation=saved.generation, owner_epoch=saved.owner_epoch)
-        return f"Logged in. The owner is {short_id(found.owner_user_id)}."
+        return (
+            f"Logged in. The owner is {short_id(found.owner_user_id)}. Next: honcho start; "
+            "a worker that runs already goes on by itself."
+        )
 
     def _read(self, reply: dict[str, Json]) -> Credentials:
         token, bot, user = (

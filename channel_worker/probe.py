@@ -31,6 +31,10 @@ class ProbeFailed(Exception):
     """No list can be had; the text is for the terminal."""
 
 
+class LoginNeeded(ProbeFailed):
+    """Nobody is logged in; exit code 6."""
+
+
 async def probe(settings: Settings, show: Callable[[str], None]) -> None:
     """Print the recent senders; raises ProbeFailed, PlaceFault, ProtocolMismatch."""
     if not await _ask_bridge(settings, show):
@@ -66,7 +70,7 @@ async def _ask_bridge(settings: Settings, show: Callable[[str], None]) -> bool:
 async def _ask_ilink(settings: Settings, show: Callable[[str], None]) -> None:
     found = credentials.load(settings)
     if found is None:
-        raise ProbeFailed("login needed: run  ctb-channel login")
+        raise LoginNeeded("login needed: run  ctb-channel login")
     lock = hold_lock(lock_path(settings, found.bot_id))
     login = login_for(settings, found)
     try:

@@ -190,5 +190,7 @@ def _last_words(
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
+    if isinstance(error, BaseExceptionGroup) and error.split(KeyboardInterrupt)[1] is None:
+        return  # a second Ctrl-C, inside a task group
     logging.getLogger("ctb.process").critical("process.died", exc_info=(kind, error, trace))
     print("unexpected fault, see the log", file=sys.stderr)

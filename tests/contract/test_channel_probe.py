@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channel_worker.probe import probe
 
 if TYPE_CHECKING:
     from tests.contract.channel_rig import Rig
+
+PATIENCE_S = 60.0
 
 pytest_plugins = ["tests.contract.channel_rig"]
 
@@ -25,6 +31,19 @@ async def test_without_a_bridge_what_comes_is_kept_for_the_next_start(rig: Rig) 
     async with rig.bridge.listening(), rig.working():
         await rig.bridge.until_rows(2)
     assert "keep me" in rig.bridge.texts()
+
+
+def test_without_a_login_the_exit_code_says_so(tmp_path: Path) -> None:
+    """Design 8: 6 for a command that cannot wait."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from channel_worker.cli import main; main()", "probe-updates"],
+        env={**os.environ, "CTB_DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert b"login needed: run  ctb-channel login" in done.stderr
 
 
 async def test_a_bridge_is_asked_first(rig: Rig) -> None:

@@ -100,3 +100,21 @@ def test_log_that_cannot_be_opened_stops_nothing(
     root.handlers[:], sys.excepthook = handlers, hook
     root.setLevel(level)
     assert "no log file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_told"),
+    [
+        (KeyboardInterrupt(), False),
+        (BaseExceptionGroup("tasks", [KeyboardInterrupt()]), False),
+        (BaseExceptionGroup("tasks", [KeyboardInterrupt(), ValueError()]), True),
+        (ValueError(), True),
+    ],
+)
+def test_second_ctrl_c_is_no_fault(
+    lines: Path, capsys: pytest.CaptureFixture[str], fault: BaseException, is_told: bool
+) -> None:
+    """Ours: the terminal was told of an unexpected fault where its owner had pressed it."""
+    sys.excepthook(type(fault), fault, None)
+    assert ("unexpected fault" in capsys.readouterr().err) == is_told
+    assert bool(lines.read_text()) == is_told

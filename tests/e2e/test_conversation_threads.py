@@ -77,7 +77,8 @@ async def test_desk_turns_between_two_messages_are_counted_and_shown(desk: Desk)
     shown = await desk.phone.asks("/refresh", "default, since you last looked")
     places = [shown.index(words) for words in ("one at the desk", "two at the desk")]
     assert places == sorted(places)
-    assert shown.count("came from here: /result") == 3 and "echo: " not in shown
+    assert "#1 came from here" in shown and "#2 to #3, came from here" in shown
+    assert "echo: " not in shown
 
 
 async def test_steer_reaches_the_running_turn_once(desk: Desk) -> None:

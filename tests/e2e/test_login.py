@@ -88,7 +88,7 @@ async def test_code_is_drawn_owner_accepted_and_file_private(desk: Desk) -> None
     desk.script("error", "drop", "wait", "scaned", "confirmed")
     assert await desk.log_in(answers=ACCEPT) == 0
     assert "█▀▀▀▀▀▀▀█" in desk.shown and "https://liteapp.weixin.qq.com/q/" in desk.shown
-    assert "Logged in. The owner is …6789." in desk.shown
+    assert "Logged in. The owner is …6789. Next: honcho start" in desk.shown
     found = desk.file()
     assert found["bot_token"] == desk.world.token and found["generation"] == 1
     assert found["paired_at"] > 0 and found["owner_epoch"] == 0
