@@ -117,10 +117,8 @@ def _change(change: Obj) -> str:
 
 
 def _question(question: Obj) -> str:
-    lines = [str(question.get("question") or question.get("header") or "")]
-    for number, option in enumerate(question.get("options") or (), start=1):
-        lines.append(f"{number}. {option.get('label')}")
-    return "\n".join(lines)
+    """Its words alone: what it offers goes along as options, which the client numbers."""
+    return str(question.get("question") or question.get("header") or "")
 
 
 def _options(kind: str, params: Obj) -> tuple[str, ...]:

@@ -196,6 +196,9 @@ def _elsewhere(status: ThreadStatus, lang: Lang) -> str:
     return say("status_elsewhere", lang, holder=holder)
 
 
+_SERVERS = {"own server": "server_own", "shared daemon": "server_shared"}  # as ours names them
+
+
 def _servers(facts: Facts, lang: Lang) -> list[str]:
     """The Codex processes behind the controller: name, version, memory."""
     servers = facts.status.servers if facts.status else ()
@@ -203,7 +206,9 @@ def _servers(facts: Facts, lang: Lang) -> list[str]:
         say(
             "status_server",
             lang,
-            name=named(server.name),
+            name=say(_SERVERS[server.name], lang)
+            if server.name in _SERVERS
+            else named(server.name),
             version=named(server.version),
             memory=server.memory_bytes // 1_048_576,
         )

@@ -125,6 +125,7 @@ async def test_approval_outlives_bridge_and_controller_under_the_same_code(desk:
     assert made.exists()
 
     asked = await desk.phone.asks("question:Which colour?\nreply:painted", "/answer")
+    assert asked.count("1. Yes") == 1
     (code,) = re.findall(r"/answer (\w+)", asked)
     await _kill_ours(desk)
     desk.phone.says(f"/answer {code} 1")

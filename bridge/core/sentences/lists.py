@@ -101,6 +101,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "#{id} 没有理会停止的请求，请到电脑上结束它",
         "#{id} has not answered the request to stop: end it at the desk",
     ),
+    "server_own": ("自己的 Codex 服务", "own server"),
+    "server_shared": ("共用的 Codex 服务", "shared daemon"),
     "status_server": ("{name} {version}，内存 {memory} MB", "{name} {version}, {memory} MB"),
     # the controller
     "controller_missing": ("找不到控制器命令", "the controller command was not found"),
