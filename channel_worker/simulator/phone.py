@@ -111,20 +111,29 @@ def width(text: str) -> int:
 
 
 def wrapped(line: str, columns: int) -> list[str]:
-    """`line` in pieces that fit, cut at a blank where there is one; never inside a sign."""
+    """`line` in pieces that fit, cut at a blank or between wide signs; never inside a sign."""
     pieces: list[str] = []
     current, used = "", 0
     for sign, is_joined in _signs(line):
         needed = 0 if is_joined else _columns_of(sign)
         if used + needed > columns:
-            head, blank, tail = current.rpartition(" ")
-            if not blank:
-                head, tail = current, ""
+            head, tail = _cut(current)
             pieces.append(head)
             current, used = tail, width(tail)
         current += sign
         used += needed
     return [*pieces, current]
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """What stays on the line, and the word that goes to the next: all stays where none began."""
+    for place in range(len(text), 0, -1):
+        if text[place - 1] == " ":
+            return text[: place - 1], text[place:]
+        is_whole = place == len(text) or _columns_of(text[place]) > 0  # no mark belongs to it
+        if _columns_of(text[place - 1]) == 2 and is_whole:
+            return text[:place], text[place:]
+    return text, ""
 
 
 def _signs(text: str) -> list[tuple[str, bool]]:

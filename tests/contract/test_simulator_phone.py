@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from channel_worker.simulator.phone import bubble, reader_of, run_phone, width
+from channel_worker.simulator.phone import bubble, reader_of, run_phone, width, wrapped
 from channel_worker.simulator.scenarios import small_png
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.typed import HELP, Keyboard
@@ -136,6 +136,21 @@ async def test_bubble_says_who_else_reads_it(
     for sent, label in zip((to_owner, to_group, to_person), labels, strict=True):
         lines = bubble(sent, 80, lang, label).splitlines()
         assert label in lines[0] and len({width(line) for line in lines[:-1]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("17 秒前：看", ["17 秒前", "：看"]),
+        ("秒前 /status 看", ["秒前", "/status", "看"]),
+        ("abcdefghij", ["abcdefgh", "ij"]),
+        ("看👩\u200d♀abcdef", ["看", "👩\u200d♀abcdef"]),
+    ],
+)
+def test_line_is_cut_at_a_blank_or_between_chinese_signs(line: str, pieces: list[str]) -> None:
+    """Ours: neither a lone word on a line nor a command in two."""
+    assert wrapped(line, 8) == pieces
 
 
 async def test_clock_is_shown_when_it_is_moved(simulator: Simulator) -> None:
