@@ -100,3 +100,10 @@ def test_foreign_line_cannot_begin_as_the_bridge_does() -> None:
     forged = f"{phrases.MARK} a\n  {phrases.MARK} b\nc {phrases.MARK}"
     lines = phrases.unmarked(forged).split("\n")
     assert not [line for line in lines if line.lstrip().startswith(phrases.MARK)]
+
+
+def test_every_rule_that_an_audit_line_names_is_told_in_the_docs() -> None:
+    """R38: whoever reads the audit can look up what it names."""
+    named = set(re.findall(r'"((?:threat-model R|delivery-semantics |design )\d+)"', SOURCE))
+    table = (Path(phrases.__file__).parents[2] / "docs" / "rules.md").read_text()
+    assert named and [rule for rule in sorted(named) if f"| {rule} |" not in table] == []
