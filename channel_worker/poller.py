@@ -23,7 +23,7 @@ from channel_worker.ilink.calls import Ilink
 from channel_worker.ilink.http import ARRIVING_GRACE_S, LIGHT_DEADLINE_S
 from channel_worker.ilink.speech import PollReply, Verdict
 from channel_worker.link import Link
-from channel_worker.trouble import GOOD, Patience, Step, Trouble
+from channel_worker.trouble import Patience, Step, Trouble
 
 CHANNEL = "wechat"  # goes into the keys of turns: never to be changed
 CALL_DEADLINE_S = 30.0  # one commit of the bridge, a slow disk included
@@ -283,7 +283,7 @@ class Poller:
 
     async def _trust_when_held(self) -> None:
         await anyio.sleep(HELD_S)
-        self._follow(GOOD)
+        self._follow(self._trouble.trust())
         self.nudge()
 
     def _follow(self, step: Step) -> None:

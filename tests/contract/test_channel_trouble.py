@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from channel_worker import poller
 from channel_worker.sleepwatch import SleepWatch
 
 if TYPE_CHECKING:
@@ -58,6 +59,23 @@ async def test_stale_token_at_a_send_is_checked_by_a_poll(rig: Rig) -> None:
         rig.world.say("all is well")
         await rig.bridge.until_rows(2)
         await rig.bridge.until(lambda: rig.bridge.states[-1].condition == "polling")
+
+
+async def test_send_that_fails_while_a_trusted_poll_is_held_is_looked_into_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F31: the bridge took the outcome for a new doubt, so it must be told when that is over."""
+    monkeypatch.setattr(poller, "HELD_S", 0.1)
+    rig.simulator.fail("getupdates", "ret", code=-99)
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_state("suspect")
+        await rig.bridge.until(lambda: rig.bridge.states[-1].condition == "polling")
+        seen = len(rig.bridge.states)
+        rig.simulator.fail("sendmessage", "ret", code=-99)
+        reply = await rig.bridge.send("x", "ctx", rig.world.owner_id)
+        assert reply.outcome == "unknown_code"
+        await rig.bridge.until(lambda: len(rig.bridge.states) >= seen + 2)
+        assert [state.condition for state in rig.bridge.states[seen:]] == ["suspect", "polling"]
 
 
 @pytest.mark.parametrize("code", [-14, -4711])

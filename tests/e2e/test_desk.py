@@ -81,7 +81,7 @@ async def test_what_was_given_up_is_listed_retried_and_dropped(
     with closing(sqlite3.connect(house.data / "state" / "bridge.sqlite3")) as file, file:
         columns = "channel, peer, msg_key, body_hash, create_time_ms, received_ms, age_ms"
         rest = "quoted_id, quoted_text, quoted_part, has_files, is_files_alone, is_asked"
-        last = "is_cut, is_released, attempts"
+        last = "is_cut, is_released, attempts, meant"
         for key, text in (("mid:a1", "once more"), ("mid:a2", "never")):
             parts = json.dumps([{"kind": "text", "text": text}])
             file.execute(
