@@ -8,6 +8,7 @@ asked of the same worker process when it comes back, and of nobody else.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TypeVar
 
 import anyio
 
@@ -21,6 +22,7 @@ from bridge.wire import messages
 from bridge.wire.peer import LinkLost as WireLost
 from bridge.wire.peer import Peer, PeerFault, Refused
 
+R = TypeVar("R")
 SEND_DEADLINE_S = 60.0  # the worker's own limit is 15 s; this is for one that hangs
 QUERY_DEADLINE_S = 5.0
 HINT_DEADLINE_S = 5.0
@@ -132,34 +134,39 @@ class WorkerLink:
 
     async def upload(self, row: OutRow) -> messages.UploadReply:
         """Put the file of a bubble on the CDN; raises LinkLost when the worker has gone."""
-        peer, file = self._peer, row.file
+        file = row.file
         assert file is not None  # else there is nothing to upload
-        if peer is None:
-            raise LinkLost("worker", self.link_no)
-        request = messages.MediaUpload(file.staged_name, file.kind, row.peer, file.name)
-        try:
-            return await peer.call(request, UPLOAD_DEADLINE_S)
-        except (WireLost, PeerFault) as lost:
-            raise LinkLost("worker", self.link_no) from lost
-        except TimeoutError:
-            return messages.UploadReply("unknown", code="too slow")
-        except Refused:
-            return messages.UploadReply("not_sent", code="refused by the worker")
+        return await self._moved(
+            messages.MediaUpload(file.staged_name, file.kind, row.peer, file.name),
+            UPLOAD_DEADLINE_S,
+            slow=messages.UploadReply("unknown", code="too slow"),
+            refused=messages.UploadReply("not_sent", code="refused by the worker"),
+        )
 
     async def fetch(self, file: Wanted) -> messages.FetchReply:
         """Have a file brought here; raises LinkLost when nobody can say what became of it."""
+        return await self._moved(
+            messages.MediaFetch(file.kind, messages.Media(**file.media), MAX_FILE_BYTES),
+            FETCH_DEADLINE_S,
+            slow=messages.FetchReply("gone", code="too slow"),
+            refused=messages.FetchReply("retry", code="refused by the worker"),
+        )
+
+    async def _moved(
+        self, request: messages.Request[R], deadline_s: float, *, slow: R, refused: R
+    ) -> R:
+        """What the worker says of a file's way, or what stands for no word of it in time."""
         peer = self._peer
         if peer is None:
             raise LinkLost("worker", self.link_no)
-        request = messages.MediaFetch(file.kind, messages.Media(**file.media), MAX_FILE_BYTES)
         try:
-            return await peer.call(request, FETCH_DEADLINE_S)
+            return await peer.call(request, deadline_s)
         except (WireLost, PeerFault) as lost:
             raise LinkLost("worker", self.link_no) from lost
         except TimeoutError:
-            return messages.FetchReply("gone", code="too slow")
+            return slow
         except Refused:
-            return messages.FetchReply("retry", code="refused by the worker")
+            return refused
 
     async def hint(self, request: messages.Request[messages.Done]) -> None:
         """Tell the worker something that may be lost without harm."""
