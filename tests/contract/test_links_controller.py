@@ -17,16 +17,10 @@ from bridge.core.attached import TurnFile
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.group_chat import group_peer
 from bridge.core.model import (
-    Approval,
-    ApprovalId,
-    ApprovalState,
     Key,
     PeerId,
     RunId,
     ThreadId,
-    Turn,
-    TurnId,
-    TurnState,
 )
 from bridge.core.turns import Accepted, Busy, HeadMoved, Invalid
 from bridge.links.controller import Controller, UnknownRun
@@ -34,42 +28,13 @@ from bridge.links.link import Link, ToolError
 from tests.contract.controller.rig import SAMPLE
 from tests.fakes.controller import transcript
 from tests.faults.recorder import THREAD
+from tests.unit import test_link_tools
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 10.0
 NO_READER = Link((), {}, Path("/dev/null"), {})
-TURN = Turn(
-    id=TurnId(1),
-    key=Key("ctb1:k"),
-    channel="wechat",
-    peer=PeerId("p"),
-    thread=ThreadId(THREAD),
-    alias="code",
-    prompt="hello",
-    cwd="/",
-    sandbox="workspace-write",
-    approval_policy="on-request",
-    model="",
-    effort="",
-    state=TurnState.STARTING,
-    expected_head="head-0",
-)
-APPROVAL = Approval(
-    id=ApprovalId("t:1"),
-    turn=TURN.id,
-    peer=TURN.peer,
-    kind="command",
-    summary="run a command: make",
-    detail="make",
-    is_cut=False,
-    digest="digest-1",
-    options=(),
-    code="abcdefghj",
-    code_ms=0,
-    asked_ms=0,
-    state=ApprovalState.ANSWERING,
-    decision="accept",
-)
+TURN = replace(test_link_tools.TURN, thread=ThreadId(THREAD), expected_head="head-0")
+APPROVAL = test_link_tools.COMMAND
 
 
 @asynccontextmanager

@@ -29,7 +29,6 @@ from bridge.core.model import (
     Account,
     Alias,
     AliasName,
-    Arrival,
     Head,
     InboxId,
     InboxRow,
@@ -52,6 +51,7 @@ from bridge.core.model import (
 )
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Busy, Elsewhere, HeadMoved, Run, Settlement
+from tests.unit.test_intake import ARRIVAL
 
 NOW_MS = 1_800_000_000_000
 STALE_MS = 1_800_000
@@ -64,20 +64,11 @@ FOLDER = "/home/somebody/data/groups/1"
 IDS = Ids("install", "seed")
 CHATTED = GroupChat(1, GROUP, GroupState.APPROVED, OWN_THREAD, NOW_MS)
 SEEN = GroupView(Account("wechat"), CHATTED, 0, 0, FOLDER, "en")
-SAID = Arrival(
-    channel="wechat",
+SAID = replace(
+    ARRIVAL,
     sender="oMember@im.wechat",
-    msg_key=MsgKey("mid:1"),
     chat="group",
-    is_echo=False,
-    create_time_ms=NOW_MS,
-    client_id="",
-    context_token="ctx",
     parts=(Part("text", "@Bot what is WAL?"),),
-    quoted_id="",
-    quoted_text="",
-    is_cut=False,
-    malformed="",
     chat_id=CHAT,
 )
 ROW = InboxRow(
