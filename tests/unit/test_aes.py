@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channel_worker.ilink import aes
+from tests.unit.table import table
 
 KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")  # NIST SP 800-38A, F.1.1
 PLAIN = bytes.fromhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51")
@@ -53,17 +54,16 @@ def _refusing(_path: str) -> None:
     raise OSError("image not found")
 
 
-@pytest.mark.parametrize(
+@table(
     ("where", "name", "value"),
-    [
-        ("_ssl", "__file__", None),  # built into the interpreter
-        ("_ssl", "__file__", "/nowhere/_ssl.so"),
-        ("_ssl", "__file__", sys.modules["_ctypes"].__file__),  # linked to no OpenSSL
-        ("ctypes", "CDLL", None),
-        ("ctypes", "CDLL", _refusing),
-        ("ctypes", "CDLL", _Wrong),
-    ],
-    ids=["built in", "gone", "no functions", "no ctypes", "not loaded", "wrong result"],
+    {
+        "built in": ("_ssl", "__file__", None),
+        "gone": ("_ssl", "__file__", "/nowhere/_ssl.so"),
+        "linked to no OpenSSL": ("_ssl", "__file__", sys.modules["_ctypes"].__file__),
+        "no ctypes": ("ctypes", "CDLL", None),
+        "not loaded": ("ctypes", "CDLL", _refusing),
+        "wrong result": ("ctypes", "CDLL", _Wrong),
+    },
 )
 def test_package_serves_where_the_loaded_library_cannot(
     monkeypatch: pytest.MonkeyPatch, where: str, name: str, value: object
@@ -84,7 +84,7 @@ def test_package_serves_where_the_loaded_library_cannot(
         aes.loaded_openssl.cache_clear()
 
 
-@pytest.mark.parametrize("size_bytes", [0, 15, 17, 32])
+@table("size_bytes", [0, 15, 17, 32])
 def test_key_of_another_size_is_refused(size_bytes: int) -> None:
     """AES-128 alone."""
     with pytest.raises(ValueError, match="16 bytes"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core.answers import MAX_LISTED, Reply, answer
 from bridge.core.decision import Facts, Session, ThreadStatus, View
@@ -27,6 +25,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
+from tests.unit.table import table
 from tests.unit.test_decide import ALIAS, APPROVAL, IDS, NOW_MS, TURN, VIEW
 
 MINUTE_MS = 60_000
@@ -67,7 +66,7 @@ def test_list_holds_what_fits_one_bubble_and_no_path() -> None:
     assert "/home" not in found.text
 
 
-@pytest.mark.parametrize(
+@table(
     ("facts", "words", "told"),
     [
         (Facts(trouble=Refusal.CONTROLLER_DOWN), "", "the controller is not running"),
@@ -107,10 +106,8 @@ def test_of_many_names_the_one_in_use_is_shown_and_the_rest_counted() -> None:
     assert "980 more" in lines[-1]
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize(
-    "command", [c.Threads(""), c.Aliases(), c.Status(""), c.Queue(), c.Help("")], ids=str
-)
+@table("lang", ["zh", "en"])
+@table("command", [c.Threads(""), c.Aliases(), c.Status(""), c.Queue(), c.Help("")])
 def test_what_a_list_says_fits_one_bubble(command: c.Command, lang: Lang) -> None:
     """issue 3, item 4: 1,800 characters and 5,000 bytes, whichever comes first."""
     view = many(1_000)
@@ -121,7 +118,7 @@ def test_what_a_list_says_fits_one_bubble(command: c.Command, lang: Lang) -> Non
     assert len(found.encode()) <= MAX_BUBBLE_BYTES
 
 
-@pytest.mark.parametrize(
+@table(
     ("turn", "told"),
     [
         (TURN, "#7 running, 1 min"),
@@ -146,9 +143,7 @@ def test_status_of_a_turn_that_asks_says_who_is_waited_for() -> None:
     assert "waits for your answer" in said(c.Queue(), asks).text
 
 
-@pytest.mark.parametrize(
-    ("is_active", "told"), [(False, "The thread is free"), (True, "in use elsewhere")]
-)
+@table(("is_active", "told"), [(False, "The thread is free"), (True, "in use elsewhere")])
 def test_status_of_an_idle_thread_is_the_controllers_word(is_active: bool, told: str) -> None:
     """controller-contract 1."""
     facts = Facts(status=ThreadStatus(Head("h"), "o", is_active, "/"))
@@ -222,7 +217,7 @@ def test_result_begins_anew_and_an_answer_that_is_not_there_is_named() -> None:
     assert "no answer #9" in said(c.Result(9)).text
 
 
-@pytest.mark.parametrize(
+@table(
     ("command", "told"),
     [
         (c.Help(""), "/threads [words]"),

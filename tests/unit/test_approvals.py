@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.codex import approvals as codex
 from bridge.core import approvals
 from bridge.core.approvals import Asked
 from bridge.core.decision import Ids
 from bridge.core.model import AliasName, ApprovalId, Lang
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
+from tests.unit.table import table
 from tests.unit.test_control import NOW_MS, PEER, TURN, decided, told, view
 
 CWD = TURN.cwd
@@ -82,7 +81,7 @@ def test_folder_that_is_asked_for_is_seen_from_the_folder() -> None:
     assert '"write": ["../other"]' in bubble(asked)
 
 
-@pytest.mark.parametrize(
+@table(
     ("decision", "is_late", "words"),
     [
         ("decline", False, "is declined."),
@@ -99,17 +98,17 @@ def test_answer_is_told_once_and_in_its_own_words(decision: str, is_late: bool, 
     assert words in row.text
 
 
-@pytest.mark.parametrize("command", ["rm -rf /home/owner/shop/x", "cat /etc/passwd"])
+@table("command", ["rm -rf /home/owner/shop/x", "cat /etc/passwd"])
 def test_command_is_shown_as_it_is(command: str) -> None:
     """R29: the exact action."""
     asked = Asked(ApprovalId("a"), "command", f"run a command: {command}", command, "d", ())
     assert command in bubble(asked).splitlines()
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("kind", ["command", "question", "permissions", "file_change"])
-@pytest.mark.parametrize("sign", ["x", "字", "\U0001f642"])
-@pytest.mark.parametrize(("detail", "options"), [(900, 0), (1_200, 0), (9_000, 0), (20, 90)])
+@table("lang", ["en", "zh"])
+@table("kind", ["command", "question", "permissions", "file_change"])
+@table("sign", ["x", "字", "\U0001f642"])
+@table(("detail", "options"), [(900, 0), (1_200, 0), (9_000, 0), (20, 90)])
 def test_request_of_any_size_is_one_bubble_that_wechat_takes(
     lang: Lang, kind: str, sign: str, detail: int, options: int
 ) -> None:

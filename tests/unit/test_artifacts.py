@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core.artifacts import HASH_DIGITS, MAX_SHOWN
 from bridge.core.attached import ArtifactId, FileFact, NewFile
@@ -17,6 +15,7 @@ from bridge.core.naming import CONFIRM_MS
 from bridge.core.phrases import size
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from bridge.files import gate
+from tests.unit.table import table
 from tests.unit.test_decide import IDS, NOW_MS, VIEW, row
 
 COPY = NewFile("staged-1", "a.txt", "file", 2_048, "ab" * 32, ArtifactId(1), 7)
@@ -49,7 +48,7 @@ def test_list_numbers_the_files_and_keeps_the_numbers() -> None:
     assert not found.files and found.turn is None
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("lang", ["zh", "en"])
 def test_longest_list_fits_one_bubble(lang: str) -> None:
     """R26, ilink-protocol 6.4: long names are cut in a list."""
     peer = replace(VIEW.peer, lang="zh" if lang == "zh" else "en")
@@ -68,7 +67,7 @@ def test_name_cannot_pass_for_a_line_of_the_bridge() -> None:
     assert text(says(c.Artifacts(""), replace(READY, name="▸ ok.txt"))).count("▸") == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("command", "files", "of", "words"),
     [
         (c.Artifacts(""), (), 7, "The answer #7 names no file that is there."),
@@ -125,7 +124,7 @@ def test_doubt_is_asked_about_and_yes_sends_that_very_copy() -> None:
     assert other.peer_after is not None and other.peer_after.confirmation is None
 
 
-@pytest.mark.parametrize("command", [c.Yes(), c.No()])
+@table("command", [c.Yes(), c.No()])
 def test_late_yes_and_no_send_nothing(command: c.Command) -> None:
     """R25."""
     until_ms = NOW_MS - 1 if command == c.Yes() else NOW_MS
@@ -142,7 +141,7 @@ def test_yes_to_a_copy_that_nobody_knows_sends_nothing() -> None:
     assert "There is nothing to confirm." in text(says(c.Yes(), view=view))
 
 
-@pytest.mark.parametrize(
+@table(
     ("size_bytes", "shown"),
     [(1, "1 B"), (1023, "1023 B"), (1536, "1.5 KB"), (20 * 1024 * 1024, "20.0 MB")],
 )

@@ -23,6 +23,7 @@ from bridge.wire.codec import (
     Result,
     encode,
 )
+from tests.unit.table import table
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUES: st.SearchStrategy[Any] = st.recursive(  # Any: JSON
@@ -78,7 +79,7 @@ def sized(length: int) -> Notification:
     return Notification("m", {"t": "x" * (length - empty)})
 
 
-@pytest.mark.parametrize("length", [MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES])
+@table("length", [MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES])
 def test_frame_up_to_the_limit_passes_both_ways(length: int) -> None:
     """R9: 4 MiB on the socket, the newline included."""
     message = sized(length)
@@ -108,19 +109,19 @@ def nested(depth: int) -> bytes:
     return b'{"jsonrpc":"2.0","method":"m","params":{"v":' + value + b"}}"
 
 
-@pytest.mark.parametrize("depth", [MAX_DEPTH - 1, MAX_DEPTH])
+@table("depth", [MAX_DEPTH - 1, MAX_DEPTH])
 def test_nesting_up_to_the_limit_passes(depth: int) -> None:
     """R9: JSON depth 32."""
     assert isinstance(read(nested(depth)), Notification)
 
 
-@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 200, 100_000])
+@table("depth", [MAX_DEPTH + 1, 200, 100_000])
 def test_deeper_nesting_is_refused(depth: int) -> None:
     """R10, F80: the recursion of the JSON reader is caught too."""
     why(nested(depth))
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "fault"),
     [
         (b'{"jsonrpc":"2.0","method":"a","method":"b"}', "twice"),
@@ -157,7 +158,7 @@ def test_uint64_beyond_what_the_store_holds_is_refused() -> None:
     why(b'{"jsonrpc":"2.0","method":"a","params":{"x":9223372036854775808}}')
 
 
-@pytest.mark.parametrize("blank", [b"", b"  ", b"\r"])
+@table("blank", [b"", b"  ", b"\r"])
 def test_blank_line_is_passed_over(blank: bytes) -> None:
     """Ours: a keep-alive newline is no fault."""
     assert Decoder().feed(blank + b"\n" + encode(Result(1, {}))) == [Result(1, {})]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import commands as c
 from bridge.core import verbs
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
+from tests.unit.table import table
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"  # an emoji held together by joiners
 
@@ -110,7 +110,7 @@ def test_look_alike_verb_is_unknown_and_never_the_closest_match() -> None:
     assert [text for text in LOOK_ALIKE if not isinstance(verbs.parse(text), known)] == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "nearest", "is_path"),
     [
         ("/satus", "status", False),
@@ -133,7 +133,7 @@ def test_unknown_verb_names_the_nearest_one_and_a_path_is_known_for_one(
     assert verbs.parse(text) == c.Unknown(nearest, is_path)
 
 
-@pytest.mark.parametrize("text", ["please /stop", "hello", "", " \n", "“/stop”", "1. /stop"])
+@table("text", ["please /stop", "hello", "", " \n", "“/stop”", "1. /stop"])
 def test_slash_inside_a_text_is_no_command(text: str) -> None:
     """F84: only the first sign of a message makes a command."""
     assert verbs.parse(text) == c.Prompt(text)
@@ -159,7 +159,7 @@ def test_any_text_is_some_command(text: str) -> None:
         c.needs(verbs.parse(typed))
 
 
-@pytest.mark.parametrize("name", ["code", "c", "back-up_2", "代码", "код", "a" * MAX_ALIAS_CHARS])
+@table("name", ["code", "c", "back-up_2", "代码", "код", "a" * MAX_ALIAS_CHARS])
 def test_name_of_one_script_is_taken(name: str) -> None:
     """R11: letters and digits of one script plus - and _."""
     assert is_alias(name)
@@ -188,7 +188,7 @@ def test_name_that_could_mislead_is_refused() -> None:
     assert [name for name in MISLEADING if is_alias(name)] == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("one", "other"),
     [
         ("code", "CODE"),

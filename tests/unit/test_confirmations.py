@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core import verbs
 from bridge.core.decide import command_of, decide, need_of
@@ -13,6 +11,7 @@ from bridge.core.decision import Decision, Facts, Policy, View
 from bridge.core.intake import Batch, goes_ahead
 from bridge.core.model import Alias, AliasName, Confirmation, Peer, ThreadId
 from bridge.core.naming import CONFIRM_MS
+from tests.unit.table import table
 from tests.unit.test_decide import ALIAS, FREE, IDS, NOW_MS, TURN, VIEW, row, told
 
 READ = replace(FREE, sessions=())
@@ -66,9 +65,7 @@ def test_removal_is_asked_first_and_named() -> None:
     assert found.peer_after is not None and found.peer_after.confirmation == REMOVE
 
 
-@pytest.mark.parametrize(
-    ("late_ms", "is_removed"), [(0, True), (CONFIRM_MS, True), (CONFIRM_MS + 1, False)]
-)
+@table(("late_ms", "is_removed"), [(0, True), (CONFIRM_MS, True), (CONFIRM_MS + 1, False)])
 def test_yes_counts_for_two_minutes(late_ms: int, is_removed: bool) -> None:
     """issue 5.3: 2 minutes."""
     found = says("/yes", after(REMOVE), now_ms=NOW_MS + late_ms)
@@ -91,7 +88,7 @@ def test_no_ends_the_question() -> None:
     assert says("/yes", next_view(view, found)).removed is None
 
 
-@pytest.mark.parametrize("asked", [REMOVE, RECOVER], ids=["remove", "recover"])
+@table("asked", {"remove": REMOVE, "recover": RECOVER})
 def test_any_other_word_ends_the_question(asked: Confirmation) -> None:
     """issue 5.3: cancelled by any other command; a prompt is another word, too."""
     for text in OTHERS:
@@ -111,7 +108,7 @@ def test_every_verb_is_among_those_words() -> None:
     assert malformed == ["/use", "/yes please"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("facts", "outcome"),
     [
         (Facts(did="done"), "recovered"),
@@ -145,7 +142,7 @@ def test_answer_of_a_thread_with_two_names_goes_by_the_one_in_use() -> None:
     assert unused.turn is not None and unused.turn.alias == "aaa"
 
 
-@pytest.mark.parametrize(("age_ms", "is_removed"), [(CONFIRM_MS, True), (CONFIRM_MS + 1, False)])
+@table(("age_ms", "is_removed"), [(CONFIRM_MS, True), (CONFIRM_MS + 1, False)])
 def test_yes_that_is_older_than_any_question_confirms_nothing(
     age_ms: int, is_removed: bool
 ) -> None:

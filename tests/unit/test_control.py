@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core import control, decide, verbs
 from bridge.core.decision import (
@@ -43,6 +41,7 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.turns import turn_key
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 IDS = Ids("install", "seed", "code")
@@ -65,6 +64,7 @@ TURN = Turn(
     state=TurnState.RUNNING,
     run=RunId("run-1"),
 )
+
 FREE = ThreadStatus("t1:completed", "", False, "/home/owner/shop", state="idle")
 
 
@@ -108,7 +108,7 @@ def told(decision: Decision) -> str:
 # ---- what is asked first -----------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "seen", "wanted"),
     [
         ("/refresh", view(), c.Need.HISTORY),
@@ -134,7 +134,7 @@ def test_only_what_can_follow_is_asked_first(text: str, seen: View, wanted: c.Ne
     assert need(text, seen) is wanted
 
 
-@pytest.mark.parametrize(("until_ms", "wanted"), [(1, c.Need.RECOVER), (-1, c.Need.NONE)])
+@table(("until_ms", "wanted"), [(1, c.Need.RECOVER), (-1, c.Need.NONE)])
 def test_lock_is_taken_back_only_while_the_question_is_open(until_ms: int, wanted: c.Need) -> None:
     """design 7: /yes, two minutes."""
     asked = Confirmation("recover", "code", NOW_MS + until_ms)
@@ -173,7 +173,7 @@ def test_long_stretch_goes_in_bubbles_of_one_group() -> None:
     assert all(len(row.text) <= 1_800 for row in found.bubbles)
 
 
-@pytest.mark.parametrize(
+@table(
     ("facts", "words"),
     [
         (Facts(trouble="controller_down"), "the controller is not running"),
@@ -198,7 +198,7 @@ def test_stretch_without_a_word_is_not_called_an_empty_thread() -> None:
 # ---- /steer ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("facts", "words"),
     [
         (Facts(did="done"), "#5 has taken that in"),
@@ -251,7 +251,7 @@ def test_new_thread_is_a_name_until_its_first_message() -> None:
     assert first.turn.thread == alias.thread and first.turn.expected_head is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "facts", "words"),
     [
         ("/new code shop", Facts(folder="/home/owner/shop"), "There is a code already"),
@@ -267,7 +267,7 @@ def test_new_thread_is_refused_without_a_path(text: str, facts: Facts, words: st
     assert words in told(found) and not found.aliases and "/home" not in told(found)
 
 
-@pytest.mark.parametrize("target", ["new:1800000000000-abcdef12", "new:x"])
+@table("target", ["new:1800000000000-abcdef12", "new:x"])
 def test_name_of_a_thread_that_is_not_made_cannot_be_typed(target: str) -> None:
     """Ours: such a name would make a second thread."""
     assert "That is no thread id" in told(decided(f"/add other {target}", view()))
@@ -302,7 +302,7 @@ def test_branch_takes_along_what_waits_for_a_thread_elsewhere() -> None:
 # ---- /recover --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("turns", "status", "words"),
     [
         ((TURN,), FREE, "#5 is running in code"),
@@ -330,7 +330,7 @@ def test_recover_names_who_holds_the_lock_and_waits_for_yes() -> None:
     assert found.peer_after.confirmation.what == "recover"
 
 
-@pytest.mark.parametrize(
+@table(
     ("did", "line"),
     [("done", ("lock.recover", "recovered")), ("busy", ("refused", "recover_failed"))],
 )
@@ -374,7 +374,7 @@ def test_list_names_who_holds_a_thread() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("reason", "words"),
     [
         ("stalled", "#5 has shown no sign of life"),
@@ -384,7 +384,7 @@ def test_list_names_who_holds_a_thread() -> None:
         ("something_new", ""),
     ],
 )
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("lang", ["zh", "en"])
 def test_status_says_why_a_turn_does_not_get_on(reason: str, words: str, lang: Lang) -> None:
     """issue 4, item 7: each with its next step."""
     status = replace(FREE, state="busy", run_reason=reason)

@@ -6,6 +6,7 @@ import pytest
 
 from bridge.codex import approvals, failures, script, settings
 from bridge.codex.model import Obj, Refused, Settings
+from tests.unit.table import table
 
 NOW: Obj = {
     "cwd": "/work",
@@ -48,7 +49,7 @@ def test_what_the_desk_changed_since_then_is_left_alone() -> None:
     assert settings.put_back(before, NOW | given | {"model": "m3"}) == {"cwd": "/work"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "word"),
     [
         ({"codexErrorInfo": "contextWindowExceeded"}, "context_window"),
@@ -111,7 +112,7 @@ def test_a_detail_that_was_cut_says_so() -> None:
     assert len(found.detail) == approvals.MAX_DETAIL_CHARS
 
 
-@pytest.mark.parametrize("decision", ["acceptForSession", "always", "", "ACCEPT"])
+@table("decision", ["acceptForSession", "always", "", "ACCEPT"])
 def test_no_answer_reaches_further_than_one_action(decision: str) -> None:
     """Threat-model R29."""
     found = approvals.read(COMMAND, request(command="x"), [])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core.decide import command_of, decide, set_aside, target_of
 from bridge.core.decision import Decision, Facts, Ids, Policy, ThreadStatus, View
@@ -33,6 +31,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.turns import turn_key
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 OWNER = PeerId("p")
@@ -76,6 +75,7 @@ APPROVAL = Approval(
     asked_ms=NOW_MS,
     state=ApprovalState.OPEN,
 )
+
 ASKED = replace(VIEW, turns=(TURN,), approvals=(APPROVAL,), unfinished={THREAD: 1})
 
 
@@ -163,7 +163,7 @@ def test_two_slashes_are_a_message_that_begins_with_one() -> None:
     assert found.turn is not None and found.turn.prompt == "/etc is a folder"
 
 
-@pytest.mark.parametrize(
+@table(
     ("message", "words"),
     [
         (row(" "), "empty"),
@@ -209,7 +209,7 @@ def test_stale_messages_are_held_whatever_they_say_and_told_once() -> None:
 # ---- turns on command
 
 
-@pytest.mark.parametrize(
+@table(
     ("state", "after", "stops"),
     [
         (TurnState.RUNNING, TurnState.RUNNING, True),
@@ -269,9 +269,7 @@ def test_retry_starts_a_parked_turn_as_itself_and_an_ended_one_anew() -> None:
 # ---- approvals
 
 
-@pytest.mark.parametrize(
-    ("word", "decision"), [("approve", "accept"), ("APPROVE", "accept"), ("deny", "decline")]
-)
+@table(("word", "decision"), [("approve", "accept"), ("APPROVE", "accept"), ("deny", "decline")])
 def test_verdict_is_stored_for_the_task_of_the_thread_to_give(word: str, decision: str) -> None:
     """R29: committed before the controller is told; case does not matter."""
     found = said(f"/{word} {APPROVAL.code.upper()}", view=ASKED)
@@ -295,7 +293,7 @@ def test_stale_code_changes_nothing_and_shows_the_same_request_under_a_fresh_one
     assert f"/approve {IDS.code}" in told(found) and found.approval_thread is None
 
 
-@pytest.mark.parametrize("policy", [Policy(remote_approvals=False), Policy()])
+@table("policy", [Policy(remote_approvals=False), Policy()])
 def test_what_was_not_shown_whole_or_may_not_be_approved_here_is_only_declined(
     policy: Policy,
 ) -> None:
@@ -318,7 +316,7 @@ def test_question_is_answered_in_words_and_a_command_is_not() -> None:
 # ---- held messages, poison, what a command is about
 
 
-@pytest.mark.parametrize(
+@table(
     ("word", "end", "released"),
     [
         ("/run-held", (InboxState.NEW, ""), True),
@@ -357,7 +355,7 @@ def test_message_that_failed_three_times_is_set_aside_and_told() -> None:
     assert "E-M9" in told(found) and found.audit[0].what == "inbox.poison"
 
 
-@pytest.mark.parametrize(
+@table(
     ("command", "thread"),
     [
         (c.Prompt("x"), THREAD),

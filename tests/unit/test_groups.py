@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +50,7 @@ from bridge.core.model import (
 )
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Busy, Elsewhere, HeadMoved, Run, Settlement
+from tests.unit.table import table
 from tests.unit.test_intake import ARRIVAL
 
 NOW_MS = 1_800_000_000_000
@@ -71,6 +71,7 @@ SAID = replace(
     parts=(Part("text", "@Bot what is WAL?"),),
     chat_id=CHAT,
 )
+
 ROW = InboxRow(
     id=InboxId(1),
     peer=GROUP,
@@ -115,7 +116,7 @@ def told(decision: Decision) -> str:
 # ---- who is heard
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "asked"),
     [
         ("@Bot what is WAL?", "what is WAL?"),
@@ -141,7 +142,7 @@ def test_only_what_is_said_to_the_bot_is_a_question(text: str, asked: str | None
     assert said_to_bot(replace(SAID, parts=(Part("text", text),))) == asked
 
 
-@pytest.mark.parametrize("part", [Part("voice", "@Bot hello"), Part("file", "@Bot", "@Bot.txt")])
+@table("part", [Part("voice", "@Bot hello"), Part("file", "@Bot", "@Bot.txt")])
 def test_no_voice_and_no_file_speaks_to_the_bot(part: Part) -> None:
     """R5: only typed words."""
     assert said_to_bot(replace(SAID, parts=(part,))) is None
@@ -166,7 +167,7 @@ def test_owner_is_told_of_three_groups_that_ask_and_of_no_fourth() -> None:
     assert groups.may_ask_owner(known | {group_peer("x"): GroupState.DISABLED})
 
 
-@pytest.mark.parametrize("chat", ["77", "x@chatroom", "group:77", "", "群"])
+@table("chat", ["77", "x@chatroom", "group:77", "", "群"])
 def test_group_is_a_peer_that_no_person_can_be(chat: str) -> None:
     """R4: a sender that looks like a group is denied, the owner's own id included."""
     peer = group_peer(chat)
@@ -191,7 +192,7 @@ def test_question_is_a_read_only_turn_in_the_groups_own_thread_and_folder() -> N
     assert turn.key == turns.turn_key("install", "wechat", GROUP, ROW.msg_key, OWN_THREAD)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "words"),
     [
         ("", "@Bot"),
@@ -208,7 +209,7 @@ def test_what_is_no_question_is_answered_in_one_sentence(text: str, words: str) 
     assert found.turn is None and words in told(found) and len(found.bubbles) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "is_told", "is_run"),
     [(HOURLY - 1, False, True), (HOURLY, True, False), (HOURLY + 1, False, False)],
 )
@@ -228,7 +229,7 @@ def test_questions_that_wait_are_limited() -> None:
     assert full.turn is None and "Ask again" in told(full)
 
 
-@pytest.mark.parametrize("state", [GroupState.PENDING, GroupState.DISABLED])
+@table("state", [GroupState.PENDING, GroupState.DISABLED])
 def test_group_that_may_not_ask_is_met_with_silence(state: GroupState) -> None:
     """R5: also where it was approved when the message came in."""
     found = decided("/qa status", replace(SEEN, group=replace(CHATTED, state=state)))
@@ -335,7 +336,7 @@ def test_answer_is_one_short_bubble_without_names_paths_and_ids() -> None:
     assert "#7" not in row.text and "/more" not in row.text
 
 
-@pytest.mark.parametrize("result", ["short", "字" * 5_000, "🙂" * 5_000, "x" * 5_000])
+@table("result", ["short", "字" * 5_000, "🙂" * 5_000, "x" * 5_000])
 def test_brief_answer_is_its_beginning(result: str) -> None:
     """Ours: never longer than one bubble, and nothing is invented."""
     found = brief(result, "")
@@ -343,8 +344,8 @@ def test_brief_answer_is_its_beginning(result: str) -> None:
     assert len(found) <= MAX_ANSWER_CHARS and (found == result) == (result == "short")
 
 
-@pytest.mark.parametrize("status", ["failed", "blocked", "interrupted", "completed"])
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("status", ["failed", "blocked", "interrupted", "completed"])
+@table("lang", ["zh", "en"])
 def test_end_without_an_answer_is_one_sentence_that_names_nothing(status: str, lang: Lang) -> None:
     """issue 5, R35: no number of a turn, no command of the owner's."""
     (row,) = ended(status, turn=TURN, lang=lang).rows
@@ -357,7 +358,7 @@ def test_turn_that_its_owner_ended_says_nothing_in_the_group() -> None:
     assert ended("interrupted", turn=replace(TURN, stop_requested=True)).rows == ()
 
 
-@pytest.mark.parametrize("reply", [Elsewhere("Codex"), Busy("somebody", is_locked=True)])
+@table("reply", [Elsewhere("Codex"), Busy("somebody", is_locked=True)])
 def test_turn_that_waits_is_not_told_of(reply: Elsewhere | Busy) -> None:
     """A group has no word in what happens at the desk."""
     step = turns.after_start(TURN, reply, Peer(GROUP, "en"), NOW_MS, IDS)
@@ -393,10 +394,8 @@ def owner_says(text: str, view: View = VIEW, policy: Policy = ON) -> Decision:
     return decide(Batch((row,)), verbs.parse(text), view, facts, policy, NOW_MS, IDS)
 
 
-@pytest.mark.parametrize(
-    "text", ["/group list", "/group status", "/group approve 2", "/group disable 1"]
-)
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("text", ["/group list", "/group status", "/group approve 2", "/group disable 1"])
+@table("lang", ["zh", "en"])
 def test_switched_off_every_word_about_groups_says_so(text: str, lang: Lang) -> None:
     """design 1.3: private `/group ...` says that it is off, and what switches it on."""
     view = replace(VIEW, peer=replace(VIEW.peer, lang=lang))
@@ -423,7 +422,7 @@ def test_reset_gives_a_fresh_thread_and_disable_keeps_the_old_one() -> None:
     assert approved is not None and approved.now.thread == OWN_THREAD
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "words"),
     [
         ("/group approve 1", "nothing was changed"),
@@ -453,7 +452,7 @@ def test_owner_is_asked_in_a_bubble_that_says_what_it_means() -> None:
     assert "chatroom" not in row.text and "\u202e" not in row.text
 
 
-@pytest.mark.parametrize("text", ["/use 1", "/add mine thread-of-the-group", "/bind 1"])
+@table("text", ["/use 1", "/add mine thread-of-the-group", "/bind 1"])
 def test_thread_of_a_group_gets_no_name_of_the_owners(text: str) -> None:
     """R5: isolated both ways."""
     listed = (Listed(OWN_THREAD, "what is WAL?", "/x"),)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bridge.core import guests
 from bridge.core.decision import NewRow
 from bridge.core.guests import MAX_CAPTION_CHARS, MAX_WAITING_OFFERS, NOTE_SPACING_MS, No
 from bridge.core.model import SendClass
 from bridge.core.phrases import MARK
+from tests.unit.table import table
 from tests.unit.test_guests import IDS, NOW_MS, PEER
 
 
@@ -29,7 +28,7 @@ def test_line_names_the_agent_the_file_and_the_way_to_it() -> None:
     assert (found.send_class, found.client, found.staged) == (SendClass.NOTE, "codex", "")
 
 
-@pytest.mark.parametrize(("name", "caption"), [("▸ ok.txt", ""), ("a.txt", "fine\n▸ approved")])
+@table(("name", "caption"), [("▸ ok.txt", ""), ("a.txt", "fine\n▸ approved")])
 def test_neither_name_nor_caption_can_look_like_a_line_of_the_bridge(
     name: str, caption: str
 ) -> None:

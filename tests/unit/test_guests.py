@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +42,7 @@ from bridge.core.sending import (
     is_worthless,
 )
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 OWNER = PeerId("oOwner@im.wechat")
@@ -124,7 +124,7 @@ def test_whatever_is_queued_fits_one_bubble(text: str) -> None:
         assert len(said.text.encode("utf-8", "replace")) <= MAX_BUBBLE_BYTES
 
 
-@pytest.mark.parametrize(
+@table(
     ("found", "why"),
     [
         (note(""), No.EMPTY),
@@ -164,7 +164,7 @@ def test_thousand_notes_are_two_bubbles() -> None:
     assert refused > 800 and text.count(MARK) == 1
 
 
-@pytest.mark.parametrize("last_ms", [0, NOW_MS - guests.NOTE_SPACING_MS, NOW_MS + 86_400_000])
+@table("last_ms", [0, NOW_MS - guests.NOTE_SPACING_MS, NOW_MS + 86_400_000])
 def test_note_after_a_minute_or_a_clock_set_back_waits_for_nothing(last_ms: int) -> None:
     """Ours: no clock can hold a note back for longer than the spacing."""
     assert row_of(note("hello", last_ms=last_ms)).not_before_ms == 0
@@ -185,7 +185,7 @@ OPEN = Window(NOW_MS, 0, 0, has_token=True, is_announced=False)
 ROW = stored(row_of(note("hello")))
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "told"),
     [
         ({}, "queued"),
@@ -271,7 +271,7 @@ def says(
     return decide(batch, command, view, Facts(), Policy(), now_ms, IDS)
 
 
-@pytest.mark.parametrize(
+@table(
     ("decision", "said"),
     [
         (says("/answer abc23defg 2"), "Red"),
@@ -290,7 +290,7 @@ def test_answer_by_code_or_by_quote_is_kept_for_the_agent(decision: Decision, sa
     assert "kept for codex" in decision.bubbles[0].text
 
 
-@pytest.mark.parametrize("asked", [ASKED, replace(ASKED, client="cursor")])
+@table("asked", [ASKED, replace(ASKED, client="cursor")])
 def test_quote_that_may_answer_a_question_is_neither_run_nor_taken(asked: Question) -> None:
     """R30: ambiguous -> refused; one sentence says how to do either."""
     found = says("1", maybe=asked)
@@ -303,7 +303,7 @@ def test_deny_tells_the_agent_that_no_answer_comes() -> None:
     assert says("/deny abc23defg").question == replace(ASKED, outcome="declined")
 
 
-@pytest.mark.parametrize(
+@table(
     ("decision", "told"),
     [
         (says("/approve abc23defg"), "That is a question"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from bridge.core import history
 from bridge.core.decision import Item
 from bridge.core.model import Lang, TurnId
 from bridge.core.phrases import MARK
+from tests.unit.table import table
 
 CWD = "/home/owner/shop"
 OURS = {"t-phone": TurnId(12)}
@@ -75,7 +75,7 @@ def test_turns_are_told_apart_and_notes_stand_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "line"),
     [
         (f"cat {CWD}/a/b.txt (exit 0)", "✓ cat a/b.txt"),

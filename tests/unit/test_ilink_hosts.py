@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from channel_worker.ilink.hosts import ForeignHost, Hosts, api_base
+from tests.unit.table import table
 
 REAL = Hosts()
 TEST = Hosts(is_loopback_test=True)
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "https://ilinkai.weixin.qq.com",
@@ -23,7 +24,7 @@ def test_hosts_inside_the_suffix_are_taken(url: str) -> None:
     assert REAL.check(url + "/") == url
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "http://ilinkai.weixin.qq.com",
@@ -61,7 +62,7 @@ def test_loopback_base_admits_loopback_and_nothing_more() -> None:
             TEST.check(url)
 
 
-@pytest.mark.parametrize("host", ["a.b/c", "http://x", "u@weixin.qq.com", "x y", "", "evil.com"])
+@table("host", ["a.b/c", "http://x", "u@weixin.qq.com", "x y", "", "evil.com"])
 def test_redirect_is_a_bare_host_inside(host: str) -> None:
     """ilink-protocol 3.3."""
     with pytest.raises(ForeignHost):
@@ -74,9 +75,7 @@ def test_redirect_keeps_the_scheme_of_a_loopback_base() -> None:
     assert TEST.redirected("http://127.0.0.1:1", "127.0.0.1:2") == "http://127.0.0.1:2"
 
 
-@pytest.mark.parametrize(
-    "url", ["https://x", "https://x/", "https://x/ilink/bot/", "https://x/ilink/bot"]
-)
+@table("url", ["https://x", "https://x/", "https://x/ilink/bot/", "https://x/ilink/bot"])
 def test_base_may_be_given_with_or_without_the_path(url: str) -> None:
     """design 8: ILINK_BASE_URL."""
     assert api_base(url) == "https://x"

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from bridge.wire.messages import InboundCommit, Media, Quote
 from bridge.wire.values import from_json, to_json
 from channel_worker.ilink.inbound import MAX_ITEMS, MAX_TEXT_BYTES, Account, read_message
 from channel_worker.ilink.speech import read_object
+from tests.unit.table import table
 
 OWNER = "oAbc123@im.wechat"
 ACCOUNT = Account("0a1b2c3d4e5f@im.bot", (OWNER,))
@@ -31,7 +31,7 @@ def message(**fields: Any) -> dict[str, Any]:  # Any: JSON, wrong shapes include
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("fields", "key"),
     [
         ({}, "mid:7497484083968569736"),
@@ -111,7 +111,7 @@ def test_stranger_leaves_only_key_and_sender() -> None:
     assert broken.malformed == "unreadable"
 
 
-@pytest.mark.parametrize("sender", [OWNER, "x@im.wechat"])
+@table("sender", [OWNER, "x@im.wechat"])
 def test_group_is_read_only_where_it_is_heard_and_then_only_its_words(sender: str) -> None:
     """R5, R36: off, nothing comes in, not even of the owner; on, no file and no quote."""
     items = [
@@ -132,7 +132,7 @@ def test_stranger_stays_unread_where_groups_are_heard() -> None:
     assert read_message(message(from_user_id="x@im.wechat"), hears).parts == ()
 
 
-@pytest.mark.parametrize("sender", [OWNER.upper(), OWNER + " ", " " + OWNER, OWNER + "\u200b"])
+@table("sender", [OWNER.upper(), OWNER + " ", " " + OWNER, OWNER + "\u200b"])
 def test_owner_is_compared_exactly(sender: str) -> None:
     """R4."""
     assert read_message(message(from_user_id=sender), ACCOUNT).parts == ()
@@ -169,8 +169,8 @@ def test_long_text_is_cut_between_characters_and_flagged() -> None:
 WRONG = [[], {}, True, 1.5, -3, "\ud800", ["x"], {"text": {}}]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize("name", ["from_user_id", "message_id", "item_list", "group_id"])
+@table("wrong", WRONG)
+@table("name", ["from_user_id", "message_id", "item_list", "group_id"])
 def test_wrong_types_make_a_message_malformed_at_most(name: str, wrong: object) -> None:
     """F81: never an exception, always a key; the token is not in what is kept."""
     found = read_message(message(**{name: wrong}, context_token="SECRET-TOKEN"), ACCOUNT)
@@ -178,7 +178,7 @@ def test_wrong_types_make_a_message_malformed_at_most(name: str, wrong: object) 
     assert "SECRET-TOKEN" not in found.malformed
 
 
-@pytest.mark.parametrize("raw", [None, 3, "x", [], [1], {}, True])
+@table("raw", [None, 3, "x", [], [1], {}, True])
 def test_anything_at_all_becomes_an_inbound(raw: Any) -> None:  # Any: JSON
     """F80, F81."""
     found = read_message(raw, ACCOUNT)

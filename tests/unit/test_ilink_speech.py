@@ -7,7 +7,6 @@ import json
 import math
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bridge.wire.messages import OutboundSend, SendReply, UploadedMedia
 from channel_worker.ilink import speech
 from channel_worker.ilink.inbound import Account
 from channel_worker.ilink.speech import Product, Unreadable, Verdict
+from tests.unit.table import table
 
 ACCOUNT = Account("b@im.bot", ("o@im.wechat",))
 GOOD = {"ret": 0, "message_id": 7497484083968570001}
@@ -29,7 +29,7 @@ def poll(status: int, body: Any, **headers: str) -> speech.PollReply:  # Any: JS
     return speech.read_poll(status, headers, content, ACCOUNT)
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body", "outcome"),
     [
         (200, GOOD, "sent"),
@@ -70,7 +70,7 @@ def test_server_id_keeps_all_its_digits_and_the_code_is_raw() -> None:
     assert send(200, {"ret": "-77 "}).code == "-77"
 
 
-@pytest.mark.parametrize("value", ["CANARY-secret", "1" * 11, [], {"a": 1}, True, 1.5, math.nan])
+@table("value", ["CANARY-secret", "1" * 11, [], {"a": 1}, True, 1.5, math.nan])
 def test_code_that_is_no_number_is_not_shown(value: object) -> None:
     """R18: the code is shown raw at the desk and on the phone, and text may hold anything."""
     found = send(200, {"ret": value})
@@ -78,7 +78,7 @@ def test_code_that_is_no_number_is_not_shown(value: object) -> None:
     assert poll(200, {"errcode": value}).code == "no number"
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body", "verdict"),
     [
         (200, {"ret": 0, "msgs": []}, Verdict.GOOD),
@@ -99,13 +99,13 @@ def test_poll_verdicts(status: int, body: Any, verdict: Verdict) -> None:  # Any
     assert poll(status, body).verdict is verdict
 
 
-@pytest.mark.parametrize("cursor", [None, "", 5, ["x"], True, "x" * 1_000_000])
+@table("cursor", [None, "", 5, ["x"], True, "x" * 1_000_000])
 def test_odd_cursor_counts_as_none(cursor: object) -> None:
     """F28: the old one is kept."""
     assert poll(200, {"get_updates_buf": cursor}).next_cursor == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("given_ms", "hold_s"),
     [(35000, 35.0), (1, 5.0), (10**15, 60.0), (0, 0.0), (-5, 0.0), ("35000", 0.0), (True, 0.0)],
 )

@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from itertools import product
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +37,7 @@ from bridge.core.model import (
     Part,
     PeerId,
 )
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 WINDOW_MS = 2_000
@@ -82,7 +82,7 @@ def test_owner_in_the_direct_chat_may_come_in() -> None:
     assert authorize(ARRIVAL, OWNER) is None
 
 
-@pytest.mark.parametrize(
+@table(
     "sender",
     [
         "oowner@im.wechat",
@@ -101,7 +101,7 @@ def test_sender_that_is_not_exactly_the_owner_is_denied(sender: str) -> None:
     assert authorize(replace(ARRIVAL, sender=sender), OWNER) is Denied.NOT_OWNER
 
 
-@pytest.mark.parametrize("sender", ["", "oOwner@im.wechat", "anyone"])
+@table("sender", ["", "oOwner@im.wechat", "anyone"])
 def test_without_an_owner_everybody_is_denied(sender: str) -> None:
     """R1: an empty list means nobody, never everyone."""
     assert authorize(replace(ARRIVAL, sender=sender), Owner()) is Denied.NO_OWNER
@@ -153,8 +153,8 @@ def expected(sender: str, chat: str, groups: str, is_asked: bool) -> Denied | No
     return rows.get(sender, Denied.NOT_OWNER)
 
 
-@pytest.mark.parametrize("chat", CHATS)
-@pytest.mark.parametrize("sender", SENDERS)
+@table("chat", list(CHATS))
+@table("sender", list(SENDERS))
 def test_who_may_say_what_where(sender: str, chat: str) -> None:
     """R1, R5, F88: sender x chat x command x missing field, whatever is known of groups."""
     for text, missing in product(TEXTS, MISSING):
@@ -175,7 +175,7 @@ def test_table_covers_every_field_that_may_be_missing_and_every_word() -> None:
     assert {f.name for f in fields(Arrival)} == judged | tried | free
 
 
-@pytest.mark.parametrize("broken", [{"malformed": "{"}, {"is_echo": True}])
+@table("broken", [{"malformed": "{"}, {"is_echo": True}])
 def test_group_message_that_cannot_be_read_or_is_our_own_asks_nothing(
     broken: dict[str, Any],
 ) -> None:
@@ -195,7 +195,7 @@ def test_malformed_and_echoed_messages_are_done_at_once() -> None:
     assert sort_out(bad, account, NOW_MS) == (InboxState.DONE, "malformed")
 
 
-@pytest.mark.parametrize(
+@table(
     ("before_ms", "outcome"),
     [(0, ""), (PRE_PAIRING_SLACK_MS, ""), (PRE_PAIRING_SLACK_MS + 1, "ignored")],
 )
@@ -207,9 +207,7 @@ def test_message_from_before_the_pairing_is_ignored(before_ms: int, outcome: str
     assert sort_out(old, Account(), NOW_MS)[1] == ""
 
 
-@pytest.mark.parametrize(
-    "time_ms", [0, -1, 1, EARLIEST_MS - 1, NOW_MS + FUTURE_SLACK_MS + 1, 2**62]
-)
+@table("time_ms", [0, -1, 1, EARLIEST_MS - 1, NOW_MS + FUTURE_SLACK_MS + 1, 2**62])
 def test_implausible_time_counts_as_the_moment_of_arrival(time_ms: int) -> None:
     """delivery-semantics 12, F89: missing, zero, negative, 1970, far future."""
     assert plausible_time(time_ms, NOW_MS) == NOW_MS
@@ -270,7 +268,7 @@ def test_stale_messages_are_taken_together_and_apart_from_fresh_ones() -> None:
     assert take(row(4), replace(old[0], id=InboxId(5))) == Batch((row(4),))
 
 
-@pytest.mark.parametrize("text", ["/send code go", "/retry", "/steer stop it", "／SEND code go"])
+@table("text", ["/send code go", "/retry", "/steer stop it", "／SEND code go"])
 def test_command_that_brings_words_to_a_thread_is_held_for_its_age(text: str) -> None:
     """R8: dispatching messages older than 30 minutes, and in their order with `/run-held`."""
     old, late = row(1, text, age_ms=STALE_MS + 1), row(2, age_ms=STALE_MS + 1)
@@ -282,18 +280,14 @@ def test_command_that_brings_words_to_a_thread_is_held_for_its_age(text: str) ->
     assert take(replace(old, age_ms=0)) == Batch((replace(old, age_ms=0),))
 
 
-@pytest.mark.parametrize(
-    "text", ["/status", "/stop", "/run-held", "/approve abcdefghj", "/deny abcdefghj", "/use a"]
-)
+@table("text", ["/status", "/stop", "/run-held", "/approve abcdefghj", "/deny abcdefghj", "/use a"])
 def test_command_without_words_for_a_thread_is_never_too_old(text: str) -> None:
     """R8: only what dispatches is held; a code has an age of its own (R29)."""
     old = row(1, text, age_ms=STALE_MS * 9)
     assert take(old) == Batch((old,))
 
 
-@pytest.mark.parametrize(
-    ("age_ms", "is_stale"), [(STALE_MS - 1, False), (STALE_MS, False), (STALE_MS + 1, True)]
-)
+@table(("age_ms", "is_stale"), [(STALE_MS - 1, False), (STALE_MS, False), (STALE_MS + 1, True)])
 def test_age_over_the_limit_is_stale(age_ms: int, is_stale: bool) -> None:
     """R8: older than 30 minutes on arrival."""
     found = batch([row(1, age_ms=age_ms)], NOW_MS + WINDOW_MS, WINDOW_MS, STALE_MS)
@@ -355,7 +349,7 @@ def test_files_alone_are_asked_about_once_after_thirty_seconds() -> None:
     assert take(*asked, now_ms=due_ms + 86_400_000) is None
 
 
-@pytest.mark.parametrize("window_ms", [0, WINDOW_MS])
+@table("window_ms", [0, WINDOW_MS])
 def test_files_go_with_the_sentence_behind_them(window_ms: int) -> None:
     """issue 3, item 6: several files, then one sentence, are one prompt."""
     old = files(1, "stored", is_asked=True)

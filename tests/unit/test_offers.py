@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bridge.core import offers
 from bridge.core.phrases import say
 from bridge.links import tools
+from tests.unit.table import table
 
 
 def test_every_tool_that_is_looked_for_has_its_words() -> None:
@@ -17,7 +16,7 @@ def test_every_tool_that_is_looked_for_has_its_words() -> None:
         assert say(f"tool_{tool}", "zh") and say(f"tool_{tool}", "en")
 
 
-@pytest.mark.parametrize("tool", offers.EXTRA)
+@table("tool", offers.EXTRA)
 def test_extension_is_missed_only_once_it_was_there(tool: str) -> None:
     """issue 4, item 9: a controller with the base tools alone is no news."""
     lacks = frozenset({tool})
@@ -27,7 +26,7 @@ def test_extension_is_missed_only_once_it_was_there(tool: str) -> None:
     assert offers.news(lacks, lacks, "en") == ()
 
 
-@pytest.mark.parametrize("tool", offers.EXTRA)
+@table("tool", offers.EXTRA)
 def test_extension_that_cannot_be_used_as_it_is_offered_is_named_at_once(tool: str) -> None:
     """R32: it is there, so its owner may count on it."""
     lacks = frozenset(offers.EXTRA)

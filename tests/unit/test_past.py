@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core import commands as c
 from bridge.core import given_up, life, rules
 from bridge.core.decision import Audit, Facts, Refused, ThreadStatus, View
@@ -24,6 +22,7 @@ from bridge.core.model import (
 )
 from bridge.core.sentences import SENTENCES
 from bridge.core.sentences.rules import SENTENCES as BECAUSE
+from tests.unit.table import table
 from tests.unit.test_answers import LONG, said
 from tests.unit.test_decide import ALIAS, ASKED, FREE, NOW_MS, TURN, VIEW, row, told
 from tests.unit.test_decide import said as decided
@@ -52,6 +51,7 @@ LIFE = Life(
     (Decided(CAME_MS + 2_000, "turn.plan", "owner", "starting"),),
     (ANSWER, LOST),
 )
+
 TOLD = replace(VIEW, life=LIFE)
 
 
@@ -87,7 +87,7 @@ def test_answer_whose_bubbles_are_no_longer_on_record_is_read_again_instead() ->
     assert not decided("/resend 7", view=view).again
 
 
-@pytest.mark.parametrize("command", [c.Trace(9), c.Result(9), c.Resend(9)])
+@table("command", [c.Trace(9), c.Result(9), c.Resend(9)])
 def test_turn_that_is_not_there_or_another_peers_is_one_sentence(command: c.Command) -> None:
     """R6: nobody reads another peer's answers; numbers that were never given say nothing."""
     theirs = replace(LONG, peer=PeerId("other"))
@@ -109,7 +109,7 @@ def test_desk_is_told_everything_with_a_time_in_its_order_and_no_content() -> No
     assert "120 s after it was written" in everything and "thread-0001" in everything
 
 
-@pytest.mark.parametrize("turn", [replace(TURN, state=state) for state in TurnState])
+@table("turn", [replace(TURN, state=state) for state in TurnState])
 def test_every_state_and_outcome_has_its_words(turn: Turn) -> None:
     """Ours: no life ends in a KeyError."""
     ends = ("completed", "failed", "interrupted", "cancelled", "blocked", "uncertain", "dead")
@@ -140,14 +140,14 @@ def test_resend_of_an_answer_that_arrived_says_how_to_read_it() -> None:
     assert not found.again and "/result 7" in told(found)
 
 
-@pytest.mark.parametrize("send_class", [SendClass.APPROVAL, SendClass.NOTE, SendClass.PROGRESS])
+@table("send_class", [SendClass.APPROVAL, SendClass.NOTE, SendClass.PROGRESS])
 def test_only_bubbles_of_an_answer_are_sent_again(send_class: SendClass) -> None:
     """delivery-semantics 7: a note is never repeated, and an old code serves nobody."""
     odd = replace(LIFE, bubbles=(replace(LOST, send_class=send_class),))
     assert not decided("/resend 7", view=replace(VIEW, life=odd)).again
 
 
-@pytest.mark.parametrize(
+@table(
     ("turn", "words"),
     [
         (TURN, "has no answer yet"),
@@ -203,7 +203,7 @@ def test_answers_that_refuse_nothing_leave_no_line() -> None:
         assert not decided(text, facts=FREE).audit
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("lang", ["zh", "en"])
 def test_why_says_each_rule_in_words_with_a_next_step(lang: str) -> None:
     """design 7: one next step, a command or an act."""
     view = replace(VIEW, peer=replace(VIEW.peer, lang="zh" if lang == "zh" else "en"))
@@ -251,8 +251,8 @@ def dead(kind: Kind, outcome: str, **fields: object) -> GivenUp:
     return replace(one, **fields)  # type: ignore[arg-type]  # named as its own
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize(
+@table("lang", ["zh", "en"])
+@table(
     ("one", "name", "step"),
     [
         (dead(Kind.MESSAGE, "poison"), "E-M12", ""),
@@ -278,7 +278,7 @@ def test_long_list_is_cut_and_an_empty_one_says_so() -> None:
     assert "50 were given up: /dead" in said(c.Status(""), many).text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "found"),
     [
         ("E-M12", (Kind.MESSAGE, 12)),

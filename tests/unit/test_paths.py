@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.paths import MAX_LOOKED_AT, MAX_OFFERS, offers
+from tests.unit.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "found"),
     [
         ("I wrote exports/report.md.", ["exports/report.md"]),
@@ -36,7 +36,7 @@ def test_a_file_is_found_where_people_write_it(text: str, found: list[str]) -> N
     assert given_back == found
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "See https://example.org/files/report.pdf for more.",
@@ -69,7 +69,7 @@ def test_any_text_is_read(text: str) -> None:
         assert "\n" not in path and "\0" not in path
 
 
-@pytest.mark.parametrize("unit", ["(", "[](", "a/", "`", '"', "~/", "a.b", "文", "]("])
+@table("unit", ["(", "[](", "a/", "`", '"', "~/", "a.b", "文", "]("])
 def test_no_text_takes_long(unit: str) -> None:
     """A hostile answer of 100,000 signs is read in linear time."""
     began_s = time.process_time()

@@ -17,12 +17,14 @@ from bridge.core.sentences import SENTENCES, TABLES
 from bridge.core.usages import USAGES
 from bridge.files import gate
 from bridge.tasks.artifacts import NO_ROOM, REMOTE
+from tests.unit.table import table
 
 SOURCE = "\n".join(
     path.read_text()
     for path in Path(phrases.__file__).parents[1].rglob("*.py")
     if path.name != "phrases.py" and path.parent.name != "sentences"
 )
+
 SECRET = re.compile(r"/home|/Users|Traceback")
 
 
@@ -68,7 +70,7 @@ def test_every_verb_and_nothing_else_has_a_usage_line() -> None:
     assert set(USAGES) == set(verbs.verbs())
 
 
-@pytest.mark.parametrize("place", [0, 1], ids=["zh", "en"])
+@table("place", {"zh": 0, "en": 1})
 def test_every_verb_is_told_in_full_and_its_example_is_one(place: int) -> None:
     """issue 5 item 1: one to four short lines; what they tell to type, parses."""
     for verb in verbs.verbs():
@@ -86,7 +88,7 @@ def test_manual_has_every_verb_and_nothing_else() -> None:
     assert set(MANUAL) == set(verbs.verbs())
 
 
-@pytest.mark.parametrize(
+@table(
     ("ms", "zh", "en"),
     [(-5, "0 秒", "0 s"), (59_999, "59 秒", "59 s"), (60_000, "1 分钟", "1 min")],
 )

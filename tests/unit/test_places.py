@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bridge.core.answers import answer
 from bridge.core.attached import Attachment, FileId
 from bridge.core.commands import Threads
@@ -12,6 +10,7 @@ from bridge.core.history import digest
 from bridge.core.model import Lang, Part, ThreadId
 from bridge.core.places import hidden
 from bridge.core.prompts import compose
+from tests.unit.table import table
 from tests.unit.test_decide import IDS, NOW_MS, VIEW
 from tests.unit.test_prompts import Kind, row
 
@@ -25,8 +24,8 @@ def prompt(kind: Kind, lang: Lang) -> str:
     return compose([row(*parts, files=(stored,))], None, lang).text
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("kind", ["image", "video", "voice", "file"])
+@table("lang", ["zh", "en"])
+@table("kind", ["image", "video", "voice", "file"])
 def test_file_in_a_prompt_is_named_without_its_place(kind: Kind, lang: Lang) -> None:
     """R35: also where its folder has blanks, and wherever a list has cut the line."""
     said = prompt(kind, lang)
@@ -58,7 +57,7 @@ def test_what_was_asked_is_told_without_a_path() -> None:
     assert shown == "> [plan.pdf] read it\n\n> why does …/a.py fail?"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "shown"),
     [
         ("see /home/owner/shop/src/a.py", "see src/a.py"),

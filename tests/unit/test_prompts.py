@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from typing import Literal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from bridge.core.attached import Attachment, FileId, Selection, TurnFile
 from bridge.core.fetching import RETRY_MS, FetchStep, after_fetch
 from bridge.core.model import InboxId, InboxRow, InboxState, Lang, MsgKey, Part, PeerId
 from bridge.core.prompts import MAX_NAME_CHARS, MAX_QUOTED_CHARS, compose, selected, without_paths
+from tests.unit.table import table
 
 PATH = "/home/me/data/attachments/2026-11-22/0a1b"
 NOW_MS = 1_800_000_000_000
@@ -53,7 +53,7 @@ def test_files_and_words_keep_their_order() -> None:
     assert found.files == (TurnFile(path, "image", True), TurnFile(path, "报告.pdf"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "shown"),
     [
         ("../../etc/passwd", "passwd"),
@@ -108,7 +108,7 @@ def test_quote_comes_first_and_an_unknown_one_is_said() -> None:
 TWICE = "the cat and the dog and the end"
 
 
-@pytest.mark.parametrize(
+@table(
     ("start", "end", "start_index", "end_index", "expected"),
     [
         ("the", "and", 0, 0, "the cat and"),
@@ -147,7 +147,7 @@ def test_answer_names_the_owners_files_and_not_their_places() -> None:
     assert without_paths(f"see `{file.path}`.", [file]) == "see `cat.png`."
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("lang", ["zh", "en"])
 def test_line_of_a_file_shows_its_name_once(lang: Lang) -> None:
     """Ours: `/queue` shows the prompt as its owner sent it."""
     part, kind = Part("file", file_name="plan.pdf"), "application/pdf"

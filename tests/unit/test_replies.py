@@ -12,6 +12,7 @@ from bridge.core.errors import PeerFault
 from bridge.core.model import ApprovalId, Head, Key, LockToken, RunId, ThreadId
 from bridge.core.turns import Run
 from bridge.links import replies
+from tests.unit.table import table
 
 THREAD = ThreadId("t")
 MINE = "ctb-private:p"
@@ -31,8 +32,8 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["cwd", "workspace_root", "project_root", "default_cwd"])
-@pytest.mark.parametrize("where", ["session", "beside"])
+@table("name", ["cwd", "workspace_root", "project_root", "default_cwd"])
+@table("where", ["session", "beside"])
 def test_folder_has_four_names_in_two_places(name: str, where: str) -> None:
     """controller-contract 1."""
     session = {"session_id": "t", "status": "active", "owner": "o", "session_head": "h"}
@@ -48,7 +49,7 @@ def test_thread_without_a_session_is_not_known_and_not_locked() -> None:
     assert (found.is_known, found.is_active, found.head) == (False, False, None)
 
 
-@pytest.mark.parametrize("place", ["", "run", "session"])
+@table("place", ["", "run", "session"])
 def test_start_is_read_wherever_its_fields_sit(place: str) -> None:
     """controller-contract 1: four fields may sit in `run` or `session` instead."""
     fields = {"run_id": "r", "session_id": "new", "lock_token": "l", "last_event_seq": 3}
@@ -82,15 +83,14 @@ def test_run_is_found_by_its_key_alone_where_there_are_keys() -> None:
     assert replies.find(body, Key("absent"), MINE) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("runs", "found"),
-    [
-        ([{"run_id": "a", "owner": MINE}], "a"),
-        ([{"run_id": "a", "owner": MINE, "closed_at": "then"}], None),
-        ([{"run_id": "a", "owner": "somebody"}], None),
-        ([{"run_id": "a", "owner": MINE}, {"run_id": "b", "owner": MINE}], None),
-    ],
-    ids=["one-open", "closed", "of-another", "two-open"],
+    {
+        "one open": ([{"run_id": "a", "owner": MINE}], "a"),
+        "closed": ([{"run_id": "a", "owner": MINE, "closed_at": "then"}], None),
+        "of another": ([{"run_id": "a", "owner": "somebody"}], None),
+        "two open": ([{"run_id": "a", "owner": MINE}, {"run_id": "b", "owner": MINE}], None),
+    },
 )
 def test_without_keys_only_the_one_open_run_of_ours_is_taken(
     runs: list[dict[str, Any]],  # Any: JSON
@@ -127,7 +127,7 @@ def test_request_without_a_digest_is_a_fault() -> None:
         replies.approvals({})
 
 
-@pytest.mark.parametrize(
+@table(
     ("at", "ms"),
     [
         ("2026-01-01T00:00:00Z", 1_767_225_600_000),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,22 +15,23 @@ from bridge.core.retention import (
     may_go,
     outlived,
 )
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("changed_days", "done_days", "is_unfinished", "goes"),
-    [
-        pytest.param(99, 31, False, True, id="done long ago"),
-        pytest.param(99, 29, False, False, id="a quote of it must resolve"),
-        pytest.param(99, None, False, True, id="nobody knows it"),
-        pytest.param(0.5, None, False, False, id="its commit may be on the way"),
-        pytest.param(99, 99, True, False, id="named by another turn that waits"),
-        pytest.param(99, None, True, False, id="its message waits for words"),
-        pytest.param(1, 99, False, False, id="changed since"),
-        pytest.param(-5, None, False, False, id="from the future"),
-    ],
+    {
+        "done long ago": (99, 31, False, True),
+        "a quote of it must resolve": (99, 29, False, False),
+        "nobody knows it": (99, None, False, True),
+        "its commit may be on the way": (0.5, None, False, False),
+        "named by another turn that waits": (99, 99, True, False),
+        "its message waits for words": (99, None, True, False),
+        "changed since": (1, 99, False, False),
+        "from the future": (-5, None, False, False),
+    },
 )
 def test_file_goes_only_when_nobody_needs_it(
     changed_days: float, done_days: int | None, is_unfinished: bool, goes: bool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +35,7 @@ from bridge.core.sending import (
     group_breaker_ms,
     is_worthless,
 )
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 ON = Account(state=AccountState.ON)
@@ -78,7 +78,7 @@ def test_second_part_waits_for_the_first() -> None:
     assert pick(second) == Send(OutId(2))
 
 
-@pytest.mark.parametrize("state", [s for s in AccountState if s is not AccountState.ON])
+@table("state", [s for s in AccountState if s is not AccountState.ON])
 def test_account_that_is_not_on_sends_nothing(state: AccountState) -> None:
     """delivery-semantics 5: suspect and login_needed keep rows ready."""
     assert pick(row(1), account=Account(state=state)) == Nothing()
@@ -89,9 +89,7 @@ def test_without_a_token_nothing_leaves() -> None:
     assert pick(row(1), window=replace(OPEN, has_token=False)) == NeedOwner(announce=False)
 
 
-@pytest.mark.parametrize(
-    ("hours", "choice"), [(22.9, Send(OutId(1))), (23.1, NeedOwner(announce=False))]
-)
+@table(("hours", "choice"), [(22.9, Send(OutId(1))), (23.1, NeedOwner(announce=False))])
 def test_window_closes_after_23_hours(hours: float, choice: sending.Choice) -> None:
     """delivery-semantics 5: CTB_SEND_WINDOW_HOURS of WeChat's 24."""
     window = replace(OPEN, opened_ms=NOW_MS - int(hours * 3_600_000))
@@ -118,7 +116,7 @@ def test_last_credit_still_carries_the_asking_that_did_not_leave() -> None:
     assert is_worthless(asking, NOW_MS + 1, NOW_MS + 2)
 
 
-@pytest.mark.parametrize("send_class", list(SendClass))
+@table("send_class", list(SendClass))
 def test_last_but_one_credit_is_for_an_approval_or_an_answer(send_class: SendClass) -> None:
     """delivery-semantics 5: the reserve for the final answer (F41)."""
     spent = replace(OPEN, used=LIMITS.budget - 2)
@@ -198,9 +196,7 @@ def test_unconfirmed_is_never_repeated_and_counted() -> None:
     assert (found.event, found.unconfirmed_run) == (OutEvent.UNCONFIRMED, 3)
 
 
-@pytest.mark.parametrize(
-    ("fails", "wait_ms"), [(0, 2_000), (1, 4_000), (7, 256_000), (8, 300_000), (99, 300_000)]
-)
+@table(("fails", "wait_ms"), [(0, 2_000), (1, 4_000), (7, 256_000), (8, 300_000), (99, 300_000)])
 def test_not_sent_is_tried_again_for_ever_with_backoff_and_no_mark(
     fails: int, wait_ms: int
 ) -> None:
@@ -210,7 +206,7 @@ def test_not_sent_is_tried_again_for_ever_with_backoff_and_no_mark(
     assert (found.tries, found.fails, found.maybe_sent) == (1, fails + 1, False)
 
 
-@pytest.mark.parametrize(("probe", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 60), (9, 60)])
+@table(("probe", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 60), (9, 60)])
 def test_throttled_opens_the_breaker_for_1_5_15_and_then_60_minutes(
     probe: int, minutes: int
 ) -> None:
@@ -221,7 +217,7 @@ def test_throttled_opens_the_breaker_for_1_5_15_and_then_60_minutes(
     assert found.probe_no == probe + 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("outcome", "event"),
     [(Outcome.EXPIRED, AccountEvent.EXPIRED), (Outcome.UNKNOWN_CODE, AccountEvent.UNKNOWN_CODE)],
 )
@@ -248,7 +244,7 @@ def test_unknown_is_repeated_after_5_and_60_seconds_and_marked() -> None:
     assert all(step.maybe_sent for step in found)
 
 
-@pytest.mark.parametrize("send_class", [SendClass.NOTE, SendClass.PROGRESS])
+@table("send_class", [SendClass.NOTE, SendClass.PROGRESS])
 def test_unknown_note_is_never_repeated(send_class: SendClass) -> None:
     """I3: progress is said at most once."""
     assert after(Outcome.UNKNOWN, row(1, send_class)).event is OutEvent.UNKNOWN
@@ -289,7 +285,7 @@ def test_what_a_group_is_answered_moves_no_account(
     assert (step.event, step.not_before_ms) == (private.event, private.not_before_ms)
 
 
-@pytest.mark.parametrize(("refused", "minutes"), [(1, 1), (2, 5), (3, 15), (4, 60), (9, 60)])
+@table(("refused", "minutes"), [(1, 1), (2, 5), (3, 15), (4, 60), (9, 60)])
 def test_group_that_is_refused_has_a_breaker_of_its_own(refused: int, minutes: int) -> None:
     """delivery-semantics 5: the same schedule, beside the account's; what goes through ends it."""
     until_ms = group_breaker_ms(refused, NOW_MS, NOW_MS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from bridge.core.text import (
     fitting,
     preview,
 )
+from tests.unit.table import table
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 FLAG = "\U0001f1e9\U0001f1ea"
@@ -89,7 +89,7 @@ def test_no_grapheme_cluster_is_cut(clusters: list[str], times: int) -> None:
     assert set(borders(text)) <= ends
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n \t\n"])
+@table("text", ["", " ", "\n\n \t\n"])
 def test_blank_text_needs_no_bubble(text: str) -> None:
     """Ours: nothing to say is not sent."""
     assert borders(text) == ()
@@ -101,16 +101,15 @@ def test_short_text_is_one_bubble_as_it_stands() -> None:
     assert _bubbles(text) == [text]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "first"),
-    [
-        ("a " * 300 + "\n\n" + "b " * 700, "a"),
-        ("line of words\n" * 300, "line of words"),
-        ("一句话。" * 1000, "一句话。"),
-        ("A sentence. " * 400, "A sentence."),
-        ("word " * 800, "word"),
-    ],
-    ids=["paragraph", "line", "chinese sentence", "sentence", "space"],
+    {
+        "paragraph": ("a " * 300 + "\n\n" + "b " * 700, "a"),
+        "line": ("line of words\n" * 300, "line of words"),
+        "chinese sentence": ("一句话。" * 1000, "一句话。"),
+        "sentence": ("A sentence. " * 400, "A sentence."),
+        "space": ("word " * 800, "word"),
+    },
 )
 def test_the_gentlest_border_is_taken(text: str, first: str) -> None:
     """design.md 7: paragraph, line, sentence; else a space."""
@@ -119,7 +118,7 @@ def test_the_gentlest_border_is_taken(text: str, first: str) -> None:
     assert len(part) > 400 and "b" not in part
 
 
-@pytest.mark.parametrize("whole", ["| 一 | 二 |\n" * 60, "- an item of a list\n" * 40])
+@table("whole", ["| 一 | 二 |\n" * 60, "- an item of a list\n" * 40])
 def test_tables_and_lists_stay_whole_where_they_fit(whole: str) -> None:
     """Card 3, item 4."""
     text = "Some words of introduction.\n" * 40 + whole
@@ -180,7 +179,7 @@ def test_a_megabyte_on_one_line_is_cut_too() -> None:
     assert len(borders("a" * 2**20)) == -(-(2**20 + HEADER_ROOM) // room)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "limit", "shown"),
     [
         ("", 5, ""),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bridge.core.markdown import balanced
 from bridge.core.text import clean, for_chat
+from tests.unit.table import table
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "safe"),
     [
         ("a\tb\nc", "a\tb\nc"),
@@ -46,7 +46,7 @@ def test_clean_text_can_be_stored_and_is_clean(text: str) -> None:
     assert "\x1b" not in safe and "\x00" not in safe and clean(safe) == safe
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "shown"),
     [
         ("# One\n#### Four", "# One\n#### Four"),

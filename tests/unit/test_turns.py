@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import fields, replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +39,7 @@ from bridge.core.turns import (
     Invalid,
     Run,
 )
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 IDS = Ids("install", "seed")
@@ -59,6 +59,7 @@ TURN = Turn(
     effort="",
     state=TurnState.STARTING,
 )
+
 RUNNING = replace(TURN, state=TurnState.RUNNING, run=RunId("run"))
 DONE = Run(RunId("run"), "completed", TURN.thread, head=Head("h"), result="the answer")
 WORDS = ("install", "wechat", "peer", "mid:1", "thread")
@@ -75,7 +76,7 @@ def test_key_is_the_digest_of_what_was_said_where() -> None:
     assert key(WORDS) == f"ctb1:{digest}"
 
 
-@pytest.mark.parametrize("place", range(len(WORDS)))
+@table("place", range(len(WORDS)))
 def test_key_changes_with_each_of_its_inputs(place: int) -> None:
     """Mutation of key building: no input may be left out."""
     other = (*WORDS[:place], WORDS[place] + "x", *WORDS[place + 1 :])
@@ -103,7 +104,7 @@ def test_accepted_start_goes_on() -> None:
     assert turns.after_start(TURN, accepted, PEER, NOW_MS, IDS) == accepted
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "reason", "event"),
     [
         (HeadMoved(), Parked.HEAD, TurnEvent.HEAD_MOVED),
@@ -126,7 +127,7 @@ def test_start_that_did_not_happen_parks_the_turn_and_tells_once(
     assert is_same == (reason is not Parked.HEAD)  # the same bubble is owed but once
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "said"),
     [
         (Elsewhere("codex (process 7)"), "is open at the desk, in codex (process 7)."),
@@ -157,7 +158,7 @@ def test_turn_without_a_link_starts_as_soon_as_there_is_one() -> None:
     assert step.retry_at_ms > NOW_MS
 
 
-@pytest.mark.parametrize(("tries", "wait_s"), [(0, 15), (1, 30), (4, 240), (5, 300), (1000, 300)])
+@table(("tries", "wait_s"), [(0, 15), (1, 30), (4, 240), (5, 300), (1000, 300)])
 def test_parked_turn_is_tried_again_after_15_seconds_to_5_minutes(tries: int, wait_s: int) -> None:
     """delivery-semantics 6: elsewhere."""
     assert turns.backoff_ms(tries) == wait_s * 1000
@@ -181,8 +182,8 @@ def test_answer_is_stored_with_all_its_cuts_and_owes_all_three_calls() -> None:
     assert len({row.group for row in found.rows}) == 1
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("letter", ["x", "字", "😀"])
+@table("lang", ["zh", "en"])
+@table("letter", ["x", "字", "😀"])
 def test_bubble_that_says_how_to_go_on_still_fits(lang: Lang, letter: str) -> None:
     """issue 3, item 4: our own lines are counted."""
     turn = replace(TURN, id=TurnId(999_999), alias="名" * 32, preface="p" * 40)
@@ -194,14 +195,13 @@ def test_bubble_that_says_how_to_go_on_still_fits(lang: Lang, letter: str) -> No
         assert len(row.text.encode()) <= text.MAX_BUBBLE_BYTES
 
 
-@pytest.mark.parametrize(
+@table(
     ("result", "is_offered"),
-    [
-        ("words. " * 1_000, False),
-        ("words. " * 2_000, True),
-        ("```python\n" + "print(1)\n" * 600 + "```", True),
-    ],
-    ids=["a few more", "many more", "code"],
+    {
+        "a few more": ("words. " * 1_000, False),
+        "many more": ("words. " * 2_000, True),
+        "code": ("```python\n" + "print(1)\n" * 600 + "```", True),
+    },
 )
 def test_very_long_answer_and_code_are_offered_as_a_file(result: str, is_offered: bool) -> None:
     """issue 5, item 6."""
@@ -216,7 +216,7 @@ def test_with_three_answers_waiting_each_gets_one_bubble() -> None:
     assert len(found.rows) == 1 and found.more_next == 1
 
 
-@pytest.mark.parametrize("status", ["failed", "blocked", "cancelled", "interrupted", "nonsense"])
+@table("status", ["failed", "blocked", "cancelled", "interrupted", "nonsense"])
 def test_end_without_an_answer_is_one_notice(status: str) -> None:
     """I10, F54: an unknown word is a failure, and everything behind a run is paid."""
     found = turns.after_run(RUNNING, replace(DONE, status=status, result=""), PEER, 0, IDS)
@@ -250,8 +250,8 @@ def test_no_line_of_an_answer_looks_like_the_bridge_speaking(result: str) -> Non
 WORDS_OF_FAILURE = {*failures._WORDS.values(), *failures._BY_HTTP_STATUS.values()}
 
 
-@pytest.mark.parametrize("word", sorted(WORDS_OF_FAILURE))
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@table("word", sorted(WORDS_OF_FAILURE))
+@table("lang", ["zh", "en"])
 def test_each_failure_of_the_engine_has_its_own_sentence(word: str, lang: Lang) -> None:
     """issue 4, item 7: with the next step."""
     run = replace(DONE, status="failed", result="", reason=word, detail="a sentence of theirs")
@@ -269,9 +269,7 @@ def test_other_failure_is_told_in_the_words_of_whoever_failed_it() -> None:
     assert "no …/c here" in text and "/retry" in text
 
 
-@pytest.mark.parametrize(
-    ("active", "first"), [("code", "the answer"), ("docs", "(code)"), (None, "(code)")]
-)
+@table(("active", "first"), [("code", "the answer"), ("docs", "(code)"), (None, "(code)")])
 def test_answer_of_a_thread_that_is_not_in_use_opens_with_its_name(
     active: AliasName | None, first: str
 ) -> None:
@@ -283,7 +281,7 @@ def test_answer_of_a_thread_that_is_not_in_use_opens_with_its_name(
     assert again[0].text.split("\n")[0] == first
 
 
-@pytest.mark.parametrize(("count", "words"), [(3, "New turns at the desk before this answer: 3")])
+@table(("count", "words"), [(3, "New turns at the desk before this answer: 3")])
 def test_answer_says_first_how_many_turns_the_desk_made(count: int, words: str) -> None:
     """issue 4, item 3: one line; without a number where nobody can count."""
     moved = replace(RUNNING, seen_head="a:completed", expected_head="b:completed")

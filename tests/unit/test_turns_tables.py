@@ -8,8 +8,6 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-import pytest
-
 from bridge.core.approvals import ApprovalEvent, approval_step
 from bridge.core.group_chat import GroupEvent, GroupState, group_step
 from bridge.core.intake import InboxEvent, inbox_step
@@ -23,6 +21,7 @@ from bridge.core.model import (
 from bridge.core.sending import AccountEvent, OutEvent, account_step, out_step
 from bridge.core.steps import NoSuchStep
 from bridge.core.turn_states import TurnEvent, turn_step
+from tests.unit.table import table
 
 Table = dict[str, dict[str, Any]]  # Any: a state, or a state and an outcome
 
@@ -142,7 +141,7 @@ def steps(
     return found
 
 
-@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine[0].__name__)
+@table("machine", MACHINES)
 def test_pair_leads_where_the_table_says_and_raises_where_it_is_silent(
     machine: tuple[Callable[..., Any], type[StrEnum], type[StrEnum], Table],
 ) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bridge.core.attached import ArtifactId, FileKind, Handle, OutFile
 from bridge.core.model import Account, AccountState, Outcome, OutId, OutRow, PeerId, SendClass
 from bridge.core.sending import (
@@ -17,6 +15,7 @@ from bridge.core.sending import (
     after_delivery,
 )
 from bridge.core.uploading import GONE, HANDLE_LIFE_MS, after_upload, is_up, refusal
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 ON = Account(state=AccountState.ON)
@@ -38,7 +37,7 @@ def row(kind: FileKind = "file", at_ms: int | None = None) -> OutRow:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("at_ms", "is_fresh"),
     [
         (None, False),
@@ -53,7 +52,7 @@ def test_handle_is_used_while_it_is_fresh(at_ms: int | None, is_fresh: bool) -> 
     assert is_up(row(at_ms=at_ms), NOW_MS) is is_fresh
 
 
-@pytest.mark.parametrize(
+@table(
     ("outcome", "event", "wait_ms"),
     [
         (Outcome.NOT_SENT, OutEvent.RETRY, NOT_SENT_FIRST_MS),
@@ -108,7 +107,7 @@ def test_refused_upload_ends_its_bubble() -> None:
     assert step.event is OutEvent.DEAD and step.cancels_group
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "phrase"),
     [
         (GONE, "file_gone"),
@@ -124,7 +123,7 @@ def test_each_refusal_has_its_sentence(code: str, phrase: str) -> None:
     assert refusal(code) == phrase
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "event"),
     [("file", OutEvent.RETRY), ("image", OutEvent.UNKNOWN), ("video", OutEvent.UNKNOWN)],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.wire import messages
 from bridge.wire.values import WrongShape, from_json, to_json
+from tests.unit.table import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def test_none_is_left_out_and_unknown_members_are_ignored() -> None:
     assert from_json(Outer, WHOLE | {"new": [1]}) == Outer("t", 1, 0.5, True, "a")
 
 
-@pytest.mark.parametrize(
+@table(
     ("member", "wrong"),
     [
         ("text", 1),
@@ -66,7 +67,7 @@ def test_wrong_type_is_refused_by_the_name_of_its_member(member: str, wrong: obj
         from_json(Outer, WHOLE | {member: wrong})
 
 
-@pytest.mark.parametrize("member", ["text", "count", "share", "is_on", "word"])
+@table("member", ["text", "count", "share", "is_on", "word"])
 def test_missing_member_is_refused_by_its_name(member: str) -> None:
     """style: missing needed ones are an error naming the field."""
     body = {name: value for name, value in WHOLE.items() if name != member}
