@@ -6,6 +6,7 @@ None of them makes a turn, and none waits behind one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from bridge.core import commands as c
 from bridge.core import given_up, life, rules, turns, verbs
@@ -45,7 +46,7 @@ class Reply:
     refusal: str = ""  # the phrase, where it is one
 
 
-def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
+def answer(command: c.Answered, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
     """The reply to a command that changes nothing but what the peer was shown."""
     lang = view.peer.lang
     match command:
@@ -77,9 +78,10 @@ def answer(command: c.Command, view: View, facts: Facts, now_ms: int, ids: Ids) 
         case c.Unknown(nearest, is_path):
             phrase = "unknown_path" if is_path else "unknown_verb"
             return Reply(notice(phrase, lang, usage=usage(nearest, lang)), refusal=phrase)
-        case _:
+        case c.Help():
             lines = [usage(verb, lang) for verb in verbs.verbs()]
             return Reply("\n".join([notice("help_head", lang), *lines]))
+    assert_never(command)
 
 
 def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:

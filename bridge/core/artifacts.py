@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.core.attached import FileFact, NewFile
-from bridge.core.decision import Audit, Decision, NewRow, View
+from bridge.core.decision import Audit, Decision, NewRow
 from bridge.core.intake import InboxEvent
-from bridge.core.model import Confirmation, Lang, SendClass, TurnId
-from bridge.core.naming import CONFIRM_MS
+from bridge.core.model import Lang, SendClass, TurnId
 from bridge.core.phrases import notice, say, size, unmarked
 from bridge.core.room import Room, alias_named
 from bridge.core.text import preview
@@ -70,12 +69,6 @@ def send(room: Room, which: str) -> Decision:
     return _with_reasons(room, sent, staying) if staying else sent
 
 
-def is_asked(view: View, now_ms: int) -> bool:
-    """Whether `/yes` sends a file now."""
-    asked = view.peer.confirmation
-    return asked is not None and asked.what == "send" and asked.until_ms >= now_ms
-
-
 def confirmed(room: Room) -> Decision:
     """The copy that was asked about goes, byte for byte."""
     copy = room.view.asked_file
@@ -91,8 +84,7 @@ def _empty(room: Room) -> Decision:
 
 
 def _ask(room: Room, file: FileFact, copy: NewFile) -> Decision:
-    asked = Confirmation("send", copy.staged_name, room.now_ms + CONFIRM_MS)
-    room.peer = replace(room.peer, confirmation=asked)
+    room.ask("send", copy.staged_name)
     told = notice(
         "send_ask",
         room.lang,

@@ -24,7 +24,7 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    text: str
+    """No command: words and files for a thread, as they stand in the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,15 +227,28 @@ class Unknown:
     is_path: bool = False  # so it was rather meant for the thread
 
 
+Answered: TypeAlias = (
+    Threads
+    | Aliases
+    | Status
+    | Queue
+    | More
+    | Result
+    | Trace
+    | Why
+    | Dead
+    | SetLang
+    | Help
+    | Malformed
+    | Unknown
+)
 Command: TypeAlias = (
-    Prompt
-    | Threads
+    Answered
+    | Prompt
     | Use
     | Add
     | Bind
-    | Aliases
     | Remove
-    | Status
     | Refresh
     | Send
     | Steer
@@ -243,29 +256,19 @@ Command: TypeAlias = (
     | Approve
     | Deny
     | Answer
-    | Queue
     | Cancel
     | Retry
     | New
     | Fork
-    | More
-    | Result
     | Resend
     | Artifacts
     | SendFile
     | RunHeld
     | DropHeld
     | Recover
-    | Trace
-    | Why
-    | Dead
     | Group
     | Yes
     | No
-    | SetLang
-    | Help
-    | Malformed
-    | Unknown
 )
 
 

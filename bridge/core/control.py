@@ -11,12 +11,10 @@ from dataclasses import replace
 from bridge.core import commands as c
 from bridge.core import history
 from bridge.core.decision import Audit, Decision, Ids, Looked, Moved, NewRow, TurnStep, View
-from bridge.core.intake import Batch, InboxEvent
+from bridge.core.intake import InboxEvent
 from bridge.core.model import (
     Alias,
     AliasName,
-    Confirmation,
-    Key,
     Parked,
     SendClass,
     ThreadId,
@@ -25,11 +23,17 @@ from bridge.core.model import (
     is_unmade,
     unmade_thread,
 )
-from bridge.core.naming import CONFIRM_MS, free_name, refused_name, refused_word
+from bridge.core.naming import free_name, refused_name, refused_word
 from bridge.core.phrases import notice, say
-from bridge.core.room import Room, active_thread, alias_named
+from bridge.core.room import (
+    Room,
+    active_thread,
+    alias_named,
+    alias_of,
+    open_question,
+    turns_of,
+)
 from bridge.core.text import borders, bubble, clean, named, preview
-from bridge.core.turns import turn_key
 
 FOLDER_CHARS = 40
 
@@ -38,11 +42,7 @@ def alias_meant(view: View, name: str) -> Alias | None:
     """The alias of this name; without a name the one in use, or of the quoted answer."""
     if name:
         return alias_named(view, name)
-    thread = active_thread(view)
-    active = view.aliases.get(view.peer.active) if view.peer.active else None
-    if active is not None and active.thread == thread:
-        return active
-    return next((alias for alias in view.aliases.values() if alias.thread == thread), None)
+    return alias_of(view, active_thread(view))
 
 
 def refresh(room: Room, name: str) -> Decision:
@@ -90,14 +90,8 @@ def steered_turn(view: View) -> Turn | None:
     """
     thread, last = active_thread(view), view.last_turn
     live = (TurnState.STARTING, TurnState.RUNNING)
-    found = next((t for t in view.turns if t.thread == thread and t.state in live), None)
+    found = next((t for t in turns_of(view, thread) if t.state in live), None)
     return found or (last if last is not None and last.thread == thread else None)
-
-
-def key_of(batch: Batch, view: View, thread: ThreadId, ids: Ids) -> Key:
-    """The same for one message however often it is given."""
-    first = batch.rows[0].msg_key
-    return turn_key(ids.install, view.account.channel, view.peer.id, first, thread)
 
 
 def steer(room: Room) -> Decision:
@@ -169,8 +163,8 @@ def fork(room: Room, command: c.Fork) -> Decision:
         return room.tell("cannot_fork", alias=source.name, why=_why(room))
     branch = replace(source, name=name, thread=room.facts.made, seen_head="", position="")
     room.peer = replace(room.peer, active=name)
-    mine = [t for t in room.view.turns if t.thread == source.thread]
-    waits = bool(mine) and mine[0].state is TurnState.PARKED and mine[0].reason == Parked.ELSEWHERE
+    mine = turns_of(room.view, source.thread)
+    waits = bool(mine) and _waits_for_thread(mine[0])
     phrase = "branched_with" if waits else "branched"
     told = notice(phrase, room.lang, alias=name, source=source.name, count=len(mine))
     audit = Audit("thread.fork", "owner", "named", f"{source.name} {name}")
@@ -183,7 +177,7 @@ def recover(room: Room, name: str) -> Decision:
     if alias is None:
         return _nobody(room, name)
     live = (TurnState.STARTING, TurnState.RUNNING, TurnState.SETTLING)
-    mine = [t for t in room.view.turns if t.thread == alias.thread and t.state in live]
+    mine = [t for t in turns_of(room.view, alias.thread) if t.state in live]
     if mine:
         return room.tell("recover_ours", alias=alias.name, id=mine[0].id)
     status = room.facts.status
@@ -193,18 +187,15 @@ def recover(room: Room, name: str) -> Decision:
         return room.tell("recover_elsewhere", alias=alias.name)
     if status is None or not status.is_active:
         return room.tell("recover_free", alias=alias.name)
-    asked = Confirmation("recover", alias.name, room.now_ms + CONFIRM_MS)
-    room.peer = replace(room.peer, confirmation=asked)
+    room.ask("recover", alias.name)
     owner = named(status.owner) or "?"
     return room.tell("recover_ask", alias=alias.name, owner=owner)
 
 
 def to_recover(view: View, now_ms: int) -> Alias | None:
     """The alias whose lock `/yes` takes back now."""
-    asked = view.peer.confirmation
-    if asked is None or asked.what != "recover" or asked.until_ms < now_ms:
-        return None
-    return alias_named(view, asked.subject)
+    asked = open_question(view, now_ms)
+    return alias_named(view, asked.subject) if asked and asked.what == "recover" else None
 
 
 def recovered(room: Room, alias: Alias) -> Decision:
@@ -214,11 +205,15 @@ def recovered(room: Room, alias: Alias) -> Decision:
     audit = Audit("lock.recover", "owner confirmed", "recovered", alias.name)
     steps = tuple(
         TurnStep(t.id, t.thread, t.state, t.state, reason=t.reason, retry_at_ms=room.now_ms)
-        for t in room.view.turns
-        if t.thread == alias.thread and t.state is TurnState.PARKED and t.reason == Parked.ELSEWHERE
+        for t in turns_of(room.view, alias.thread)
+        if _waits_for_thread(t)
     )
     found = room.tell("recovered", alias=alias.name)
     return replace(found, turn_steps=steps, audit=(audit,))
+
+
+def _waits_for_thread(turn: Turn) -> bool:
+    return turn.state is TurnState.PARKED and turn.reason == Parked.ELSEWHERE
 
 
 def _nobody(room: Room, name: str) -> Decision:

@@ -24,7 +24,15 @@ from bridge.core.decision import Audit, Decision, Facts, Ids, Policy, View
 from bridge.core.intake import Batch, InboxEvent, is_command
 from bridge.core.model import AliasName, ThreadId, is_unmade
 from bridge.core.phrases import notice
-from bridge.core.room import Room, active_thread, alias_named, is_thread_id, listed_at
+from bridge.core.room import (
+    CONFIRM_MS,
+    Room,
+    active_thread,
+    alias_named,
+    is_thread_id,
+    listed_at,
+    open_question,
+)
 from bridge.core.verdicts import verdict
 
 
@@ -33,8 +41,8 @@ def command_of(batch: Batch) -> c.Command:
     last = batch.rows[-1]
     if is_command(last):
         found = verbs.parse(last.text)
-        return c.Yes(last.age_ms > naming.CONFIRM_MS) if isinstance(found, c.Yes) else found
-    return c.Prompt("\n".join(row.text for row in batch.rows if row.text))
+        return c.Yes(last.age_ms > CONFIRM_MS) if isinstance(found, c.Yes) else found
+    return c.Prompt()
 
 
 def need_of(command: c.Command, view: View, now_ms: int) -> c.Need:
@@ -110,7 +118,8 @@ def decide(
         case c.Yes():
             return _yes(room)
         case c.No():
-            return naming.confirm(room, is_yes=False)
+            is_open = open_question(view, now_ms) is not None
+            return room.tell("kept" if is_open else "nothing_to_confirm")
         case c.Refresh(alias):
             return control.refresh(room, alias)
         case c.Resend(number):
@@ -146,11 +155,18 @@ def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
 
 def _yes(room: Room) -> Decision:
     """What was asked is done: a file goes, a lock is taken back, or a name goes."""
-    if artifacts.is_asked(room.view, room.now_ms):
-        return artifacts.confirmed(room)
     was_begun = room.facts.did or room.facts.trouble  # in time, however long it took
-    held = control.to_recover(room.view, 0 if was_begun else room.now_ms)
-    return control.recovered(room, held) if held else naming.confirm(room, is_yes=True)
+    asked = open_question(room.view, 0 if was_begun else room.now_ms)
+    if asked is None:
+        return room.tell("nothing_to_confirm")
+    match asked.what:
+        case "remove":
+            return naming.removed(room, AliasName(asked.subject))
+        case "send":
+            return artifacts.confirmed(room)
+        case "recover":
+            alias = alias_named(room.view, asked.subject)
+            return control.recovered(room, alias) if alias else room.tell("nothing_to_confirm")
 
 
 def _target(command: c.Command, view: View) -> ThreadId | None:
@@ -169,7 +185,10 @@ def _target(command: c.Command, view: View) -> ThreadId | None:
             return found.thread if found else None
         case c.Fork():
             return control.fork_source(view, command)
-        case c.Add(_, target) | c.Bind(target) | c.Use(target):
+        case c.Use(target):  # a name needs nothing, and an id is none
+            listed = listed_at(view.peer, target)
+            return listed.thread if listed else None
+        case c.Add(_, target) | c.Bind(target):
             listed = listed_at(view.peer, target)
             if listed is not None:
                 return listed.thread

@@ -50,7 +50,6 @@ class NewTurn:
     state: TurnState
     expected_head: str | None
     seen_head: str
-    inbox: tuple[InboxId, ...]
     files: tuple[TurnFile, ...] = ()
     preface: str = ""
 

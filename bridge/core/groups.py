@@ -8,7 +8,6 @@ and runs in an empty folder of its own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -34,6 +33,7 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice, say
 from bridge.core.turns import turn_key
+from bridge.core.verbs import SLASHES
 
 HOURLY = 20  # messages of one group that are answered: as many as the owner's own in a minute
 HOUR_MS = 3_600_000
@@ -74,18 +74,18 @@ def may_ask_owner(known: Mapping[PeerId, GroupState]) -> bool:
     return sum(state is GroupState.PENDING for state in known.values()) < MAX_PENDING
 
 
-def decide(row: InboxRow, seen: GroupView, stale_ms: int, now_ms: int, ids: Ids) -> Decision:
+def decide(row: InboxRow, seen: GroupView, stale_ms: int, ids: Ids) -> Decision:
     """One message of a group, in its order."""
     is_late = bool(stale_ms) and row.age_ms > stale_ms  # nobody waits for that answer any more
     if seen.group.state is not GroupState.APPROVED or is_late or seen.asked > HOURLY:
-        return pass_over(row, seen, InboxEvent.PASSED_OVER)
+        return over(row, seen.group.peer, InboxEvent.PASSED_OVER)
     if seen.asked == HOURLY:
         return _tell(row, seen, ids, "group_enough", count=HOURLY)
     text = row.text.strip()
     if text == STATUS:
         left = HOURLY - seen.asked - 1
         return _tell(row, seen, ids, "qa_status", waiting=seen.waiting, left=left)
-    if not text or re.match("[/／]", text):
+    if not text or text.startswith(SLASHES):
         return _tell(row, seen, ids, "group_ask_so")
     if len(text) > MAX_QUESTION_CHARS or row.is_cut:
         return _tell(row, seen, ids, "group_too_long", count=MAX_QUESTION_CHARS)
@@ -94,16 +94,11 @@ def decide(row: InboxRow, seen: GroupView, stale_ms: int, now_ms: int, ids: Ids)
     return _ask(row, seen, text, ids)
 
 
-def pass_over(row: InboxRow, seen: GroupView, event: InboxEvent) -> Decision:
-    """Nothing is said and nothing is done."""
-    return _decision(row, seen, event)
-
-
 def _ask(row: InboxRow, seen: GroupView, text: str, ids: Ids) -> Decision:
     """A turn in the group's own thread; its task takes the head when its turn comes."""
     group = seen.group
     if group.thread is None:  # an approved group has one
-        return pass_over(row, seen, InboxEvent.PASSED_OVER)
+        return over(row, seen.group.peer, InboxEvent.PASSED_OVER)
     key = turn_key(ids.install, seen.account.channel, group.peer, row.msg_key, group.thread)
     turn = NewTurn(
         key=key,
@@ -118,10 +113,9 @@ def _ask(row: InboxRow, seen: GroupView, text: str, ids: Ids) -> Decision:
         state=TurnState.QUEUED,
         expected_head=None,
         seen_head="",
-        inbox=(row.id,),
     )
     audit = Audit("turn.plan", "threat-model R5", turn.state.value, f"group {group.number}")
-    return replace(_decision(row, seen, InboxEvent.PLANNED), turn=turn, audit=(audit,))
+    return replace(over(row, group.peer, InboxEvent.PLANNED), turn=turn, audit=(audit,))
 
 
 def _tell(row: InboxRow, seen: GroupView, ids: Ids, phrase: str, **values: object) -> Decision:
@@ -131,9 +125,10 @@ def _tell(row: InboxRow, seen: GroupView, ids: Ids, phrase: str, **values: objec
         f"ctb:{ids.seed}-r",
         f"reply-{ids.seed}",
     )
-    return replace(_decision(row, seen, InboxEvent.ANSWERED), bubbles=(told,))
+    return replace(over(row, seen.group.peer, InboxEvent.ANSWERED), bubbles=(told,))
 
 
-def _decision(row: InboxRow, seen: GroupView, event: InboxEvent) -> Decision:
+def over(row: InboxRow, peer: PeerId, event: InboxEvent) -> Decision:
+    """The row is done: nothing is said, and nothing else changes."""
     state, outcome = inbox_step(InboxState.NEW, event)
-    return Decision(peer=seen.group.peer, rows=(RowStep(row.id, state, outcome),))
+    return Decision(peer=peer, rows=(RowStep(row.id, state, outcome),))

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from bridge.core.decision import Audit, Decision, Ids, NewRow
 from bridge.core.intake import InboxEvent
-from bridge.core.markdown import balanced
+from bridge.core.markdown import balanced, for_chat
 from bridge.core.model import Account, OutId, OutRow, OutState, Peer, PeerId, Question, SendClass
 from bridge.core.phrases import notice, size, unmarked
 from bridge.core.room import Room
@@ -32,7 +32,7 @@ from bridge.core.sending import (
     choose,
     is_worthless,
 )
-from bridge.core.text import borders, clean, for_chat
+from bridge.core.text import borders, clean
 
 NOTE_SPACING_MS = 60_000  # R37: 8 sends are granted for each message of the owner
 MAX_TEXT_CHARS = 1_200  # leaves room in one bubble for our lines and nine options

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bridge.core.decision import Item
+from bridge.core.markdown import for_chat
 from bridge.core.model import Lang, TurnId
 from bridge.core.phrases import notice, say, unmarked
 from bridge.core.places import hidden
-from bridge.core.text import clean, for_chat, preview
+from bridge.core.text import clean, preview
 
 ENOUGH_CHARS = 1_400  # most of one bubble: what more there is comes with the next /refresh
 ASKED_CHARS = 160
@@ -86,7 +87,7 @@ def _turn(items: Sequence[Item], cwd: str, lang: Lang, final_chars: int) -> str:
         f"> {preview(hidden(text, cwd), ASKED_CHARS)}" for text in by_kind.get("user", []) if text
     ]
     lines += _commands([_command(text, cwd) for text in by_kind.get("command", [])], lang)
-    lines += _files(by_kind.get("file", []), cwd, lang)
+    lines += _files(by_kind.get("file", []), cwd)
     lines += [f"({preview(hidden(text, cwd), ASKED_CHARS)})" for text in by_kind.get("note", [])]
     finals = [text for text in by_kind.get("assistant", []) if text]
     if finals:
@@ -123,7 +124,7 @@ def _command(text: str, cwd: str) -> _Command:
     return _Command(line, is_fine, preview(hidden(told[-1], cwd), COMMAND_CHARS) if told else "")
 
 
-def _files(texts: list[str], cwd: str, lang: Lang) -> list[str]:
+def _files(texts: list[str], cwd: str) -> list[str]:
     """The files touched, each once, on one line."""
     lines = [line for text in texts for line in text.splitlines()]
     paths = [hidden(line.partition(" ")[2] or line, cwd) for line in lines]

@@ -210,9 +210,7 @@ def goes_ahead(row: InboxRow) -> bool:
 
 def is_command(row: InboxRow) -> bool:
     """A typed message that begins with one slash, ASCII or full width; never a voice."""
-    typed = bool(row.parts) and row.parts[0].kind == "text"
-    text = row.parts[0].text.lstrip() if typed else ""
-    return text[:1] in ("/", "／") and text[1:2] not in ("/", "／")
+    return bool(row.parts) and row.parts[0].kind == "text" and verbs.is_typed(row.parts[0].text)
 
 
 # What makes a turn, or changes which thread the prompts behind it go to; and a `/no`, so that

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from bridge.core.decision import Audit, Decision, View
 from bridge.core.intake import InboxEvent
-from bridge.core.model import Alias, AliasName, Confirmation, Listed, ThreadId
+from bridge.core.model import Alias, AliasName, Listed, ThreadId
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
 from bridge.core.phrases import notice
-from bridge.core.room import Room, alias_named, is_thread_id, listed_at
+from bridge.core.room import Room, alias_named, alias_of, is_thread_id, listed_at
 
-CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
 DEFAULT = AliasName("default")  # design 7: /bind
 
 
@@ -25,9 +24,9 @@ def use(room: Room, target: str) -> Decision:
     listed = listed_at(room.peer, target)
     if listed is None:
         return room.tell("no_number", number=target)
-    known = [a for a in room.view.aliases.values() if a.thread == listed.thread]
-    if known:
-        return _choose(room, known[0])
+    known = alias_of(room.view, listed.thread)
+    if known is not None:
+        return _choose(room, known)
     return _name(room, _fresh_name(room, listed), listed, is_chosen=True)
 
 
@@ -53,29 +52,20 @@ def add(room: Room, name: AliasName, target: str, *, is_chosen: bool = False) ->
 
 
 def remove(room: Room, name: str) -> Decision:
-    """Asks first: `confirm` takes the name away."""
+    """Asks first: `removed` takes the name away."""
     alias = alias_named(room.view, name)
     if alias is None:
         return room.tell("no_alias", alias=name)
-    asked = Confirmation("remove", alias.name, room.now_ms + CONFIRM_MS)
-    room.peer = replace(room.peer, confirmation=asked)
+    room.ask("remove", alias.name)
     return room.tell("confirm_remove", alias=alias.name)
 
 
-def confirm(room: Room, *, is_yes: bool) -> Decision:
-    """The `/yes` to a name that goes, and the `/no` to whatever was asked."""
-    asked = room.view.peer.confirmation
-    if asked is None or asked.until_ms < room.now_ms:
-        return room.tell("nothing_to_confirm")
-    if not is_yes:
-        return room.tell("kept")
-    if asked.what != "remove":  # the alias of another question is gone by now
-        return room.tell("nothing_to_confirm")
-    if room.peer.active == asked.subject:
+def removed(room: Room, name: AliasName) -> Decision:
+    """The name goes, as its owner confirmed."""
+    if room.peer.active == name:
         room.peer = replace(room.peer, active=None)
-    found = room.tell("removed", alias=asked.subject)
-    audit = Audit("alias.remove", "owner confirmed", "removed", asked.subject)
-    return replace(found, removed=AliasName(asked.subject), audit=(audit,))
+    audit = Audit("alias.remove", "owner confirmed", "removed", name)
+    return replace(room.tell("removed", alias=name), removed=name, audit=(audit,))
 
 
 def refused_word(view: View, name: AliasName, *, must_be_free: bool = False) -> tuple[str, str]:

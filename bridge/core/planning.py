@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import approvals, guests
-from bridge.core.attached import TurnFile
 from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
 from bridge.core.errors import Refusal
 from bridge.core.intake import InboxEvent, inbox_step
@@ -22,9 +21,8 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.phrases import notice, say
-from bridge.core.prompts import compose
-from bridge.core.room import Room, alias_named, in_use
-from bridge.core.turns import turn_key
+from bridge.core.prompts import Composed, compose
+from bridge.core.room import Room, alias_named, alias_of, in_use, key_of
 from bridge.core.verdicts import verdict
 
 
@@ -42,14 +40,14 @@ def prompt(room: Room) -> Decision:
         return _which(room, room.view.maybe_quoted)
     quoted = room.view.quoted_turn
     if quoted is not None:
-        return _plan(room, _alias_of(room, quoted), said.text, said.files, said.preface)
+        return _plan(room, _alias_of(room, quoted), said)
     name = in_use(room.view)
     alias = room.view.aliases.get(name) if name else None
     if alias is None and room.view.meant:
         return room.tell("no_alias", alias=room.view.meant)
     if alias is None:
         return room.tell("no_thread")
-    return _plan(room, alias, said.text, said.files, said.preface)
+    return _plan(room, alias, said)
 
 
 def send(room: Room, name: str, text: str) -> Decision:
@@ -61,10 +59,10 @@ def send(room: Room, name: str, text: str) -> Decision:
         found = room.tell(refused or "no_alias", alias=name)
         return replace(found, rows=found.rows[-1:])  # the files wait for other words
     if not files:
-        return _plan(room, alias, text)
+        return _plan(room, alias, Composed(text, text))
     words = replace(command, parts=(Part("text"), Part("text", text)), quoted_id="", quoted_text="")
     said = compose((*files, words), None, room.lang)
-    return _plan(room, alias, said.text, said.files, said.preface)
+    return _plan(room, alias, said)
 
 
 def retry(room: Room) -> Decision:
@@ -76,7 +74,8 @@ def retry(room: Room) -> Decision:
     last = room.view.last_turn
     if last is None:
         return room.tell("nothing_to_retry")
-    return _plan(room, _alias_of(room, last), last.prompt, last.files, last.preface)
+    again = Composed(last.prompt, last.prompt, last.files, last.preface)
+    return _plan(room, _alias_of(room, last), again)
 
 
 def ask_about_files(room: Room) -> Decision:
@@ -109,9 +108,7 @@ def _which(room: Room, asked: Question | Approval) -> Decision:
     return room.tell("quote_may_answer", who=who, code=asked.code)
 
 
-def _plan(
-    room: Room, alias: Alias, text: str, files: tuple[TurnFile, ...] = (), preface: str = ""
-) -> Decision:
+def _plan(room: Room, alias: Alias, said: Composed) -> Decision:
     """A turn in this thread, and what its owner is told of it; held where the queue is full."""
     ahead = room.view.unfinished.get(alias.thread, 0)
     waiting = ahead - 1  # all but the first wait
@@ -122,8 +119,7 @@ def _plan(
             room.not_done("held", "queue_full"),
         )
     status, is_new = room.facts.status, is_unmade(alias.thread)
-    turn = _turn(room, alias, text, is_idle=not ahead and (status is not None or is_new))
-    turn = replace(turn, files=files, preface=preface)
+    turn = _turn(room, alias, said, is_idle=not ahead and (status is not None or is_new))
     told = ""
     limit = room.policy.flood_limit
     if limit and room.facts.prompts_before == limit:
@@ -146,20 +142,14 @@ def _plan(
     )
 
 
-def _turn(room: Room, alias: Alias, text: str, *, is_idle: bool) -> NewTurn:
+def _turn(room: Room, alias: Alias, said: Composed, *, is_idle: bool) -> NewTurn:
     """The turn of these words: one that may start now has the thread's head as it is."""
     status = room.facts.status
     return NewTurn(
-        key=turn_key(
-            room.ids.install,
-            room.view.account.channel,
-            room.peer.id,
-            room.batch.rows[0].msg_key,
-            alias.thread,
-        ),
+        key=key_of(room.batch, room.view, alias.thread, room.ids),
         thread=alias.thread,
         alias=alias.name,
-        prompt=text,
+        prompt=said.text,
         cwd=alias.cwd or (status.cwd if status else ""),
         sandbox=alias.sandbox,
         approval_policy=alias.approval_policy,
@@ -168,7 +158,8 @@ def _turn(room: Room, alias: Alias, text: str, *, is_idle: bool) -> NewTurn:
         state=TurnState.STARTING if is_idle else TurnState.QUEUED,
         expected_head=status.head if status and is_idle else None,
         seen_head=alias.seen_head,
-        inbox=tuple(row.id for row in room.batch.rows),
+        files=said.files,
+        preface=said.preface,
     )
 
 
@@ -180,9 +171,6 @@ def _start_parked(room: Room, turn: Turn) -> Decision:
 
 
 def _alias_of(room: Room, turn: Turn) -> Alias:
-    names = [alias for alias in room.view.aliases.values() if alias.thread == turn.thread]
-    if names:
-        return next((alias for alias in names if alias.name == room.peer.active), names[0])
-    return Alias(
-        AliasName(turn.alias), turn.thread, turn.cwd, "", turn.sandbox, turn.approval_policy
-    )
+    name = AliasName(turn.alias)
+    gone = Alias(name, turn.thread, turn.cwd, "", turn.sandbox, turn.approval_policy)
+    return alias_of(room.view, turn.thread) or gone

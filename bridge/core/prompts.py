@@ -24,16 +24,16 @@ HEARD_CHARS = 60  # of a transcript, before its answer
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class Composed:
     """`words` is what a person said; `text` is all of what the thread gets."""
 
     words: str
     text: str
-    files: tuple[TurnFile, ...]
-    preface: str
+    files: tuple[TurnFile, ...] = ()
+    preface: str = ""
 
 
-def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Prompt:
+def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Composed:
     """One prompt of these rows; `quoted` is the text they quote, None when it is not known."""
     lines, files, preface = _quote(rows, quoted, lang)
     words: list[str] = []
@@ -61,7 +61,7 @@ def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Prompt:
         preface.insert(0, notice("heard", lang, text=preview(" · ".join(heard), HEARD_CHARS)))
     if gone:
         preface.append(notice("files_gone", lang, count=gone))
-    return Prompt("\n".join(words), "\n".join(lines), tuple(files), "\n".join(preface))
+    return Composed("\n".join(words), "\n".join(lines), tuple(files), "\n".join(preface))
 
 
 def said_in(row: InboxRow, lang: Lang) -> str:

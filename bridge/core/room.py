@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from bridge.core import rules, text
 from bridge.core.answers import Reply
@@ -11,15 +13,20 @@ from bridge.core.intake import Batch, InboxEvent, inbox_step
 from bridge.core.model import (
     Alias,
     AliasName,
+    Confirmation,
     InboxState,
+    Key,
     Listed,
     Peer,
     SendClass,
     ThreadId,
+    Turn,
     is_unmade,
 )
 from bridge.core.phrases import notice
+from bridge.core.turns import turn_key
 
+CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
 MIN_ID_CHARS = 8  # of a thread id typed by hand; Codex's have 36
 MAX_ID_CHARS = 128
 
@@ -57,6 +64,11 @@ class Room:
         decision = self.build(InboxEvent.ANSWERED, found.text, audit)
         return replace(decision, bubbles=decision.bubbles + found.rows)
 
+    def ask(self, what: Literal["remove", "recover", "send"], subject: str) -> None:
+        """Remember the one question that the next `/yes` answers."""
+        asked = Confirmation(what, subject, self.now_ms + CONFIRM_MS)
+        self.peer = replace(self.peer, confirmation=asked)
+
     def build(self, event: InboxEvent, told: str = "", audit: tuple[Audit, ...] = ()) -> Decision:
         """The Decision that every other one begins as: its rows are done, its peer is told."""
         state, outcome = inbox_step(InboxState.NEW, event)
@@ -78,6 +90,29 @@ class Room:
 
 def alias_named(view: View, name: str) -> Alias | None:
     return view.aliases.get(AliasName(name))
+
+
+def alias_of(view: View, thread: ThreadId | None) -> Alias | None:
+    """A name of this thread: the one in use where that is one, else the first."""
+    names = [alias for alias in view.aliases.values() if alias.thread == thread]
+    return next((a for a in names if a.name == view.peer.active), names[0] if names else None)
+
+
+def turns_of(view: View, thread: ThreadId | None) -> Sequence[Turn]:
+    """Its unfinished turns, in their order."""
+    return [turn for turn in view.turns if turn.thread == thread]
+
+
+def key_of(batch: Batch, view: View, thread: ThreadId, ids: Ids) -> Key:
+    """The same for one message however often it is given."""
+    first = batch.rows[0].msg_key
+    return turn_key(ids.install, view.account.channel, view.peer.id, first, thread)
+
+
+def open_question(view: View, now_ms: int) -> Confirmation | None:
+    """What `/yes` and `/no` are about."""
+    asked = view.peer.confirmation
+    return asked if asked is not None and asked.until_ms >= now_ms else None
 
 
 def in_use(view: View) -> AliasName | None:

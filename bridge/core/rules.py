@@ -9,8 +9,6 @@ from bridge.core.decision import Audit, Refused
 from bridge.core.model import Lang
 from bridge.core.phrases import age, notice, say
 
-NOT_DONE = ("refused", "held", "withheld")  # what an audit line of these is called
-
 _BEHIND: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "threat-model R30",

@@ -8,7 +8,7 @@ from bridge.core.decision import Asking, Audit, Decision, RowStep, TurnStep
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import InboxState, ThreadId, Turn, TurnState
 from bridge.core.phrases import notice
-from bridge.core.room import Room, active_thread, alias_named
+from bridge.core.room import Room, active_thread, alias_named, turns_of
 from bridge.core.turn_states import TurnEvent, turn_step
 
 
@@ -16,7 +16,7 @@ def stop(room: Room, name: str) -> Decision:
     """Marks the turn; the task of its thread alone speaks to the controller about it."""
     thread = _named_thread(room, name)
     shown = name or room.peer.active or "-"
-    mine = [t for t in room.view.turns if t.thread == thread]
+    mine = turns_of(room.view, thread)
     asking = room.view.asking
     if not mine and asking is not None and asking.thread == thread:
         return _unplan(room, asking)

@@ -12,9 +12,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from bridge.core.markdown import CLOSING_ROOM, Fence, balanced, fences, for_chat
-
-__all__ = ["borders", "bubble", "clean", "for_chat", "preview"]
+from bridge.core.markdown import CLOSING_ROOM, Fence, balanced, fences
 
 MAX_BUBBLE_CHARS = 1_800  # ilink-protocol.md 6.4: 2,374 characters passed, 7,337 failed
 MAX_BUBBLE_BYTES = 5_000  # UTF-8, likewise

@@ -15,6 +15,7 @@ from bridge.core.brief import brief
 from bridge.core.decision import Ids, NewRow
 from bridge.core.errors import Refusal
 from bridge.core.group_chat import is_group
+from bridge.core.markdown import for_chat
 from bridge.core.model import (
     OWES_ALL,
     Head,
@@ -349,7 +350,7 @@ def _answered(
     named = without_paths(run.result[:MAX_RESULT_CHARS], turn.files)
     if is_group(turn.peer):
         named = brief(named, turn.cwd)
-    result = unmarked(text.for_chat(text.clean(named)))
+    result = unmarked(for_chat(text.clean(named)))
     cuts = text.borders(result, text.HEADER_ROOM + len(turn.preface))
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
     rows = bubbles(turn, result, cuts, 0, count, peer, ids, desk_turns)

@@ -16,17 +16,15 @@ from bridge.core import commands as c
 from bridge.core import words
 from bridge.core.words import BadWords, no_words, number, one_word, plain
 
+SLASHES = ("/", "／")
 MAX_VERB_CHARS = 20  # of an unknown word that are compared; ours have ten at most
 
 
 def parse(text: str) -> c.Command:
     """The command in a typed message; text that is none is a Prompt."""
-    body = text.strip()
-    if body[:1] not in ("/", "／"):
-        return c.Prompt(text)
-    if body[1:2] in ("/", "／"):
-        return c.Prompt(unescaped(body))
-    head, *behind = body[1:].split(maxsplit=1) or [""]
+    if not is_typed(text):
+        return c.Prompt()
+    head, *behind = text.strip()[1:].split(maxsplit=1) or [""]
     verb = unicodedata.normalize("NFKC", head).lower()
     if not verb.isascii() or verb not in _VERBS:
         return c.Unknown(_nearest(verb), _is_path(verb))
@@ -36,10 +34,16 @@ def parse(text: str) -> c.Command:
         return c.Malformed(_CANONICAL.get(verb, verb))
 
 
+def is_typed(text: str) -> bool:
+    """Whether a text is a command: it begins with one slash, ASCII or full width."""
+    body = text.lstrip()
+    return body.startswith(SLASHES) and not body.startswith(SLASHES, 1)
+
+
 def unescaped(text: str) -> str:
     """Text that begins with two slashes, with one of them taken away."""
     body = text.lstrip()
-    return "/" + body[2:] if body[:1] in ("/", "／") and body[1:2] in ("/", "／") else text
+    return "/" + body[2:] if body.startswith(SLASHES) and body.startswith(SLASHES, 1) else text
 
 
 def verbs() -> tuple[str, ...]:

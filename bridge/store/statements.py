@@ -87,11 +87,6 @@ def change(table: type[Model], where: str, values: tuple[object, ...], /, **colu
     return int(cursor.rowcount)
 
 
-def remove(table: type[Model], where: str, *values: object) -> int:
-    """Delete rows; how many there were."""
-    return int(_run(f"DELETE FROM {_name(table)} WHERE {where}", values).rowcount)
-
-
 def _run(statement: str, values: tuple[object, ...]) -> Any:  # Any: the driver's cursor
     return proxy.execute_sql(statement, values)
 

@@ -8,7 +8,6 @@ wait, so that their order stays.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from dataclasses import replace
 
 import anyio
@@ -26,7 +25,7 @@ from bridge.tasks.channel import Channel
 from bridge.tasks.facts import Inquiry
 from bridge.tasks.groups import Groups
 from bridge.tasks.points import reach
-from bridge.tasks.state import STORE_RETRY_S, Shared
+from bridge.tasks.state import STORE_RETRY_S, Pace, Shared
 from bridge.tasks.turns import Threads
 from bridge.wire import log
 
@@ -56,7 +55,7 @@ class Dispatcher:
         self._groups = groups
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
         self._plans: dict[PeerId, Asking] = {}  # the prompt among them
-        self._prompted: dict[PeerId, deque[int]] = defaultdict(deque)  # when, in the last minute
+        self._prompted = Pace(FLOOD_MS)
         self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
     async def keep_deciding(self) -> None:
@@ -148,7 +147,7 @@ class Dispatcher:
         except StoreFault:
             raise
         except Exception:
-            await self._failed(batch.rows, view)
+            await self._failed(batch.rows)
 
     async def _whole(self, view: View, command: commands.Command) -> View:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
@@ -183,7 +182,7 @@ class Dispatcher:
             await anyio.sleep(STORE_RETRY_S)
             self._passed_over.add(view.peer.id)
         except Exception:
-            await self._failed(batch.rows, view)
+            await self._failed(batch.rows)
         finally:
             if isinstance(command, _PROMPTS):
                 self._plans.pop(view.peer.id, None)
@@ -202,7 +201,7 @@ class Dispatcher:
         now_ms = self._shared.now_ms()
         facts = replace(
             facts,
-            prompts_before=self._prompts_before(view.peer.id, now_ms),
+            prompts_before=self._prompted.before(view.peer.id, now_ms),
             slept_ms=self._shared.slept_ms(now_ms),
         )
         decision = decide.decide(
@@ -216,7 +215,7 @@ class Dispatcher:
             return
         reach("T2")
         if applied.turn is not None:
-            self._prompted[view.peer.id].append(now_ms)
+            self._prompted.note(view.peer.id, now_ms)
             self._threads.began(applied.turn)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
@@ -230,12 +229,6 @@ class Dispatcher:
         if any(row.is_released for row in decision.rows):
             self._shared.inbox_bell.ring()
 
-    def _prompts_before(self, peer: PeerId, now_ms: int) -> int:
-        recent = self._prompted[peer]
-        while recent and recent[0] < now_ms - FLOOD_MS:
-            recent.popleft()
-        return len(recent)
-
     async def _apply(self, decision: Decision, view: View, now_ms: int) -> Applied:
         sender = self._channel.sender()
         applied = await self._shared.db.run(
@@ -245,7 +238,7 @@ class Dispatcher:
             self._channel.take(applied.attempt)
         return applied
 
-    async def _failed(self, rows: tuple[InboxRow, ...], view: View) -> None:
+    async def _failed(self, rows: tuple[InboxRow, ...]) -> None:
         """Our own code failed on these rows: count it; what failed often is set aside."""
         _log.exception("inbox.failed", row=rows[0].id)
         try:

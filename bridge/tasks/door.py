@@ -25,9 +25,9 @@ from bridge.links.worker import WorkerLink, arrival
 from bridge.store import accounts, audit, inbox, outbox, views
 from bridge.store import groups as known_groups
 from bridge.tasks.fetch import Fetches
-from bridge.tasks.groups import Pace, note_asking
+from bridge.tasks.groups import note_asking
 from bridge.tasks.points import reach
-from bridge.tasks.state import Shared, Woke
+from bridge.tasks.state import Pace, Shared, Woke
 from bridge.wire import codec, log, messages
 from bridge.wire.peer import Peer, Refused
 
@@ -64,7 +64,7 @@ class Door:
         self._polls = True
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
-        self._pace = Pace()  # of groups
+        self._pace = Pace(groups.HOUR_MS)  # of groups
         self.ahead_ms: int | None = None  # our clock before that of WeChat, at its last reply
 
     async def open(self) -> None:
@@ -222,8 +222,10 @@ class Door:
             return None
         if came.chat != "direct":
             came = groups.only_words(came)
-            if not self._pace.lets_in(PeerId(came.sender), self._shared.now_ms()):
-                return None
+            peer, now_ms = PeerId(came.sender), self._shared.now_ms()
+            if self._pace.before(peer, now_ms) > groups.HOURLY:
+                return None  # all that are answered are stored, and the first too many
+            self._pace.note(peer, now_ms)
         state, outcome = intake.sort_out(came, self._account, server_ms)
         created_ms = intake.plausible_time(came.create_time_ms, server_ms)
         age_ms = max(0, server_ms - created_ms)

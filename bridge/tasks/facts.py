@@ -21,6 +21,7 @@ from bridge.core.decision import Facts, History, View
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
 from bridge.core.model import Alias, ThreadId, TurnId, TurnState
+from bridge.core.room import key_of
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.store import turns
@@ -57,7 +58,7 @@ class Inquiry:
         slow = need is not commands.Need.STATUS
         async with self._one[need] if slow else nullcontext():
             try:
-                return await self._ask(batch, command, need, view)
+                return await self._ask(batch, command, view)
             except LinkDown as down:
                 return Facts(trouble=down.reason or Refusal.CONTROLLER_DOWN)
             except LinkLost:
@@ -71,9 +72,7 @@ class Inquiry:
                 _log.warning("controller.fault", why=str(fault))
                 return Facts(trouble=Refusal.CONTROLLER_LACKS)
 
-    async def _ask(
-        self, batch: Batch, command: commands.Command, need: commands.Need, view: View
-    ) -> Facts:
+    async def _ask(self, batch: Batch, command: commands.Command, view: View) -> Facts:
         match command:
             case commands.New(_, folder):
                 return await to_thread.run_sync(self._folder, folder, view)
@@ -163,7 +162,7 @@ class Inquiry:
         assert turn is not None and turn.run is not None  # else nothing is needed
         if turn.state is TurnState.DONE and not batch.rows[0].attempts:
             return Facts()
-        run, key = turn.run, control.key_of(batch, view, turn.thread, self._shared.ids())
+        run, key = turn.run, key_of(batch, view, turn.thread, self._shared.ids())
 
         async def steer() -> Facts:
             taken = await self._controller.steer(run, text, key)
@@ -173,7 +172,7 @@ class Inquiry:
 
     async def _fork(self, batch: Batch, source: ThreadId | None, view: View) -> Facts:
         assert source is not None  # else nothing is needed
-        key = control.key_of(batch, view, source, self._shared.ids())
+        key = key_of(batch, view, source, self._shared.ids())
 
         async def fork() -> Facts:
             return Facts(did="done", made=await self._controller.fork(source, key))

@@ -57,7 +57,7 @@ class Gate:
         process; waiting for the controller is not (delivery-semantics 9).
         """
         if not self._controller.is_up:
-            return await self._wait(turn)
+            return await self._wait()
         if turn.id not in self._counted:
             count = await self._shared.db.run(lambda: store.count_attempt(turn.id))
             self._counted.add(turn.id)
@@ -70,7 +70,7 @@ class Gate:
         except LinkDown as down:
             if down.reason is Refusal.CONTROLLER_LACKS:
                 return Verdict.UNCERTAIN
-            return await self._wait(turn)
+            return await self._wait()
         except LinkLost:
             if turn.stop_requested:
                 return Verdict.UNCERTAIN
@@ -98,7 +98,7 @@ class Gate:
             self._refusals[turn.id] += 1
         return Verdict.LATER
 
-    async def _wait(self, turn: Turn) -> Verdict:
+    async def _wait(self) -> Verdict:
         """For the link, or news of this thread."""
         await link_or_news(self._controller, self._bell)
         return Verdict.LATER

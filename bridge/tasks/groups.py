@@ -6,7 +6,6 @@ like any other: the task of its thread starts it, and everything after that is t
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from functools import partial
 from pathlib import Path
 
@@ -25,34 +24,11 @@ from bridge.store import groups, guests, inbox, outbox, views
 from bridge.store.groups import Heard
 from bridge.tasks.channel import Channel
 from bridge.tasks.points import reach
-from bridge.tasks.state import Shared
+from bridge.tasks.state import Pace, Shared
 from bridge.tasks.turns import Threads
 from bridge.wire import log, place
 
 _log = log.get("groups")
-
-
-class Pace:
-    """How often each group spoke to the bot within the last hour; bounded by its limit."""
-
-    def __init__(self) -> None:
-        self._heard: dict[PeerId, deque[int]] = defaultdict(deque)
-
-    def before(self, peer: PeerId, now_ms: int) -> int:
-        heard = self._heard[peer]
-        while heard and not now_ms - core.HOUR_MS < heard[0] <= now_ms:
-            heard.popleft()
-        return len(heard)
-
-    def note(self, peer: PeerId, now_ms: int) -> None:
-        self._heard[peer].append(now_ms)
-
-    def lets_in(self, peer: PeerId, now_ms: int) -> bool:
-        """Whether one more may be stored: all that are answered, and the first too many."""
-        may = self.before(peer, now_ms) <= core.HOURLY
-        if may:
-            self.note(peer, now_ms)
-        return may
 
 
 class Groups:
@@ -63,7 +39,7 @@ class Groups:
         self._channel = channel
         self._threads = threads
         self._folder = folder
-        self._pace = Pace()
+        self._pace = Pace(core.HOUR_MS)
 
     async def take(self, peer: PeerId) -> bool:
         """Decide the next message of a group; False when there is none."""
@@ -74,7 +50,8 @@ class Groups:
         try:
             if heard.row.attempts >= MAX_ATTEMPTS:
                 _log.error("inbox.poison", row=heard.row.id)
-                await self._apply(_set_aside(heard), heard, now_ms)
+                aside = core.over(heard.row, peer, InboxEvent.POISONED)
+                await self._apply(aside, heard, now_ms)
                 return True
             reach("before T2")
             await self._apply(await self._decided(heard, now_ms), heard, now_ms)
@@ -92,7 +69,7 @@ class Groups:
         folder, lang = await self._own_folder(heard), self._shared.lang
         seen = GroupView(heard.account, heard.group, heard.waiting, asked, folder, lang)
         stale_ms = self._shared.policy.stale_ms
-        return core.decide(heard.row, seen, stale_ms, now_ms, self._shared.ids())
+        return core.decide(heard.row, seen, stale_ms, self._shared.ids())
 
     async def _own_folder(self, heard: Heard) -> str:
         """An empty folder that no other thread runs in."""
@@ -137,8 +114,3 @@ async def note_asking(shared: Shared, account: Account, chat: str) -> None:
         _log.exception("inbox.store_failed")
         return
     shared.outbox_bell.ring()
-
-
-def _set_aside(heard: Heard) -> Decision:
-    seen = GroupView(heard.account, heard.group, 0, 0, "", "en")
-    return core.pass_over(heard.row, seen, InboxEvent.POISONED)

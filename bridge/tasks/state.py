@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 import anyio
 
 from bridge.core.decision import Ids, Policy
-from bridge.core.model import Lang
+from bridge.core.model import Lang, PeerId
 from bridge.core.sending import Limits
 from bridge.files.gate import Leaving
 from bridge.store.db import Database
@@ -48,6 +49,24 @@ class Bell:
             return False
         self._event = anyio.Event()
         return True
+
+
+class Pace:
+    """How often each peer did something within a span of time."""
+
+    def __init__(self, span_ms: int) -> None:
+        self._span_ms = span_ms
+        self._noted: dict[PeerId, deque[int]] = defaultdict(deque)
+
+    def before(self, peer: PeerId, now_ms: int) -> int:
+        """How often until now; what a clock that was set back would put ahead is left out."""
+        noted = self._noted[peer]
+        while noted and not now_ms - self._span_ms < noted[0] <= now_ms:
+            noted.popleft()
+        return len(noted)
+
+    def note(self, peer: PeerId, now_ms: int) -> None:
+        self._noted[peer].append(now_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,6 @@ def plan(number: int, thread: str = "t", state: TurnState = TurnState.STARTING) 
         state=state,
         expected_head="h",
         seen_head="",
-        inbox=(InboxId(number),),
     )
     step = RowStep(InboxId(number), InboxState.DONE, "turn")
     return Decision(OWNER, rows=(step,), turn=turn)

@@ -64,7 +64,6 @@ def planned(db: Database, number: int, thread: ThreadId, state: TurnState) -> Tu
         state=state,
         expected_head=None,
         seen_head="",
-        inbox=(InboxId(number),),
     )
     row = RowStep(InboxId(number), InboxState.DONE, "turn")
     return apply(db, Decision(OWNER, rows=(row,), turn=turn))

@@ -39,7 +39,7 @@ LONG = replace(
 )
 
 
-def said(command: c.Command, view: View = VIEW, facts: Facts | None = None) -> Reply:
+def said(command: c.Answered, view: View = VIEW, facts: Facts | None = None) -> Reply:
     return answer(command, view, facts or Facts(), NOW_MS, IDS)
 
 
@@ -108,7 +108,7 @@ def test_of_many_names_the_one_in_use_is_shown_and_the_rest_counted() -> None:
 
 @table("lang", ["zh", "en"])
 @table("command", [c.Threads(""), c.Aliases(), c.Status(""), c.Queue(), c.Help("")])
-def test_what_a_list_says_fits_one_bubble(command: c.Command, lang: Lang) -> None:
+def test_what_a_list_says_fits_one_bubble(command: c.Answered, lang: Lang) -> None:
     """issue 3, item 4: 1,800 characters and 5,000 bytes, whichever comes first."""
     view = many(1_000)
     view = replace(view, peer=replace(view.peer, lang=lang))
@@ -229,7 +229,7 @@ def test_result_begins_anew_and_an_answer_that_is_not_there_is_named() -> None:
         (c.Unknown("help", is_path=True), "begin it with two slashes: //"),
     ],
 )
-def test_help_and_mistakes_show_how_it_is_written(command: c.Command, told: str) -> None:
+def test_help_and_mistakes_show_how_it_is_written(command: c.Answered, told: str) -> None:
     """R11: the nearest verb is shown, never run."""
     assert told in said(command).text
 

@@ -11,8 +11,8 @@ from bridge.core.decide import decide
 from bridge.core.decision import Decision, Facts, Policy, View
 from bridge.core.intake import Batch
 from bridge.core.model import Confirmation, TurnId
-from bridge.core.naming import CONFIRM_MS
 from bridge.core.phrases import size
+from bridge.core.room import CONFIRM_MS
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from bridge.files import gate
 from tests.unit.table import table

@@ -10,7 +10,7 @@ from bridge.core.decide import command_of, decide, need_of
 from bridge.core.decision import Decision, Facts, Policy, View
 from bridge.core.intake import Batch, goes_ahead
 from bridge.core.model import Alias, AliasName, Confirmation, Peer, ThreadId
-from bridge.core.naming import CONFIRM_MS
+from bridge.core.room import CONFIRM_MS
 from tests.unit.table import table
 from tests.unit.test_decide import ALIAS, FREE, IDS, NOW_MS, TURN, VIEW, row, told
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import commands as c
-from bridge.core import control, decide, verbs
+from bridge.core import decide, room, verbs
 from bridge.core.decision import (
     Decision,
     Facts,
@@ -232,7 +232,7 @@ def test_steer_that_a_crash_cut_off_is_known_by_the_turn_that_took_it() -> None:
 
 def test_steer_goes_by_the_key_of_its_message() -> None:
     """A step that is done again after a crash is done once."""
-    key = control.key_of(said("/steer x"), view(TURN), TURN.thread, IDS)
+    key = room.key_of(said("/steer x"), view(TURN), TURN.thread, IDS)
     assert key == turn_key("install", "wechat", PEER.id, MsgKey("mid:1"), THREAD)
 
 

@@ -174,7 +174,7 @@ def test_two_slashes_are_a_message_that_begins_with_one() -> None:
 def test_message_that_cannot_be_run_says_why(message: InboxRow, words: str) -> None:
     """R9: a cut message never runs."""
     batch = Batch((message,))
-    found = decide(batch, c.Prompt(message.text), VIEW, FREE, Policy(), NOW_MS, IDS)
+    found = decide(batch, c.Prompt(), VIEW, FREE, Policy(), NOW_MS, IDS)
     assert found.turn is None and words in told(found)
 
 
@@ -201,7 +201,7 @@ def test_full_queue_holds_and_the_first_over_the_flood_limit_is_told() -> None:
 def test_stale_messages_are_held_whatever_they_say_and_told_once() -> None:
     """R8."""
     rows = (row("hello", 1, age_ms=7_200_000), row("you", 2, age_ms=3_600_000))
-    found = decide(Batch(rows, is_stale=True), c.Prompt("x"), VIEW, FREE, Policy(), NOW_MS, IDS)
+    found = decide(Batch(rows, is_stale=True), c.Prompt(), VIEW, FREE, Policy(), NOW_MS, IDS)
     assert found.turn is None and outcomes(found) == [(InboxState.HELD, "")] * 2
     assert "2 older messages" in told(found) and "2 h" in told(found)
 
@@ -338,10 +338,10 @@ def test_held_words_go_to_the_thread_that_was_in_use_when_they_were_held() -> No
     other = replace(ALIAS, name=AliasName("docs"), thread=ThreadId("thread-0002"))
     both = replace(VIEW, aliases={ALIAS.name: ALIAS, other.name: other})
     old = Batch((row(age_ms=7_200_000),), is_stale=True)
-    held = decide(old, c.Prompt("x"), both, FREE, Policy(), NOW_MS, IDS)
+    held = decide(old, c.Prompt(), both, FREE, Policy(), NOW_MS, IDS)
     assert [step.meant for step in held.rows] == [ALIAS.name]
     later = replace(both, peer=replace(both.peer, active=other.name), meant=ALIAS.name)
-    assert target_of(c.Prompt("x"), later) == THREAD
+    assert target_of(c.Prompt(), later) == THREAD
     found = said("hello", view=later)
     assert found.turn is not None and found.turn.alias == "code" and found.peer_after is None
     gone = replace(later, aliases={other.name: other})
@@ -358,7 +358,7 @@ def test_message_that_failed_three_times_is_set_aside_and_told() -> None:
 @table(
     ("command", "thread"),
     [
-        (c.Prompt("x"), THREAD),
+        (c.Prompt(), THREAD),
         (c.Send("code", "x"), THREAD),
         (c.Send("docs", "x"), None),
         (c.Status(""), THREAD),

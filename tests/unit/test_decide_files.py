@@ -73,7 +73,7 @@ def told(decision: Decision) -> str:
 def test_files_alone_get_one_question_and_stay() -> None:
     """delivery-semantics 4: no turn, rows stay `new`."""
     rows = (row(1, Part("image"), outcome="stored"), row(2, Part("image"), Part("image")))
-    found = decided(Batch(rows, is_wordless=True), Prompt(""))
+    found = decided(Batch(rows, is_wordless=True), Prompt())
     assert told(found).startswith("▸ Got 3 of your files.")
     assert {(step.state, step.is_asked) for step in found.rows} == {(InboxState.NEW, True)}
     assert found.turn is None
@@ -82,7 +82,7 @@ def test_files_alone_get_one_question_and_stay() -> None:
 def test_files_that_are_all_gone_are_told_as_lost_and_done() -> None:
     """F45: nothing waits for words about what is not there."""
     rows = (row(1, Part("image"), outcome="gone"), row(2, Part("image"), outcome="stored"))
-    found = decided(Batch(rows, is_wordless=True), Prompt(""))
+    found = decided(Batch(rows, is_wordless=True), Prompt())
     assert "1 of your files could not be got" in told(found) and "Got 1 of" in told(found)
     assert [step.state for step in found.rows] == [InboxState.DONE, InboxState.NEW]
 
@@ -90,25 +90,24 @@ def test_files_that_are_all_gone_are_told_as_lost_and_done() -> None:
 def test_prompt_with_files_plans_one_turn_that_names_them() -> None:
     """issue 3, item 6: the turn keeps the paths, its prompt names them."""
     rows = (row(1, Part("image"), outcome="stored"), row(2, Part("text", "look")))
-    turn = decided(Batch(rows), Prompt("look")).turn
+    turn = decided(Batch(rows), Prompt()).turn
     assert turn is not None
     assert turn.prompt == "[image: /data/a/x.png]\nlook"
     assert turn.files == (TurnFile("/data/a/x.png", "image", True),)
-    assert turn.inbox == (InboxId(1), InboxId(2))
 
 
 def test_quote_leads_to_the_thread_that_gave_the_answer() -> None:
     """design 7: without switching; the quoted words go along."""
     view = replace(VIEW, quoted_turn=TURN, quoted_text="done")
     quoting = Batch((row(1, Part("text", "why?"), quoted_id="77"),))
-    turn = decided(quoting, Prompt("why?"), view).turn
+    turn = decided(quoting, Prompt(), view).turn
     assert turn is not None
     assert (turn.thread, turn.prompt) == (API.thread, "> done\n\nwhy?")
 
 
 def test_unknown_kind_of_message_is_refused_with_a_next_step() -> None:
     """F47: polite, and no turn."""
-    found = decided(Batch((row(1, Part("other")),)), Prompt(""))
+    found = decided(Batch((row(1, Part("other")),)), Prompt())
     assert told(found).startswith("▸ That kind of message cannot be taken.")
     assert found.turn is None
 
@@ -116,8 +115,8 @@ def test_unknown_kind_of_message_is_refused_with_a_next_step() -> None:
 def test_held_summary_names_a_sleep_of_the_machine() -> None:
     """delivery-semantics 12, F67."""
     old = Batch((row(1, Part("text", "x"), age_ms=2 * HOUR_MS),), is_stale=True)
-    assert "slept" not in told(decided(old, Prompt("x")))
-    slept = decided(old, Prompt("x"), facts=Facts(slept_ms=8 * HOUR_MS))
+    assert "slept" not in told(decided(old, Prompt()))
+    slept = decided(old, Prompt(), facts=Facts(slept_ms=8 * HOUR_MS))
     assert "The computer slept for 8 h; 1 older messages" in told(slept)
 
 
@@ -167,7 +166,7 @@ def test_send_takes_the_files_and_leaves_them_where_it_cannot_be_done() -> None:
     assert found.turn is not None
     assert found.turn.prompt == "[image: /data/a/x.png]\n//look at  it"
     assert found.turn.files == (TurnFile("/data/a/x.png", "image", is_image=True),)
-    assert (found.turn.thread, found.turn.inbox) == (API.thread, (InboxId(1), InboxId(2)))
+    assert found.turn.thread == API.thread
     assert [step.outcome for step in found.rows] == ["turn", "turn"]
     batch = Batch((alone, row(2, Part("text", "/send none look"))))
     refused = decided(batch, decide.command_of(batch))

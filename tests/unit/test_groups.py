@@ -106,7 +106,7 @@ TURN = Turn(
 
 def decided(text: str, seen: GroupView = SEEN, **changed: object) -> Decision:
     row = replace(ROW, parts=(Part("text", text),), **changed)  # type: ignore[arg-type]  # the row's own
-    return groups.decide(row, seen, STALE_MS, NOW_MS, IDS)
+    return groups.decide(row, seen, STALE_MS, IDS)
 
 
 def told(decision: Decision) -> str:
@@ -298,7 +298,7 @@ def test_group_message_leads_to_an_answer_for_that_group_or_to_silence(
     chat = replace(CHATTED, state=state or GroupState.DISABLED)
     seen = replace(SEEN, group=chat, waiting=waiting, asked=asked)
     row = replace(ROW, peer=PeerId(kept.sender), parts=kept.parts, is_cut=is_cut)
-    found = groups.decide(row, seen, STALE_MS, NOW_MS, IDS)
+    found = groups.decide(row, seen, STALE_MS, IDS)
     assert found.peer == GROUP
     assert [step.id for step in found.rows] == [ROW.id]
     assert all(step.state is InboxState.DONE for step in found.rows)
@@ -308,7 +308,7 @@ def test_group_message_leads_to_an_answer_for_that_group_or_to_silence(
         assert not said_to_bot(came).lstrip().startswith(("/", "／"))  # type: ignore[union-attr]  # it was said
         assert (found.turn.thread, found.turn.cwd) == (OWN_THREAD, FOLDER)
         assert (found.turn.sandbox, found.turn.approval_policy) == ("read-only", "never")
-        assert (found.turn.files, found.turn.inbox) == ((), (ROW.id,))
+        assert found.turn.files == ()
     assert len(found.bubbles) <= 1
     assert all(bubble.send_class is SendClass.ANSWER for bubble in found.bubbles)
 

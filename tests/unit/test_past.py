@@ -235,7 +235,7 @@ def test_hold_is_on_record_with_the_message_it_holds() -> None:
     from tests.unit.test_decide import IDS
 
     old = Batch((row("old", 5, age_ms=9_000_000),), is_stale=True)
-    found = decide(old, c.Prompt("old"), VIEW, Facts(), Policy(), NOW_MS, IDS)
+    found = decide(old, c.Prompt(), VIEW, Facts(), Policy(), NOW_MS, IDS)
     assert found.audit == (Audit("held", "threat-model R8", "stale", "message 5"),)
     full = replace(VIEW, unfinished={ALIAS.thread: 9})
     status = Facts(status=ThreadStatus(None, "", False, "/"))

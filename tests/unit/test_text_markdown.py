@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bridge.core.markdown import balanced
-from bridge.core.text import clean, for_chat
+from bridge.core.markdown import balanced, for_chat
+from bridge.core.text import clean
 from tests.unit.table import table
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
