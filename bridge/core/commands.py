@@ -271,6 +271,8 @@ Command: TypeAlias = (
     | No
 )
 
+Dispatching: TypeAlias = Prompt | Send | Retry  # what makes a turn
+
 
 def needs(command: Command) -> Need:
     """What `decide` wants to know from the controller for this command, at most."""

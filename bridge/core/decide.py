@@ -20,7 +20,7 @@ from bridge.core import (
 )
 from bridge.core import commands as c
 from bridge.core.answers import answer
-from bridge.core.decision import Audit, Decision, Facts, Ids, Policy, View
+from bridge.core.decision import Asking, Audit, Decision, Facts, Ids, Policy, View
 from bridge.core.intake import Batch, InboxEvent, is_command
 from bridge.core.model import AliasName, ThreadId, is_unmade
 from bridge.core.phrases import notice
@@ -45,6 +45,12 @@ def command_of(batch: Batch) -> c.Command:
     return c.Prompt()
 
 
+def needs_whole(command: c.Command, view: View, policy: Policy) -> bool:
+    """Whether turns, held messages or the send window are looked at."""
+    is_full = any(planning.is_full(policy, ahead) for ahead in view.unfinished.values())
+    return c.needs_whole(command) or is_full
+
+
 def need_of(command: c.Command, view: View, now_ms: int) -> c.Need:
     """What has to be asked or done first; nothing for what is refused in any case."""
     need = c.needs(command)
@@ -67,6 +73,13 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
     """The thread that a command is about, if one is meant, known, and there already."""
     thread = _target(command, view)
     return None if thread is None or is_unmade(thread) else thread
+
+
+def asking(batch: Batch, view: View) -> Asking | None:
+    """The prompt in these rows that is not planned yet, and the thread that it is for."""
+    command = command_of(batch)
+    thread = _target(command, view) if isinstance(command, c.Dispatching) else None
+    return Asking(thread, tuple(row.id for row in batch.rows)) if thread else None
 
 
 def decide(

@@ -240,6 +240,7 @@ class Facts:
     files: tuple[FileFact, ...] | None = None  # None: there is no answer yet
     files_of: TurnId | None = None  # whose answer named them; None: a list shown before
     prompts_before: int = 0  # of this peer in the last minute
+    is_flood_told: bool = False  # and since the last quiet minute it was said that it is many
     slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 
 

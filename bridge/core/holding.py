@@ -29,11 +29,12 @@ def hold_stale(room: Room) -> Decision:
 def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
     """Held messages run in their order, or go for good with files that wait for words."""
     is_run = event is InboxEvent.RUN_HELD
-    rows = room.view.held if is_run else room.view.held + room.view.files_alone
+    rows = [(row, InboxState.HELD) for row in room.view.held]
+    if not is_run:
+        rows += [(row, InboxState.NEW) for row in room.view.files_alone]
     if not rows:
         return room.tell("nothing_held")
-    state, outcome = inbox_step(InboxState.HELD, event)
-    steps = tuple(RowStep(row, state, outcome, is_released=is_run) for row in rows)
+    steps = tuple(RowStep(row, *inbox_step(was, event), is_released=is_run) for row, was in rows)
     audit = Audit("inbox.release", "owner", "run" if is_run else "dropped", str(len(rows)))
     told = notice(phrase, room.lang, count=len(rows))
     found = room.build(InboxEvent.ANSWERED, told, (audit,))

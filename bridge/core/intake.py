@@ -133,6 +133,7 @@ class Batch:
     rows: tuple[InboxRow, ...]
     is_stale: bool = False
     is_wordless: bool = False
+    passed: tuple[InboxRow, ...] = ()  # a prompt that it goes ahead of, waiting for its files
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,62 +146,25 @@ def batch(
 ) -> Batch | WaitUntil | None:
     """What to take next from one peer's `new` rows, oldest first.
 
-    A command is taken alone and at once; one whose words would reach a thread is stale as a
-    prompt is. Prompts wait `window_ms` after the last of
-    them, MERGE_LIMIT_MS after the first, or until a command follows, and then for their
-    files; meanwhile commands that make no turn go ahead. Files without words wait for
-    the next prompt, or for a `/send`, and never hold anything up. Two prompts that quote
-    different messages do not go together. `stale_ms` 0 means never stale.
+    A command is taken alone and at once, a run of stale rows together. A burst waits
+    `window_ms` after its last row, MERGE_LIMIT_MS after its first words, or until something
+    follows that does not belong to it, and then for its files; meanwhile commands that make
+    no turn go ahead of it. Files without words wait for the next prompt, or for a `/send`,
+    and never hold anything up. `stale_ms` 0 means never stale.
     """
-    burst: list[InboxRow] = []
-    said: list[InboxRow] = []  # those of them that are more than files
-    ended = False
-    for place, row in enumerate(rows):
-        if is_command(row) and not (_is_stale(row, stale_ms) and _dispatches(row)):
-            if burst and not said and _takes_files(row) and not _is_stale(burst[0], stale_ms):
-                return _with_files((*burst, row), rows[place + 1 :])
-            if not said or (not _are_here(burst) and goes_ahead(row)):
-                return Batch((row,))
-            ended = True
-            break
-        if burst and _is_stale(row, stale_ms) != _is_stale(burst[0], stale_ms):
-            ended = bool(said) or _is_stale(burst[0], stale_ms)
-            if ended:
-                break
-            burst = []  # fresh files go on waiting for fresh words
-        if said and not _is_stale(row, stale_ms) and not _may_join(row, said[0], window_ms):
-            ended = True
-            break
-        burst.append(row)
-        if not row.is_files_alone:
-            said.append(row)
-    if not burst:
-        return None
-    if _is_stale(burst[0], stale_ms):
-        return Batch(tuple(burst), is_stale=True)
+    burst = _burst(rows, window_ms, stale_ms)
+    said = [row for row in burst if not row.is_files_alone]
+    behind = rows[len(burst) :]
+    if not said and behind:
+        return _ends_waiting(burst, behind, stale_ms)
     if not said:
         return _files_alone(burst, now_ms)
     if not _are_here(burst):
-        return None
+        return _ahead(burst, behind, stale_ms)
     due_ms = min(burst[-1].received_ms + window_ms, said[0].received_ms + MERGE_LIMIT_MS)
-    if ended or said[0].is_released or now_ms >= due_ms:
+    if behind or said[0].is_released or now_ms >= due_ms:
         return Batch(tuple(burst))
     return WaitUntil(due_ms)
-
-
-def _from_group(arrival: Arrival, groups: Mapping[PeerId, GroupState]) -> Denied | None:
-    """Whether these words may be taken as a question; the sender is nobody here."""
-    if not arrival.sender or not 0 < len(arrival.chat_id) <= MAX_CHAT_CHARS:
-        return Denied.NOT_DIRECT
-    if arrival.malformed or arrival.is_echo or said_to_bot(arrival) is None:
-        return Denied.NOT_ASKED
-    match groups.get(group_peer(arrival.chat_id)):
-        case None:
-            return Denied.NEW_GROUP
-        case GroupState.APPROVED:
-            return None
-        case _:
-            return Denied.NOT_APPROVED
 
 
 def goes_ahead(row: InboxRow) -> bool:
@@ -213,14 +177,14 @@ def is_command(row: InboxRow) -> bool:
     return bool(row.parts) and row.parts[0].kind == "text" and verbs.is_typed(row.parts[0].text)
 
 
-# What makes a turn, or changes which thread the prompts behind it go to; and a `/no`, so that
-# it never answers what a `/yes` is doing already.
+# What makes a turn, changes which thread prompts go to, or lets files go that wait for words;
+# and a `/no`, so that it never answers what a `/yes` is doing already.
 _IN_ORDER = (
-    commands.Prompt
-    | commands.Send
-    | commands.Retry
+    commands.Dispatching
     | commands.RunHeld
+    | commands.DropHeld
     | commands.Use
+    | commands.Add
     | commands.Bind
     | commands.New
     | commands.Fork
@@ -229,27 +193,70 @@ _IN_ORDER = (
 )
 
 
-def _dispatches(row: InboxRow) -> bool:
-    """Whether a command brings words to a thread (threat-model R8)."""
-    return isinstance(verbs.parse(row.text), commands.Send | commands.Retry | commands.Steer)
+def _burst(rows: Sequence[InboxRow], window_ms: int, stale_ms: int) -> list[InboxRow]:
+    """The first rows that belong together: files, words, and what joins those."""
+    burst: list[InboxRow] = []
+    first: InboxRow | None = None  # with words
+    for row in rows:
+        if is_command(row) or _is_stale(row, stale_ms):
+            break
+        if first is not None and not _joins(row, first, burst[-1], window_ms):
+            break
+        burst.append(row)
+        first = first or (None if row.is_files_alone else row)
+    return burst
 
 
-def _takes_files(row: InboxRow) -> bool:
-    """A `/send` takes along the files that wait for words, as a prompt does."""
-    return isinstance(verbs.parse(row.text), commands.Send)
+def _joins(row: InboxRow, first: InboxRow, last: InboxRow, window_ms: int) -> bool:
+    """Whether a row goes along with the words before it.
 
-
-def _with_files(burst: tuple[InboxRow, ...], behind: Sequence[InboxRow]) -> Batch | None:
-    """A `/send` behind its files, once they are here; else what may pass it."""
-    if _are_here(burst):
-        return Batch(burst)
-    return next((Batch((row,)) for row in behind if goes_ahead(row)), None)
-
-
-def _may_join(row: InboxRow, first: InboxRow, window_ms: int) -> bool:
-    if window_ms == 0 or first.is_released or row.is_released:
+    Not where it quotes another message, cannot be run, or had its share in two failures:
+    it would take down with it what is in order.
+    """
+    if window_ms == 0 or first.is_released != row.is_released or _spoils(row) or _spoils(first):
         return False
-    return row.is_files_alone or row.quoted_id == first.quoted_id
+    until_ms = min(_said_ms(last) + window_ms, _said_ms(first) + MERGE_LIMIT_MS)
+    quotes_same = (row.quoted_id, row.quoted_text) == (first.quoted_id, first.quoted_text)
+    return _said_ms(row) <= until_ms and (row.is_files_alone or quotes_same)
+
+
+def _spoils(row: InboxRow) -> bool:
+    return row.is_cut or row.attempts >= MAX_ATTEMPTS - 1
+
+
+def _said_ms(row: InboxRow) -> int:
+    """When it came; of one that was held, when it was written."""
+    return row.received_ms - (row.age_ms if row.is_released else 0)
+
+
+def _ends_waiting(
+    files: Sequence[InboxRow], behind: Sequence[InboxRow], stale_ms: int
+) -> Batch | None:
+    """What comes first behind files that wait for words: a command, or a run of stale rows."""
+    row = behind[0]
+    if _is_stale(row, stale_ms):
+        return Batch(_stale_run(behind, stale_ms), is_stale=True)
+    if not files or not _takes_files(row):
+        return Batch((row,))
+    burst = (*files, row)
+    return Batch(burst) if _are_here(burst) else _ahead(burst, behind[1:], stale_ms)
+
+
+def _stale_run(rows: Sequence[InboxRow], stale_ms: int) -> tuple[InboxRow, ...]:
+    """Those that are held together: what only asks or answers may stand between them."""
+    run: list[InboxRow] = []
+    for row in rows:
+        if _is_stale(row, stale_ms):
+            run.append(row)
+        elif not goes_ahead(row):
+            break
+    return tuple(run)
+
+
+def _ahead(burst: Sequence[InboxRow], behind: Sequence[InboxRow], stale_ms: int) -> Batch | None:
+    """The first command that need not wait until the files of this burst are here."""
+    free = (row for row in behind if goes_ahead(row) and not _is_stale(row, stale_ms))
+    return next((Batch((row,), passed=tuple(burst)) for row in free), None)
 
 
 def _files_alone(burst: Sequence[InboxRow], now_ms: int) -> Batch | WaitUntil | None:
@@ -265,5 +272,29 @@ def _are_here(rows: Sequence[InboxRow]) -> bool:
     return all(row.is_here for row in rows)
 
 
+def _takes_files(row: InboxRow) -> bool:
+    """A `/send` takes along the files that wait for words, as a prompt does."""
+    return isinstance(verbs.parse(row.text), commands.Send)
+
+
 def _is_stale(row: InboxRow, stale_ms: int) -> bool:
-    return bool(stale_ms) and row.age_ms > stale_ms and not row.is_released
+    """Too old to be run unasked: a prompt, or a command that brings words to a thread (R8)."""
+    if not stale_ms or row.age_ms <= stale_ms or row.is_released:
+        return False
+    found = verbs.parse(row.text) if is_command(row) else commands.Prompt()
+    return isinstance(found, commands.Dispatching | commands.Steer)
+
+
+def _from_group(arrival: Arrival, groups: Mapping[PeerId, GroupState]) -> Denied | None:
+    """Whether these words may be taken as a question; the sender is nobody here."""
+    if not arrival.sender or not 0 < len(arrival.chat_id) <= MAX_CHAT_CHARS:
+        return Denied.NOT_DIRECT
+    if arrival.malformed or arrival.is_echo or said_to_bot(arrival) is None:
+        return Denied.NOT_ASKED
+    match groups.get(group_peer(arrival.chat_id)):
+        case None:
+            return Denied.NEW_GROUP
+        case GroupState.APPROVED:
+            return None
+        case _:
+            return Denied.NOT_APPROVED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import approvals, guests
-from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep
+from bridge.core.decision import Audit, Decision, NewTurn, Policy, RowStep, TurnStep
 from bridge.core.errors import Refusal
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import (
@@ -29,25 +29,10 @@ from bridge.core.verdicts import verdict
 def prompt(room: Room) -> Decision:
     """Words and files for the thread in use, or for that of the answer they quote."""
     said = compose(room.batch.rows, room.view.quoted_text, room.lang)
-    refused = _unusable(room, said.words)
-    if refused:
-        return room.tell(refused)
-    if room.view.quoted_question is not None:
-        return guests.answered(room, room.view.quoted_question, said.words)
-    if room.view.quoted_request is not None:
-        return verdict(room, room.view.quoted_request.code, "accept", said.words)
-    if room.view.maybe_quoted is not None:
-        return _which(room, room.view.maybe_quoted)
-    quoted = room.view.quoted_turn
-    if quoted is not None:
-        return _plan(room, _alias_of(room, quoted), said)
-    name = in_use(room.view)
-    alias = room.view.aliases.get(name) if name else None
-    if alias is None and room.view.meant:
-        return room.tell("no_alias", alias=room.view.meant)
-    if alias is None:
-        return room.tell("no_thread")
-    return _plan(room, alias, said)
+    found, alias = _without_a_turn(room, said.words), _meant(room)
+    if found is None and alias is not None:
+        return _plan(room, alias, said)
+    return _keeping_files(room, found or _nowhere(room))
 
 
 def send(room: Room, name: str, text: str) -> Decision:
@@ -56,8 +41,7 @@ def send(room: Room, name: str, text: str) -> Decision:
     refused = _unusable(room, text)
     alias = alias_named(room.view, name)
     if refused or alias is None:
-        found = room.tell(refused or "no_alias", alias=name)
-        return replace(found, rows=found.rows[-1:])  # the files wait for other words
+        return _keeping_files(room, room.tell(refused or "no_alias", alias=name))
     if not files:
         return _plan(room, alias, Composed(text, text))
     words = replace(command, parts=(Part("text"), Part("text", text)), quoted_id="", quoted_text="")
@@ -93,6 +77,45 @@ def ask_about_files(room: Room) -> Decision:
     return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
 
 
+def is_full(policy: Policy, ahead: int) -> bool:
+    """Whether one more turn is one too many: all but the first of them wait."""
+    return bool(policy.queue_limit) and ahead - 1 >= policy.queue_limit
+
+
+def _without_a_turn(room: Room, words: str) -> Decision | None:
+    """What follows from words that cannot be run, or that answer something."""
+    refused = _unusable(room, words)
+    if refused:
+        return room.tell(refused)
+    if room.view.quoted_question is not None:
+        return guests.answered(room, room.view.quoted_question, words)
+    if room.view.quoted_request is not None:
+        return verdict(room, room.view.quoted_request.code, "accept", words)
+    if room.view.maybe_quoted is not None:
+        return _which(room, room.view.maybe_quoted)
+    return None
+
+
+def _meant(room: Room) -> Alias | None:
+    """The thread that gave the quoted answer, else the one in use."""
+    if room.view.quoted_turn is not None:
+        return _alias_of(room, room.view.quoted_turn)
+    name = in_use(room.view)
+    return room.view.aliases.get(name) if name else None
+
+
+def _nowhere(room: Room) -> Decision:
+    if room.view.meant:
+        return room.tell("no_alias", alias=room.view.meant)
+    return room.tell("no_thread")
+
+
+def _keeping_files(room: Room, found: Decision) -> Decision:
+    """Nothing was made of the words: files without any go on waiting for some."""
+    waiting = {row.id for row in room.batch.rows if row.is_files_alone}
+    return replace(found, rows=tuple(step for step in found.rows if step.id not in waiting))
+
+
 def _unusable(room: Room, text: str) -> str | None:
     if any(row.is_cut for row in room.batch.rows):
         return "cut"
@@ -111,18 +134,15 @@ def _which(room: Room, asked: Question | Approval) -> Decision:
 def _plan(room: Room, alias: Alias, said: Composed) -> Decision:
     """A turn in this thread, and what its owner is told of it; held where the queue is full."""
     ahead = room.view.unfinished.get(alias.thread, 0)
-    waiting = ahead - 1  # all but the first wait
-    if room.policy.queue_limit and waiting >= room.policy.queue_limit:
-        return room.build(
-            InboxEvent.QUEUE_FULL,
-            notice("queue_full", room.lang, alias=alias.name, count=waiting),
-            room.not_done("held", "queue_full"),
-        )
+    if is_full(room.policy, ahead):
+        full = notice("queue_full", room.lang, alias=alias.name, count=ahead - 1)
+        told = "" if room.view.held else full  # once, for all that are held meanwhile
+        return room.build(InboxEvent.QUEUE_FULL, told, room.not_done("held", "queue_full"))
     status, is_new = room.facts.status, is_unmade(alias.thread)
     turn = _turn(room, alias, said, is_idle=not ahead and (status is not None or is_new))
     told = ""
     limit = room.policy.flood_limit
-    if limit and room.facts.prompts_before == limit:
+    if limit and room.facts.prompts_before >= limit and not room.facts.is_flood_told:
         told = notice("flood", room.lang, count=limit)
     # One that has no word for the head is asked to start all the same.
     is_away = room.facts.trouble not in ("", Refusal.CONTROLLER_LACKS)

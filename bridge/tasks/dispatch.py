@@ -56,6 +56,7 @@ class Dispatcher:
         self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
         self._plans: dict[PeerId, Asking] = {}  # the prompt among them
         self._prompted = Pace(FLOOD_MS)
+        self._flooded: set[PeerId] = set()  # who was told that it is many
         self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
     async def keep_deciding(self) -> None:
@@ -119,13 +120,15 @@ class Dispatcher:
 
     async def _decide(self, batch: intake.Batch, view: View, asking: TaskGroup) -> None:
         try:
-            if any(row.attempts >= intake.MAX_ATTEMPTS for row in batch.rows):
-                await self._set_aside(batch, view)
+            spoilt = tuple(r for r in batch.rows if r.attempts >= intake.MAX_ATTEMPTS)
+            if spoilt:
+                await self._set_aside(intake.Batch(spoilt), view)
                 return
             reach("before T2")
             command = decide.command_of(batch)
-            if commands.needs_whole(command):
+            if decide.needs_whole(command, view, self._shared.policy):
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
+                plan = plan or await self._passed(batch.passed, view)
                 view = replace(await self._whole(view, command), asking=plan)
             if commands.needs_past(command):
                 view = await self._past(view, command)
@@ -140,9 +143,8 @@ class Dispatcher:
                 return
             peer = view.peer.id
             self._asking[peer] = tuple(row.id for row in batch.rows) + self._asking.get(peer, ())
-            thread = decide.target_of(command, view)
-            if isinstance(command, _PROMPTS) and thread is not None:
-                self._plans[peer] = Asking(thread, tuple(row.id for row in batch.rows))
+            if (plan := decide.asking(batch, view)) is not None:
+                self._plans[peer] = plan
             asking.start_soon(self._ask, batch, command, need, view)
         except StoreFault:
             raise
@@ -153,6 +155,12 @@ class Dispatcher:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
         limits = self._shared.limits
         return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    async def _passed(self, rows: tuple[InboxRow, ...], view: View) -> Asking | None:
+        """The prompt that a command goes ahead of, because its files are not here yet."""
+        if not rows:
+            return None
+        return decide.asking(intake.Batch(rows), await self._quoted(view, rows))
 
     async def _past(self, view: View, command: commands.Command) -> View:
         now_ms = self._shared.now_ms()
@@ -184,7 +192,7 @@ class Dispatcher:
         except Exception:
             await self._failed(batch.rows)
         finally:
-            if isinstance(command, _PROMPTS):
+            if isinstance(command, commands.Dispatching):
                 self._plans.pop(view.peer.id, None)
             left = tuple(i for i in self._asking.get(view.peer.id, ()) if i not in ids)
             if left:
@@ -199,9 +207,13 @@ class Dispatcher:
         self, batch: intake.Batch, command: commands.Command, view: View, facts: Facts
     ) -> None:
         now_ms = self._shared.now_ms()
+        before = self._prompted.before(view.peer.id, now_ms)
+        if not before:
+            self._flooded.discard(view.peer.id)
         facts = replace(
             facts,
-            prompts_before=self._prompted.before(view.peer.id, now_ms),
+            prompts_before=before,
+            is_flood_told=view.peer.id in self._flooded,
             slept_ms=self._shared.slept_ms(now_ms),
         )
         decision = decide.decide(
@@ -216,6 +228,8 @@ class Dispatcher:
         reach("T2")
         if applied.turn is not None:
             self._prompted.note(view.peer.id, now_ms)
+            if before >= self._shared.policy.flood_limit:
+                self._flooded.add(view.peer.id)
             self._threads.began(applied.turn)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
@@ -253,6 +267,3 @@ class Dispatcher:
         _log.error("inbox.poison", row=batch.rows[0].id)
         decision = decide.set_aside(batch, view, self._shared.ids())
         await self._apply(decision, view, self._shared.now_ms())
-
-
-_PROMPTS = commands.Prompt | commands.Send | commands.Retry  # what makes a turn

@@ -233,8 +233,10 @@ class Room:
         self.dispatcher = Dispatcher(self.shared, controller, self.channel, self.threads, groups)
         self._numbers = count(1)
 
-    async def says(self, text: str, quoted_id: str = "", quoted_text: str = "") -> None:
-        """A message of the owner, as the worker would have brought it."""
+    async def says(
+        self, text: str, quoted_id: str = "", quoted_text: str = "", *parts: Part
+    ) -> None:
+        """A message of the owner, as the worker would have brought it: words, or `parts`."""
         number = next(self._numbers)
         now_ms = self.shared.now_ms()
         message = Arrival(
@@ -246,7 +248,7 @@ class Room:
             create_time_ms=now_ms + number,
             client_id="",
             context_token="ctx",
-            parts=(Part("text", text),),
+            parts=parts or (Part("text", text),),
             quoted_id=quoted_id,
             quoted_text=quoted_text,
             is_cut=False,

@@ -191,11 +191,16 @@ def test_full_queue_holds_and_the_first_over_the_flood_limit_is_told() -> None:
     full = replace(VIEW, unfinished={THREAD: 3})
     found = said("more", view=full, policy=Policy(queue_limit=2))
     assert found.turn is None and outcomes(found) == [(InboxState.HELD, "")]
+    assert "/run-held" in told(found)
+    again = said("more", view=replace(full, held=(InboxId(1),)), policy=Policy(queue_limit=2))
+    assert outcomes(again) == [(InboxState.HELD, "")] and not again.bubbles
     many = [
         told(said("x", facts=replace(FREE, prompts_before=count), policy=Policy(flood_limit=3)))
         for count in (2, 3, 4)
     ]
-    assert [bool(text) for text in many] == [False, True, False]
+    assert [bool(text) for text in many] == [False, True, True]
+    was_told = replace(FREE, prompts_before=4, is_flood_told=True)
+    assert not told(said("x", facts=was_told, policy=Policy(flood_limit=3)))
 
 
 def test_stale_messages_are_held_whatever_they_say_and_told_once() -> None:

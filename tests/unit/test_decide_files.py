@@ -19,9 +19,11 @@ from bridge.core.model import (
     InboxState,
     Key,
     MsgKey,
+    OutId,
     Part,
     Peer,
     PeerId,
+    Question,
     RunId,
     ThreadId,
     Turn,
@@ -29,6 +31,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.turns import Run, after_run
+from tests.unit.table import table
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -46,6 +49,9 @@ TURN = Turn(
     TurnId(7), Key("k"), "wechat", OWNER, API.thread, "api", "old words", "/srv/api",
     "workspace-write", "on-request", "", "", TurnState.DONE, result="done", cuts=(4,),
 )  # fmt: skip
+
+
+QUESTION = Question(OutId(5), "codex", OWNER, (), "abcdefghj", NOW_MS)
 
 
 def row(number: int, *parts: Part, outcome: str = "", **fields: object) -> InboxRow:
@@ -156,6 +162,23 @@ def test_answer_opens_with_what_was_heard_and_fits_its_bubble() -> None:
     assert end.rows[0].text.splitlines()[:2] == ["(api)", turn.preface]
     assert len(end.rows) == 2  # issue 3, item 4: 30,000 characters cost at most 2 sends
     assert all(len(each.text) <= 1_800 for each in end.rows)
+
+
+@table(
+    "view",
+    {
+        "no thread": replace(VIEW, peer=replace(VIEW.peer, active=None)),
+        "a name that is gone": replace(VIEW, meant=AliasName("gone")),
+        "an agent's question": replace(VIEW, quoted_question=QUESTION),
+        "nobody knows what is quoted": replace(VIEW, maybe_quoted=QUESTION),
+    },
+)
+def test_files_wait_on_where_the_words_behind_them_make_no_turn(view: View) -> None:
+    """issue 5, item 4: they wait for their sentence, and this was another's."""
+    alone, words = row(1, Part("image"), outcome="stored"), row(2, Part("text", "yes"))
+    found = decided(Batch((alone, words)), Prompt(), view)
+    assert found.turn is None and told(found)
+    assert [(step.id, step.state) for step in found.rows] == [(words.id, InboxState.DONE)]
 
 
 def test_send_takes_the_files_and_leaves_them_where_it_cannot_be_done() -> None:

@@ -240,7 +240,30 @@ def test_burst_waits_for_the_window_and_then_goes_as_one() -> None:
 def test_burst_that_goes_on_is_never_held_longer_than_ten_seconds() -> None:
     """design 7: ten seconds at most."""
     rows = [row(n, received_ms=NOW_MS + n * 1_500) for n in range(8)]
-    assert take(*rows) == WaitUntil(NOW_MS + MERGE_LIMIT_MS)
+    assert take(*rows[:7]) == WaitUntil(NOW_MS + MERGE_LIMIT_MS)
+    assert take(*rows) == Batch(tuple(rows[:7]))
+
+
+def test_messages_that_were_written_apart_stay_apart_however_late_they_are_taken() -> None:
+    """design 7: a burst is what came within two seconds, not what waited meanwhile."""
+    late_ms = NOW_MS + 3_600_000
+    first, second = row(1), row(2, received_ms=NOW_MS + WINDOW_MS + 1)
+    assert take(first, second, now_ms=late_ms) == Batch((first,))
+    waiting, said = files(1, "stored", ""), row(2)
+    assert take(waiting, said, row(3, received_ms=NOW_MS + 5_000), now_ms=late_ms) is None
+    here = replace(waiting, files=files(1, "stored", "gone").files)
+    found = take(here, said, row(3, received_ms=NOW_MS + 5_000), now_ms=late_ms)
+    assert found == Batch((here, said))
+
+
+@table("spoils", [{"is_cut": True}, {"attempts": 2}])
+def test_message_that_cannot_be_run_takes_no_other_down_with_it(spoils: dict[str, Any]) -> None:
+    """delivery-semantics 9: set aside is what failed, not what was said right behind it."""
+    bad, good = row(1, **spoils), row(2)
+    assert take(bad, good) == Batch((bad,))
+    assert take(row(1), replace(bad, id=InboxId(2))) == Batch((row(1),))
+    once = row(1, attempts=1)
+    assert take(once, good, now_ms=NOW_MS + WINDOW_MS) == Batch((once, good))
 
 
 def test_command_is_taken_alone_and_at_once() -> None:
@@ -257,8 +280,8 @@ def test_window_of_zero_merges_nothing_and_waits_for_nothing() -> None:
 
 def test_prompts_that_quote_different_messages_do_not_go_together() -> None:
     """design 7: a quoted answer leads to its own thread."""
-    quoting = row(2, quoted_id="77")
-    assert take(row(1), quoting) == Batch((row(1),))
+    for quoting in (row(2, quoted_id="77"), row(2, quoted_text="no id on this phone")):
+        assert take(row(1), quoting) == Batch((row(1),))
 
 
 def test_stale_messages_are_taken_together_and_apart_from_fresh_ones() -> None:
@@ -266,6 +289,10 @@ def test_stale_messages_are_taken_together_and_apart_from_fresh_ones() -> None:
     old = [row(n, age_ms=STALE_MS + 1) for n in (1, 2)]
     assert take(*old, row(3)) == Batch(tuple(old), is_stale=True)
     assert take(row(4), replace(old[0], id=InboxId(5))) == Batch((row(4),))
+    asked = row(8, "/list", age_ms=STALE_MS + 1)
+    assert take(old[0], asked, old[1]) == Batch(tuple(old), is_stale=True)
+    chosen = row(8, "/use web", age_ms=STALE_MS + 1)
+    assert take(old[0], chosen, old[1]) == Batch((old[0],), is_stale=True)
 
 
 @table("text", ["/send code go", "/retry", "/steer stop it", "／SEND code go"])
@@ -363,8 +390,11 @@ def test_prompt_waits_for_its_files_while_commands_go_ahead() -> None:
     late = NOW_MS + 60_000
     waiting, said = files(1, "stored", ""), row(2)
     assert take(waiting, said, now_ms=late) is None
-    assert take(waiting, said, row(3, "/status"), now_ms=late) == Batch((row(3, "/status"),))
+    status = Batch((row(3, "/status"),), passed=(waiting, said))
+    assert take(waiting, said, row(3, "/status"), now_ms=late) == status
     assert take(waiting, said, row(3, "/use web"), now_ms=late) is None
+    for between in (row(9, "/use web"), row(9, "/send web go"), row(9, quoted_id="7")):
+        assert take(waiting, said, between, row(3, "/status"), now_ms=late) == status
     here = files(1, "stored", "gone")
     assert take(here, said, now_ms=late) == Batch((here, said))
 
@@ -375,11 +405,12 @@ def test_send_takes_waiting_files_along_as_a_prompt_does() -> None:
     assert take(old, files(2, "gone"), sent) == Batch((old, files(2, "gone"), sent))
     waiting = files(2, "")
     assert take(old, waiting, sent) is None
-    assert take(old, waiting, sent, row(4, "/status")) == Batch((row(4, "/status"),))
+    status = Batch((row(4, "/status"),), passed=(old, waiting, sent))
+    assert take(old, waiting, sent, row(4, "/status")) == status
     assert take(old, waiting, sent, row(4, "and more")) is None
     assert take(row(1, "before"), old, sent) == Batch((row(1, "before"), old))
     stale = files(1, "stored", age_ms=STALE_MS + 1)
-    assert take(stale, sent) == Batch((sent,))
+    assert take(stale, sent) == Batch((stale,), is_stale=True)
 
 
 def test_files_alone_hold_up_neither_commands_nor_older_messages() -> None:
@@ -393,5 +424,16 @@ def test_files_alone_hold_up_neither_commands_nor_older_messages() -> None:
 def test_released_files_go_with_the_sentence_that_was_held_behind_them() -> None:
     """delivery-semantics 4: `/run-held` runs them in order."""
     picture, said, other = files(1, "stored"), row(2), row(3)
-    rows = [replace(found, is_released=True) for found in (picture, said, other)]
+    ages = (7_205_000, 7_200_000, 3_600_000)
+    held = zip((picture, said, other), ages, strict=True)
+    rows = [replace(found, is_released=True, age_ms=age_ms) for found, age_ms in held]
     assert take(*rows) == Batch(tuple(rows[:2]))
+
+
+def test_burst_that_was_held_is_still_one_prompt() -> None:
+    """issue 5, item 4: a picture goes with the words before it, as it would have at once."""
+    said = row(1, is_released=True, age_ms=7_200_000)
+    picture = files(2, "stored", is_released=True, age_ms=7_199_000)
+    other = row(3, is_released=True, age_ms=3_600_000)
+    assert take(said, picture, other) == Batch((said, picture))
+    assert take(said, replace(picture, is_released=False, age_ms=0)) == Batch((said,))

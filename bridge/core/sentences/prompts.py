@@ -37,8 +37,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "More than {count} messages in a minute: all are kept and run in order.",
     ),
     "queue_full": (
-        "{alias} 已有 {count} 条在排队，这条先留着。回复 /run-held 执行，/drop-held 丢弃。",
-        "{count} messages already wait for {alias}; this one is held. /run-held or /drop-held.",
+        "{alias} 已有 {count} 条在排队，再来的先留着。回复 /run-held 执行，/drop-held 丢弃。",
+        "{count} messages already wait for {alias}; more are held. /run-held or /drop-held.",
     ),
     "stale": (
         "有 {count} 条较早的消息没有执行（最早的一条 {age}前）。"
