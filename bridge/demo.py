@@ -38,7 +38,24 @@ QUICK_S = 1.5  # all is up after 0.7 s (design 9); later than this somebody wond
 LEAVE_S = 3.0  # all of the leaving; what the bridge needs of it: links/child.py
 STOP_TURNS_S = 0.6  # an interrupt took 25 ms (2026-11)
 LOOK_S = 0.05
-PASSED_ON = ("CTB_CODEX_COMMAND", "CTB_GROUP_QA")  # of the settings; the others are the demo's
+# The settings that decide how a conversation goes; where state and login lie is the demo's.
+PASSED_ON = (
+    "CTB_CODEX_COMMAND",
+    "CTB_GROUP_QA",
+    "CTB_MERGE_WINDOW_SECONDS",
+    "CTB_STALE_AFTER_SECONDS",
+    "CTB_QUEUE_LIMIT",
+    "CTB_FLOOD_LIMIT",
+    "CTB_SEND_BUDGET",
+    "CTB_SEND_WINDOW_HOURS",
+    "CTB_SEND_SPACING_SECONDS",
+    "CTB_RESEND_POLICY",
+    "CTB_REMOTE_APPROVALS",
+    "CTB_APPROVAL_HOURS",
+    "CTB_RECOVER_OWN_LOCKS",
+    "CTB_ARTIFACT_ROOTS",
+    "CTB_MAX_ARTIFACT_BYTES",
+)
 SCRIPTS = {
     "bridge": "from bridge.cli import main; main()",
     "channel": "from channel_worker.cli import main; main()",

@@ -94,7 +94,7 @@ class Echo:
     async def fork(self, thread: ThreadId, cwd: str | None, made: Made) -> ThreadId:
         found = self._known(thread)
         title = f"{self._store.title(thread)} (branch)"
-        branch = self._store.add_thread(title, cwd or found.cwd or "/")
+        branch = self._store.branch(thread, title, cwd or found.cwd or "/")
         made(branch)
         return branch
 

@@ -183,6 +183,13 @@ class EchoStore:
         )
         return thread
 
+    def branch(self, thread: ThreadId, title: str, cwd: str) -> ThreadId:
+        """A new thread with the same past: the turns of the other one that are over."""
+        made = self.add_thread(title, cwd)
+        for row in self.turns("WHERE thread = ? AND state != 'open' ORDER BY number", thread):
+            self.end(self.turn(self.add_turn(made, "", row.message)), row.state, row.text)
+        return made
+
     def add_turn(self, thread: ThreadId, key: str, message: str) -> TurnId:
         """A new open turn; it is the thread's head from now on."""
         turn = TurnId(f"turn_{uuid.uuid4().hex[:16]}")

@@ -35,7 +35,7 @@ async def run_phone(
     lang: str = "en",
 ) -> None:
     """Show what the bot sends, post what is typed; ends with the end of the input."""
-    keyboard = Keyboard(simulator)
+    keyboard = Keyboard(simulator, lang)
 
     def above_prompt(text: str) -> None:
         """A line of the chat where the prompt was, and the prompt beneath."""

@@ -11,6 +11,7 @@
 :group              back to the private chat
 :again N            the N-th message from the end comes once more, under another token
 :clock +25h         the server's clock goes on: s, m, h or d
+::text              a message that begins with a colon
 """
 
 from __future__ import annotations
@@ -28,10 +29,19 @@ from channel_worker.simulator.world import Json
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PERSON = "@im.wechat"  # how the id of a person ends, `ilink-protocol` 2
-HELP = (
-    "lines of their own: :text PATH  :file PATH  :voice TEXT  :quote N [TEXT]  "
-    ":as [USER [TEXT]]  :group [ID [TEXT]]  :again N  :clock +25h"
-)
+HELP = {
+    "en": "lines of their own: :text PATH  :file PATH  :voice TEXT  :quote N [TEXT]  "
+    ":as [USER [TEXT]]  :group [ID [TEXT]]  :again N  :clock +25h  ::text",
+    "zh": "这些行有自己的意思：:text 路径  :file 路径  :voice 文字  :quote 第几条 [文字]  "
+    ":as [某人 [文字]]  :group [群 [文字]]  :again 第几条  :clock +25h  ::文字",
+}
+WRONG = {
+    "unreadable": ("this file cannot be read", "读不了这个文件"),
+    "no_text": ("this file holds no text in UTF-8", "这个文件不是 UTF-8 文字"),
+    "sent": ("the bot has sent {count} messages", "机器人发过 {count} 条"),
+    "written": ("{count} messages were written", "写过 {count} 条"),
+    "no_time": ("that is no time", "这不是时间"),
+}
 CUT_BYTES = 4095  # of a line the kernel's terminal keeps no more: termios(3), canonical mode
 CUT = {
     "en": f"not sent: the terminal keeps only {CUT_BYTES} bytes of a line. "
@@ -40,11 +50,23 @@ CUT = {
 }
 
 
+class Wrong(ValueError):
+    """A line that cannot be done, and why, in the words of WRONG."""
+
+    def __init__(self, why: str, count: int = 0) -> None:
+        super().__init__(why)
+        self.count = count
+
+    def told(self, lang: str) -> str:
+        return WRONG[str(self)][lang == "zh"].format(count=self.count)
+
+
 class Keyboard:
     """Who is typing and where; each line that is entered becomes what it says."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, lang: str = "en") -> None:
         self._simulator = simulator
+        self._lang = lang
         self._world = simulator.world
         self._user_id = ""  # empty: the owner
         self._group_id = ""  # empty: the private chat
@@ -68,18 +90,17 @@ class Keyboard:
 
     def enter(self, line: str) -> str:
         """Do what the line says; what is to be shown for it, mostly nothing."""
-        if not line.startswith(":"):
-            self._say(line)
+        if not line.startswith(":") or line.startswith("::"):
+            self._say(line.removeprefix(":"))
             return ""
         verb, _, rest = line[1:].partition(" ")
         act = self._verbs.get(verb)
         if act is None:
-            return HELP
+            return HELP[self._lang]
         try:
             return act(rest.strip()) or ""
-        except (OSError, ValueError) as failed:
-            why = failed.strerror if isinstance(failed, OSError) else failed
-            return f"{why}; {HELP}"
+        except Wrong as wrong:
+            return f"{wrong.told(self._lang)}; {HELP[self._lang]}"
 
     def _say(self, text: str, quoted: str = "") -> None:
         item: Json = {"type": 1, "text_item": {"text": text}}
@@ -93,16 +114,18 @@ class Keyboard:
         self._world.post([item], self._user_id, **group)
 
     def _text(self, rest: str) -> None:
-        self._say(Path(rest).expanduser().read_text("utf-8").strip())
+        try:
+            self._say(_bytes_of(rest).decode().strip())
+        except UnicodeDecodeError:
+            raise Wrong("no_text") from None
 
     def _file(self, rest: str) -> None:
-        path = Path(rest).expanduser()
-        content = path.read_bytes()
+        content = _bytes_of(rest)
         is_picture = type_of(content[:HEAD_BYTES])[0].startswith("image/")
         if is_picture:
             self._post(cdn.picture_item(self._simulator, content))
         else:
-            self._post(cdn.file_item(self._simulator, path.name, content))
+            self._post(cdn.file_item(self._simulator, Path(rest).name, content))
 
     def _voice(self, rest: str) -> None:
         self._post(cdn.voice_item(self._simulator, SILK, rest))
@@ -110,7 +133,7 @@ class Keyboard:
     def _quote(self, rest: str) -> None:
         number, _, text = rest.partition(" ")
         if not number.isdecimal() or not 0 < int(number) <= len(self._world.sent):
-            raise ValueError(f"the bot has sent {len(self._world.sent)} messages")
+            raise Wrong("sent", len(self._world.sent))
         quoted = self._world.sent[-int(number)].message_id
         if text.strip():
             self._say(text.strip(), quoted)
@@ -134,15 +157,22 @@ class Keyboard:
             self._group_id = before
 
     def _again(self, rest: str) -> None:
-        number = int(rest or "1")
-        if not 0 < number <= len(self._world.messages):
-            raise ValueError(f"{len(self._world.messages)} messages were written")
-        self._world.repeat(number)
+        number = rest or "1"
+        if not number.isdecimal() or not 0 < int(number) <= len(self._world.messages):
+            raise Wrong("written", len(self._world.messages))
+        self._world.repeat(int(number))
 
     def _clock(self, rest: str) -> str:
         found = re.fullmatch(r"([+-]?\d{1,9})([smhd])", rest)
         if found is None:
-            raise ValueError("no such time")
+            raise Wrong("no_time")
         self._world.clock_skew_s += int(found[1]) * UNITS_S[found[2]]
         self._world.wake()
         return time.strftime("🕒 %Y-%m-%d %H:%M", time.localtime(self._world.now()))
+
+
+def _bytes_of(name: str) -> bytes:
+    try:
+        return Path(name).expanduser().read_bytes()
+    except (OSError, RuntimeError):  # the second of a `~` that is nobody's
+        raise Wrong("unreadable") from None

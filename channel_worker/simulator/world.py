@@ -250,7 +250,8 @@ class World:
             return -2, "freq limit"
         if len(items[0].get("text_item", {}).get("text", "")) > TEXT_LIMIT_CHARS:
             return -2, "prepare failed"
-        if self.sent and self.now() - self.sent[-1].at_ms / 1000 < self.least_pause_s:
+        pause_s = self.now() - self.sent[-1].at_ms / 1000 if self.sent else self.least_pause_s
+        if 0 <= pause_s < self.least_pause_s:  # negative: the clock was set back
             return -2, "rate limited"
         self._sent_since[chat] += 1
         message_id = str(self._new_id())

@@ -164,13 +164,15 @@ async def test_clock_is_shown_when_it_is_moved(simulator: Simulator) -> None:
     ("line", "why"),
     [
         (":nothing", ""),
-        (":file /nowhere", "No such file"),
+        (":file /nowhere", "this file cannot be read"),
+        (":file ~nobody-at-all/x", "this file cannot be read"),
+        (":text /bin/sh", "this file holds no text"),
         (":quote 9 x", "the bot has sent 0"),
         (":quote x y", "the bot has sent 0"),
         (":quote 0", "the bot has sent 0"),
         (":again 1", "0 messages were written"),
-        (":again x", "invalid literal"),
-        (":clock soon", "no such time"),
+        (":again x", "0 messages were written"),
+        (":clock soon", "that is no time"),
     ],
 )
 async def test_line_that_cannot_be_done_is_a_sentence(
@@ -178,8 +180,24 @@ async def test_line_that_cannot_be_done_is_a_sentence(
 ) -> None:
     """Ours: the phone stays."""
     said = enter(simulator, line)
-    assert said.startswith(why) and HELP in said
+    assert said.startswith(why) and HELP["en"] in said
+    chinese = Keyboard(simulator, "zh").enter(line)
+    assert HELP["zh"] in chinese and (not why or why not in chinese)
     assert not simulator.world.messages
+
+
+async def test_two_colons_are_a_message_that_begins_with_one(simulator: Simulator) -> None:
+    """Ours: as `//` is for a slash."""
+    enter(simulator, "::)")
+    assert last(simulator)["item_list"][0]["text_item"]["text"] == ":)"
+
+
+async def test_clock_that_is_set_back_keeps_no_bubble(simulator: Simulator) -> None:
+    """Ours: a pause is not negative."""
+    enter(simulator, "hello")
+    assert send(simulator, "first")[0] == 0
+    enter(simulator, ":clock -5m")
+    assert send(simulator, "second")[0] == 0
 
 
 async def test_five_kinds_of_minus_two(simulator: Simulator) -> None:

@@ -137,7 +137,7 @@ class Phone:
     def types(self, line: str) -> None:
         """Enter a line of the simulated phone: words, or `:file PATH`, `:voice TEXT`, ..."""
         told = self._keyboard.enter(line)
-        assert HELP not in told, told
+        assert HELP["en"] not in told, told
 
     def quotes(self, words: str, text: str) -> None:
         """Say it as an answer to the newest bubble with these words."""

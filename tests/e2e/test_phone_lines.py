@@ -47,6 +47,21 @@ async def test_demo_knows_files_voice_quotes_strangers_groups_and_the_clock(
     await _day_ends_in_the_middle_of_a_turn(house, phone)
 
 
+async def test_demo_merges_a_burst_where_the_settings_say_so(house: House) -> None:
+    """issue 5, items 4 and 13: several messages are one prompt, and a Chinese phone helps."""
+    phone = house.opens(
+        *DEMO, str(house.data), "--lang", "zh", CTB_MERGE_WINDOW_SECONDS="1.5", CTB_LANG="zh"
+    )
+    await phone.expects("这是手机")
+    phone.types(":help")
+    await phone.expects("这些行有自己的意思")
+    await asks(phone, "/use 1", "/threads")
+    await asks(phone, "/threads", "│ 1. ")
+    await asks(phone, "/use 1", "shop")
+    phone.types("first words")
+    await asks(phone, "and more of them", "echo: first words", "│ and more of them")
+
+
 async def test_simulator_in_a_terminal_is_a_phone_for_the_real_commands(house: House) -> None:
     """issue 5, item 13; issue 3, item 10: the login, then files, quotes and a closed day."""
     notes = house.folder / "notes.txt"

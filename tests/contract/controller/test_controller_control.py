@@ -106,6 +106,15 @@ async def test_a_branch_has_the_past_and_a_life_of_its_own(
     assert before == after
 
 
+async def test_a_branch_tells_what_the_thread_was_told(call: Caller, ours: Bench) -> None:
+    """Contract 2: the same past, and only that; a turn that was not over stays behind."""
+    thread = ours.thread()
+    await call.run(thread, "reply:the past")
+    forked = (await call("fork", session_id=thread))["session_id"]
+    items = (await call("history", session_id=forked))["items"]
+    assert "the past" in [item["text"] for item in items]
+
+
 async def test_a_branch_of_a_thread_whose_turn_runs_is_allowed(codex_bench: Bench) -> None:
     """Codex, observed: reading and forking need no lock."""
     thread = codex_bench.thread()
