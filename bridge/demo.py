@@ -90,7 +90,7 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     plan = _Plan(chosen, codex, folder, data is None, lang or preferred_lang())
     code = 0
     try:
-        for name in ("local", "logs", "run"):
+        for name in ("local", "logs", "run", chosen):
             place.private_folder(folder / name)
         _claim(folder)
         log.setup("demo", folder / "logs" / "demo.log", "info")  # the terminal is the phone's
@@ -227,11 +227,13 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
         "CTB_DATA_DIR": str(plan.data),
         "CTB_LANG": plan.lang,
         "CTB_CONTROLLER_COMMAND": json.dumps(controller),
-        "CROSS_THREAD_CONTROLLER_DB": str(plan.data / "state" / "controller.sqlite3"),
+        "CROSS_THREAD_CONTROLLER_DB": str(plan.data / plan.engine / "controller.sqlite3"),
         "ILINK_BASE_URL": url,
         "CTB_MERGE_WINDOW_SECONDS": "0",
         "CTB_SEND_SPACING_SECONDS": "0",
     }
+    if plan.engine == "echo":
+        told["CODEX_HOME"] = str(plan.data / "codex")  # nothing of it goes to the owner's own
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CTB_", "ILINK_"))}
     chosen = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
     return kept | told | chosen

@@ -186,7 +186,7 @@ async def _sole(path: Path) -> place.HeldLock:
 
 def _engine(where: Place, keys: Keys) -> Engine:
     if where.engine == "echo":
-        return Echo(keys.db, where.folder / "echo")
+        return Echo(keys.db, where.database.parent / "samples")
     return Codex(where.home, where.folder, where.codex_command)
 
 

@@ -130,6 +130,7 @@ async def test_a_demo_on_the_same_data_goes_on_where_the_last_one_ended(house: H
     data = str(house.folder / "kept")
     demo = await _begin(house, "--data", data)
     assert await _ctrl_d(demo) == 0
+    assert not (house.folder / "codex").exists()  # the samples are the demo's own
     demo = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", data)
     assert f"State: {data}" in await demo.expects("\r\n")
     await demo.expects(READY)
