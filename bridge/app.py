@@ -12,6 +12,7 @@
           ├─ door.keep_room   tells the worker when more may be fetched
           ├─ controller.keep  the child and its link
           ├─ offers           says which of its tools are lacking
+          ├─ keep_tidy        once a day: files and rows that nobody needs any more
           └─ reader           our own lister, while it is asked for
 
 Start-up and recovery are the same code: every task takes up what its rows say.

@@ -1,6 +1,7 @@
 """Answers to the desk: what `ctb-bridge status` shows of a bridge that runs.
 
-The one thing that it changes: `turns.stop` ends what runs, for a demo that is left.
+What it changes: `turns.stop` ends what runs, for a demo that is left, and the repairs of
+`ctb-bridge dead` take up what was given up, or drop it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Reply:
 
 
 def answer(command: c.Answered, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
-    """The reply to a command that changes nothing but what the peer was shown."""
+    """The reply to a command that changes nothing but its peer."""
     lang = view.peer.lang
     match command:
         case c.Threads(words):

@@ -275,7 +275,7 @@ Dispatching: TypeAlias = Prompt | Send | Retry  # what makes a turn
 
 
 def needs(command: Command) -> Need:
-    """What `decide` wants to know from the controller for this command, at most."""
+    """What must be read or done before `decide`, at most: `decide.need_of` may say less."""
     match command:
         case Prompt() | Send() | Status() | Add() | Bind() | Use() | Retry() | Recover():
             return Need.STATUS

@@ -1,6 +1,6 @@
 """What a decision may look at, and the one value that it leads to.
 
-A View is what the store knows, Facts are what the controller says; a Decision is every
+A View is what the store knows, Facts are what was asked or done beside it; a Decision is every
 row that one command changes. All of them are frozen; nothing here reads or writes.
 """
 
@@ -256,8 +256,8 @@ class Asking:
 class View:
     """What the store knows that a decision about one peer's message may need.
 
-    `unfinished` counts turns by thread. From `turns` on, only the commands for which
-    `commands.needs_whole` says so find more than the defaults.
+    `unfinished` counts turns by thread. From `turns` on, only what `decide.needs_whole` names
+    finds more than the defaults, and from `not_done` on only what `commands.needs_past` does.
     """
 
     account: Account
@@ -284,7 +284,7 @@ class View:
     asking: Asking | None = None  # of this peer, for `/stop`
     questions: tuple[Question, ...] = ()  # of agents, that wait for this peer
     asked_file: NewFile | None = None  # the copy that the open confirmation is about
-    not_done: Refused | None = None  # from here on, what `needs_past` says
+    not_done: Refused | None = None
     life: Life | None = None
     given_up: tuple[GivenUp, ...] = ()
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why something was not done; each has its sentence in `phrases.py`."""
+    """Why the controller could not be asked; each has its sentence in `sentences`."""
 
     CONTROLLER_MISSING = "controller_missing"
     CONTROLLER_DOWN = "controller_down"
