@@ -23,6 +23,7 @@ from channel_worker.ilink.calls import Ilink
 from channel_worker.ilink.http import ARRIVING_GRACE_S, LIGHT_DEADLINE_S
 from channel_worker.ilink.speech import PollReply, Verdict
 from channel_worker.link import Link
+from channel_worker.sleepwatch import Moment
 from channel_worker.trouble import Patience, Step, Trouble
 
 CHANNEL = "wechat"  # goes into the keys of turns: never to be changed
@@ -61,8 +62,10 @@ class Poller:
         hold_s: float,
         say: Callable[[str], None],
         patience: Patience,
+        now: Callable[[], Moment],
         look_at_clock: Callable[[], Awaitable[None]],
     ) -> None:
+        self._now = now
         self._look_at_clock = look_at_clock
         self._patience = patience
         self._link = link
@@ -159,7 +162,7 @@ class Poller:
     def spool_now(self) -> None:
         """Write the held batch to disk, at once and without the bridge."""
         if self._batch and self._login:
-            self._login.spool.keep(self._batch)
+            self._login.spool.keep(self._batch, self._now())
             self._batch = None
 
     async def _guarded_step(self) -> float | None:
@@ -221,12 +224,12 @@ class Poller:
         self._claimed = (peer, login)
         self._cursor, self._may_poll = reply.cursor, reply.poll
         if not self._is_out:
-            self._batch = self._batch or login.spool.load()
+            self._batch = self._batch or login.spool.load(self._now())
         return True
 
     async def _store(self, peer: Peer, batch: Batch) -> float:
         """Hand the batch over; 0 when it is stored, else the seconds to wait."""
-        for commit in batch.commits():
+        for commit in batch.commits(self._now):
             reply = await peer.call(commit, CALL_DEADLINE_S)
             if reply.status == "storage_error":
                 pause_s = STORAGE_RETRY_S[min(self._storage_errors, len(STORAGE_RETRY_S) - 1)]
@@ -269,7 +272,12 @@ class Poller:
             self._hold_s = reply.hold_s or self._hold_s
         if reply.messages or reply.next_cursor not in ("", cursor):
             self._batch = Batch(
-                cursor, reply.next_cursor, reply.server_now_ms, reply.messages, reply.size_bytes
+                cursor,
+                reply.next_cursor,
+                reply.server_now_ms,
+                self._now(),
+                reply.messages,
+                reply.size_bytes,
             )
 
     async def _watched_poll(self, login: Login, cursor: str) -> PollReply:

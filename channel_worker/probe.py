@@ -21,6 +21,7 @@ from channel_worker.batch import Batch
 from channel_worker.ilink.speech import Verdict
 from channel_worker.poller import Login
 from channel_worker.settings import Settings
+from channel_worker.sleepwatch import SleepWatch
 from channel_worker.worker import lock_path, login_for
 
 ASK_DEADLINE_S = 5.0
@@ -81,15 +82,16 @@ async def _ask_ilink(settings: Settings, show: Callable[[str], None]) -> None:
 
 
 async def _poll_once(login: Login, show: Callable[[str], None]) -> None:
-    if login.spool.load():
+    now = SleepWatch().now
+    if login.spool.load(now()):
         raise ProbeFailed("messages of the last stop are still kept: run  ctb-channel run  first")
     reply = await login.ilink.poll("", PROBE_HOLD_S)
     if reply.verdict not in (Verdict.GOOD, Verdict.QUIET):
         raise ProbeFailed(f"WeChat answers {reply.code}")
     if reply.messages or reply.next_cursor:
-        login.spool.keep(
-            Batch("", reply.next_cursor, reply.server_now_ms, reply.messages, reply.size_bytes)
-        )
+        came = now()
+        batch = Batch("", reply.next_cursor, reply.server_now_ms, came, reply.messages)
+        login.spool.keep(batch, came)
     counted = Counter(message.from_user_id for message in reply.messages)
     for user_id, number in counted.most_common():
         owner = "   owner" if user_id in login.ilink.account.owner_user_ids else ""

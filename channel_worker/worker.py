@@ -114,7 +114,12 @@ class Worker:
             Cdn(settings.cdn_base_url, settings.hosts),
         )
         self._poller = Poller(
-            self._link, settings.poll_hold_s, say, self._patience, self._look_at_clock
+            self._link,
+            settings.poll_hold_s,
+            say,
+            self._patience,
+            self._sleep_watch.now,
+            self._look_at_clock,
         )
 
     async def run(self) -> int:

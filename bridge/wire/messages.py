@@ -130,7 +130,8 @@ class InboundCommit(Request[CommitReply]):
     """A batch with the cursor it was fetched from and the one it leads to.
 
     An empty `next_cursor` moves nothing: the slices of a long batch but the last.
-    `server_now_ms` is the HTTP Date of the poll, 0 when it had none.
+    `server_now_ms` is the time of the network as this commit leaves: the HTTP Date of the
+    poll, and how long the worker has kept the batch since; 0 when the poll had no Date.
     """
 
     method: ClassVar[str] = "inbound.commit"

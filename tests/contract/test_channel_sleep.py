@@ -93,6 +93,21 @@ async def test_first_send_after_a_sleep_is_known(rig: Rig, slept_s: float, outco
             await rig.bridge.until_rows(2)
 
 
+async def test_batch_that_was_kept_over_a_sleep_bears_the_time_of_its_commit(rig: Rig) -> None:
+    """delivery-semantics 4 and 12: so the bridge holds what is too old to run unasked."""
+    offset = [0.0]
+    clock = SleepWatch(wall=lambda: offset[0], monotonic=lambda: 0.0)
+    rig.bridge.storage_errors = 1_000_000
+    async with rig.bridge.listening(), rig.working(sleep_watch=clock):
+        rig.world.say("of last night")
+        await rig.bridge.until(lambda: bool(rig.bridge.commits))
+        offset[0] = 8 * 3600.0
+        rig.bridge.storage_errors = 0
+        await rig.bridge.until_rows(1)
+    kept_ms = rig.bridge.commits[-1].server_now_ms - rig.bridge.commits[0].server_now_ms
+    assert kept_ms == 8 * 3_600_000
+
+
 async def test_file_written_again_as_it_was_brings_a_check_at_once(rig: Rig) -> None:
     """issue 3, item 1: `binded_redirect` keeps the login and wakes a worker that waits."""
     token = rig.world.token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,8 +24,10 @@ from channel_worker.credentials import Credentials
 from channel_worker.ilink.media import decrypted, encrypted, key_of, padded_size
 from channel_worker.simulator import phone
 from channel_worker.simulator.world import Sent
-from channel_worker.sleepwatch import SleepWatch
+from channel_worker.sleepwatch import Moment, SleepWatch
 
+DATE_MS = 1_700_000_000_000
+HOUR_S = 3_600
 GOOD = {
     "bot_token": "b@im.bot:s3cret",
     "account_id": "b@im.bot",
@@ -155,14 +158,68 @@ def test_direct_token_needs_an_owner(tmp_path: Path) -> None:
 
 def test_spooled_batch_comes_back_and_is_private(tmp_path: Path) -> None:
     """R21, delivery-semantics 4."""
+    now = SleepWatch().now()
     spool = Spool(tmp_path / "spool.json")
-    batch = Batch("c1", "c2", 7, (Inbound("mid:1", "o", parts=(Part("text", "字"),)),))
-    spool.keep(batch)
-    loaded = spool.load()
-    assert loaded and loaded.commits() == batch.commits()
+    batch = Batch("c1", "c2", 0, now, (Inbound("mid:1", "o", parts=(Part("text", "字"),)),))
+    spool.keep(batch, now)
+    loaded = spool.load(now)
+    assert loaded and list(loaded.commits(lambda: now)) == list(batch.commits(lambda: now))
     assert stat.S_IMODE((tmp_path / "spool.json").stat().st_mode) == 0o600
     spool.drop()
-    assert spool.load() is None
+    assert spool.load(now) is None
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "monotonic_s", "kept_s"),
+    [
+        pytest.param(5, 5, 5, id="awake"),
+        pytest.param(8 * HOUR_S, 5, 8 * HOUR_S, id="slept"),
+        pytest.param(-HOUR_S, 5, 5, id="clock-set-back"),
+        pytest.param(-HOUR_S, 0, 0, id="clock-set-back-at-once"),
+    ],
+)
+def test_time_of_the_server_goes_on_while_a_batch_is_kept(
+    wall_s: int, monotonic_s: int, kept_s: int
+) -> None:
+    """delivery-semantics 4 and 12: a message that waited here is as old as it is."""
+    batch = Batch("c1", "c2", DATE_MS, Moment(1e9, 7.0), ())
+    (commit,) = batch.commits(lambda: Moment(1e9 + wall_s, 7.0 + monotonic_s))
+    assert commit.server_now_ms == DATE_MS + kept_s * 1000
+    dateless = Batch("c1", "c2", 0, Moment(1e9, 7.0), ())
+    (commit,) = dateless.commits(lambda: Moment(1e9 + wall_s, 7.0 + monotonic_s))
+    assert commit.server_now_ms == 0  # so the bridge takes its own
+
+
+def test_each_slice_of_a_batch_bears_the_time_at_which_it_leaves() -> None:
+    """delivery-semantics 4: a slice may wait for the one before it."""
+    long = tuple(Inbound(f"mid:{n}", "o", parts=(Part("text", "字" * 700_000),)) for n in (1, 2))
+    times = iter([Moment(1e9, 7.0), Moment(1e9 + 30, 37.0)])
+    commits = Batch("c1", "c2", DATE_MS, Moment(1e9, 7.0), long).commits(lambda: next(times))
+    assert [commit.server_now_ms - DATE_MS for commit in commits] == [0, 30_000]
+
+
+@pytest.mark.parametrize(
+    ("lay_s", "kept_s"),
+    [
+        pytest.param(8 * HOUR_S, 8 * HOUR_S, id="overnight"),
+        pytest.param(-HOUR_S, 0, id="clock-set-back"),
+    ],
+)
+def test_time_of_the_server_goes_on_while_a_batch_lies_on_disk(
+    tmp_path: Path, lay_s: int, kept_s: int
+) -> None:
+    """delivery-semantics 4: what was kept before the stop counts as well, and what comes after."""
+    spool = Spool(tmp_path / "spool.json")
+    written_s = 1_700_000_000
+    spool.keep(
+        Batch("c1", "c2", DATE_MS, Moment(written_s - 5, 100.0), ()), Moment(written_s, 105.0)
+    )
+    os.utime(tmp_path / "spool.json", (written_s, written_s))
+    started = Moment(written_s + lay_s, 3.0)  # of another boot: its monotonic clock began anew
+    loaded = spool.load(started)
+    assert loaded and loaded.server_ms(started) == DATE_MS + (5 + kept_s) * 1000
+    later = Moment(started.wall_s + 2, started.monotonic_s + 2)
+    assert loaded.server_ms(later) == DATE_MS + (5 + kept_s + 2) * 1000
 
 
 def test_sleep_is_seen_once_and_drift_is_not(tmp_path: Path) -> None:

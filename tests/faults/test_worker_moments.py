@@ -10,6 +10,8 @@ import pytest
 from bridge.core.sending import REPEAT_MARK
 from tests.faults.rig import Conditions, Launcher, gateway
 
+HOUR_S = 3_600
+
 
 @pytest.mark.parametrize("drops_copies", [True, False])
 async def test_worker_killed_while_a_send_is_out_is_repeated_under_its_mark(
@@ -64,3 +66,27 @@ async def test_stop_of_the_worker_while_the_bridge_is_away_loses_nothing(
         rig.start_worker()
         rig.start_bridge()
         await rig.check("kept", ("answer to kept",))
+
+
+async def test_message_that_lay_on_disk_overnight_is_held(launcher: Launcher) -> None:
+    """delivery-semantics 4: stale is what is old on arrival at the bridge, not at the worker."""
+    async with gateway(launcher, Conditions()) as rig:
+        rig.order("before T1")
+        rig.world.say("of last night")
+        assert await rig.ended(rig.bridge) == -9
+        os.kill(rig.worker, signal.SIGTERM)
+        assert await rig.ended(rig.worker) == 0
+        (spool,) = (rig.folder / "data/run").glob("spool-*")
+        written_s = spool.stat().st_mtime - 8 * HOUR_S
+        os.utime(spool, (written_s, written_s))
+        rig.start_worker()
+        rig.start_bridge()
+        await rig.until_shown("/run-held")
+        assert not rig.shown("answer to of last night")
+        rig.world.say("/run-held")
+        await rig.until_shown("answer to of last night")
+        await rig.until_at_rest()
+        await rig.stop()
+        (row,) = rig.rows("SELECT age_ms FROM inbox WHERE parts LIKE '%last night%'")
+        late_s = row["age_ms"] / 1000 - 8 * HOUR_S
+        assert -1 <= late_s < 60  # a Date has whole seconds
