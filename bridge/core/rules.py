@@ -46,6 +46,7 @@ _BEHIND: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("threat-model R8", "because_stale", ("stale", "stale_slept")),
     ("delivery-semantics 9", "because_queue", ("queue_full",)),
     ("delivery-semantics 5", "because_window", ("rest_waits",)),
+    ("delivery-semantics 8", "because_login", ("results_waiting",)),
 )
 _OF = {told: (rule, because) for rule, because, phrases in _BEHIND for told in phrases}
 

@@ -45,6 +45,7 @@ REFUSED_MS = (5_000, 60_000)
 PROBE_MS = (60_000, 300_000, 900_000, 3_600_000)  # delivery-semantics 5: 1, 5, 15, 60 min
 NOTE_LIFE_MS = 3_600_000  # delivery-semantics 5: an older note is not worth a send
 QUESTION_LIFE_MS = 43_200_000  # 12 hours, as long as a turn waits for an answer (R29)
+ANSWER_LIFE_MS = 86_400_000  # delivery-semantics 8: after a new login an older one is only named
 STUBBORN_REFUSALS = 3  # ours: by then it has waited six minutes, and so has all behind it
 UNCONFIRMED_ALERT = 3  # delivery-semantics 5
 REST_GROUP = "rest"  # of the bubble that asks the owner to write for the rest

@@ -41,8 +41,8 @@ class AccountRow(_Row):
 
 class PeerRow(_Row):
     """A person and what they were last shown. Written by `inbox` (token, time of the
-    last message) and by `apply` (choices); read by `views` and `outbox`; goes with
-    the owner."""
+    last message), by `apply` and `turns.settle` (choices, what `/more` shows) and by
+    `relogin`; read by `views` and `outbox`; goes with the owner."""
 
     peer = TextField(primary_key=True)
     lang = TextField()
@@ -182,9 +182,10 @@ class TurnTable(_Row):
 
 
 class OutboxTable(_Row):
-    """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`, and
-    by `past` as above; read by `views`, `guests` and `past`. Stay for 30 days, as long as a
-    quote of them must resolve, and longer while their turn or another part is not done."""
+    """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`, by
+    `relogin`, and by `past` as above; read by `views`, `guests` and `past`. Stay for 30 days,
+    as long as a quote of them must resolve, and longer while their turn or another part is not
+    done."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()

@@ -19,10 +19,10 @@ from bridge.core import groups, intake
 from bridge.core.decision import Audit
 from bridge.core.errors import StoreFault
 from bridge.core.group_chat import GroupState
-from bridge.core.model import Account, AccountState, Owner, PeerId
+from bridge.core.model import Account, AccountState, Lang, Owner, PeerId
 from bridge.core.sending import AccountEvent
 from bridge.links.worker import WorkerLink, arrival
-from bridge.store import accounts, audit, inbox, outbox, views
+from bridge.store import accounts, audit, inbox, outbox, relogin, views
 from bridge.store import groups as known_groups
 from bridge.tasks.fetch import Fetches
 from bridge.tasks.groups import note_asking
@@ -112,7 +112,7 @@ class Door:
         )
         try:
             self._account = await self._shared.db.run(
-                partial(_pair, offered, self._shared.now_ms())
+                partial(_pair, offered, self._shared.lang, self._shared.now_ms())
             )
         except accounts.OwnerRefused as refused:
             raise Refused(
@@ -275,12 +275,15 @@ class Door:
         return shutil.disk_usage(self._data_dir).free
 
 
-def _pair(offered: Account, now_ms: int) -> Account:
+def _pair(offered: Account, lang: Lang, now_ms: int) -> Account:
     """Take these credentials as the account; a new login or owner leaves an audit line."""
     known = accounts.get(offered.channel)
     account = accounts.pair(offered)
     is_new_owner = account.owner != known.owner
-    if is_new_owner or account.generation != known.generation:
+    is_new_login = account.generation != known.generation
+    if is_new_login:
+        relogin.name_old_answers(account.owner, lang, now_ms)
+    if is_new_owner or is_new_login:
         outcome = "owner taken" if is_new_owner else "logged in again"
         line = Audit("account.pair", "threat-model R2", outcome, f"epoch {account.owner_epoch}")
         audit.add_audit((line,), PeerId(""), now_ms)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.store import accounts
-from bridge.store.tables import InboxTable, proxy
+from bridge.core.decision import NewRow
+from bridge.core.model import SendClass, TurnId
+from bridge.store import accounts, outbox
+from bridge.store.statements import change, records
+from bridge.store.tables import InboxTable, OutboxTable, proxy
 from bridge.wire import messages
 from bridge.wire.peer import Peer
 from tests.contract.worker_rig import Bench
@@ -122,3 +125,24 @@ async def test_account_follows_its_worker_whatever_the_code_is(built: Bench, cod
         await worker.call(messages.ChannelState(condition, number, code), LIMIT_S)  # type: ignore[arg-type]  # a literal
         seen.append((await built.db.read(accounts.get)).state.value)
     assert seen == ["suspect", "suspect", "login_needed", "login_needed", "on", "login_needed"]
+
+
+async def test_new_login_names_the_answers_that_waited_for_long(built: Bench) -> None:
+    """delivery-semantics 8: with the new generation, and not when a worker only comes again."""
+    network = built.network
+    worker = await built.connects()
+    row = NewRow(SendClass.ANSWER, "an answer", "ctb:1", "turn-7-0-s", turn=TurnId(7))
+    await built.db.run(lambda: outbox.add_rows((row,), network.owner, NOW_MS))
+    await built.db.run(lambda: change(OutboxTable, "1", (), created_ms=1))
+    await built.greets(worker)
+    assert await ready(built) == ["an answer"]
+    hello = messages.ChannelHello(network.channel, network.bot_id, (network.owner,), generation=2)
+    for _ in range(2):
+        await worker.call(hello, LIMIT_S)
+        (told,) = await ready(built)
+        assert "/result 7" in told
+
+
+async def ready(bench: Bench) -> list[str]:
+    rows = await bench.db.read(lambda: records(OutboxTable, "state = 'ready' ORDER BY id"))
+    return [str(row.text) for row in rows]

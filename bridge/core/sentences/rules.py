@@ -99,6 +99,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "WeChat takes only so many replies after each message of yours; the rest waits. "
         "Write anything and it goes on.",
     ),
+    "because_login": (
+        "登录断开时攒下的回答，过了一天就不再一个个发，免得占满回复次数。发 /result 加编号来看。",
+        "answers that waited for a login for more than a day would use up WeChat's replies, so "
+        "they are named and not sent. /result and a number shows one.",
+    ),
     "because_other": (
         "依据的规则是 {rule}。详情在电脑上：ctb-bridge audit",
         "the rule was {rule}. At the desk,  ctb-bridge audit  tells more.",

@@ -96,6 +96,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "微信的回复次数快用完了。请随便回复一句，我接着发剩下的。",
         "WeChat's replies are nearly used up. Send me anything to get the rest.",
     ),
+    "results_waiting": (
+        "重新登录前的回答还留着，发 /result {id} 看第一个，其余也这样看：{ids}",
+        "Results are waiting from before the login. Send /result {id} for the first, "
+        "and so for each: {ids}",
+    ),
     "incomplete": (
         "#{id} 的回答没有全部送达。重看：/result {id}",
         "Part of the answer #{id} could not be delivered. Read it again: /result {id}",
