@@ -32,6 +32,7 @@ from bridge.wire import codec, log, messages
 from bridge.wire.peer import Peer, Refused
 
 MAX_DUE_ROWS = 200  # delivery-semantics 9
+LOOK_EVERY = 16  # messages; rows also become due by other ways than through this door
 MIN_FREE_BYTES = 200 * 1024 * 1024  # delivery-semantics 9
 GUARD_S = 5.0  # how often room for more is looked at while there is none
 MAX_SENDERS = 1_000  # threat-model R36: bounded counters
@@ -62,6 +63,7 @@ class Door:
         self._data_dir = data_dir
         self._account = Account()
         self._polls = True
+        self._spare = 0  # messages that may come before the due rows are counted again
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
         self._pace = Pace(groups.HOUR_MS)  # of groups
@@ -164,6 +166,7 @@ class Door:
             _log.exception("inbox.store_failed")
             return messages.CommitReply("storage_error", batch.prev_cursor)
         reach("T1")
+        self._spare -= len(stored)
         await self._match_echoes(batch.messages)
         if asking and groups.may_ask_owner(known or {}):
             for chat in list(asking)[: groups.MAX_PENDING]:
@@ -177,7 +180,7 @@ class Door:
         if isinstance(found, inbox.CursorConflict):
             _log.warning("inbox.cursor_conflict", rows=len(stored))
             return messages.CommitReply("cursor_conflict", found.cursor)
-        is_tight = len(stored) > 1 or self._free_bytes() < MIN_FREE_BYTES
+        is_tight = self._spare < 0 or self._free_bytes() < MIN_FREE_BYTES
         if is_tight and not await self._has_room():
             self._polls = False
             await self._worker.hint(messages.PollSet(poll=False))
@@ -263,6 +266,7 @@ class Door:
         """Whether more messages can be taken: rows, disk, database (delivery-semantics 9)."""
         try:
             due = await self._shared.db.read(views.due_rows)
+            self._spare = min(MAX_DUE_ROWS - due, LOOK_EVERY)
             has_room = due <= MAX_DUE_ROWS and self._free_bytes() >= MIN_FREE_BYTES
         except StoreFault:
             has_room = False

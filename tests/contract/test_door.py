@@ -12,6 +12,7 @@ from bridge.core.model import SendClass, TurnId
 from bridge.store import accounts, outbox
 from bridge.store.statements import change, records
 from bridge.store.tables import InboxTable, OutboxTable, proxy
+from bridge.tasks.door import LOOK_EVERY, MAX_DUE_ROWS
 from bridge.wire import messages
 from bridge.wire.peer import Peer
 from tests.contract.worker_rig import Bench
@@ -83,6 +84,31 @@ async def test_batch_that_cannot_be_stored_is_storage_error_until_there_is_room(
 
 async def limit_pages(bench: Bench, pages: int) -> None:
     await bench.db.read(lambda: proxy.execute_sql(f"PRAGMA max_page_count = {pages}").fetchone())
+
+
+async def test_worker_stops_fetching_behind_200_due_rows_that_came_one_by_one(
+    built: Bench,
+) -> None:
+    """delivery-semantics 9: with the first row too many, and few of the others counted for it."""
+    told: list[object] = []
+
+    async def hear(request: object) -> messages.Done:
+        told.append(request)
+        return messages.Done()
+
+    counts: list[str] = []
+
+    def watch(statement: str) -> None:
+        if "count(*) FROM inbox" in statement:
+            counts.append(statement)
+
+    worker = await built.connects(answer=hear)
+    await built.db.read(lambda: proxy.connection().set_trace_callback(watch))
+    for number in range(1, MAX_DUE_ROWS + 2):
+        assert not told
+        await commit(worker, message(built, number, create_time_ms=NOW_MS - number), to="")
+    assert told == [messages.PollSet(poll=False)]
+    assert len(counts) <= MAX_DUE_ROWS // LOOK_EVERY + 1
 
 
 async def test_messages_of_strangers_are_counted_and_nothing_else_of_them_is_kept(
