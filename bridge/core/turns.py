@@ -210,19 +210,24 @@ def ended(
     code: str = "",
     detail: str = "",
 ) -> Settlement:
-    """An end without an answer: one notice that says what is known and what to do."""
+    """An end without an answer: one notice that says what is known and what to do.
+
+    What was said until then is kept as an answer is; no file in it is offered, so no place
+    on the disk is named either.
+    """
+    said = hidden(text.clean(_named(turn, detail)), turn.cwd)
+    kept, cuts = _kept(turn, said.strip())
     is_private = not is_group(turn.peer)
     told = notice(
         _phrase(outcome, code, detail) if is_private else "group_no_answer",
         peer.lang,
         id=turn.id,
-        why=_why(code, detail),
+        why=_why(code, kept),
         alias=turn.alias,
     )
     row = _row(turn, told, f"end-{turn.id}", ids)
     rows = (row,) if is_private or outcome != "cancelled" else ()
-    kept = detail.strip()[:MAX_RESULT_CHARS]
-    return Settlement(event, outcome, kept, text.borders(kept), rows, owed(turn, event), None, 0)
+    return Settlement(event, outcome, kept, cuts, rows, owed(turn, event), None, 0)
 
 
 def owed(turn: Turn, event: TurnEvent = TurnEvent.OVER) -> tuple[Owed, ...]:
@@ -347,16 +352,25 @@ def _phrase(outcome: str, code: str, detail: str) -> str:
 def _answered(
     turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids, desk_turns: int
 ) -> Settlement:
-    named = without_paths(run.result[:MAX_RESULT_CHARS], turn.files)
-    if is_group(turn.peer):
-        named = brief(named, turn.cwd)
-    result = unmarked(for_chat(text.clean(named)))
-    cuts = text.borders(result, text.HEADER_ROOM + len(turn.preface))
+    named = _named(turn, run.result)
+    result, cuts = _kept(turn, named)
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
     rows = bubbles(turn, result, cuts, 0, count, peer, ids, desk_turns)
     more = count if len(cuts) > count else 0
     found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
     return replace(found, offers=paths.offers(named))
+
+
+def _named(turn: Turn, said: str) -> str:
+    """As much as is kept, with the owner's own files by their names; brief for a group."""
+    named = without_paths(said[:MAX_RESULT_CHARS], turn.files)
+    return brief(named, turn.cwd) if is_group(turn.peer) else named
+
+
+def _kept(turn: Turn, said: str) -> tuple[str, tuple[int, ...]]:
+    """Foreign words as they are stored and shown, inert and never in our voice; their cuts."""
+    kept = unmarked(for_chat(text.clean(said)))
+    return kept, text.borders(kept, text.HEADER_ROOM + len(turn.preface))
 
 
 def _park(turn: Turn, event: TurnEvent, reason: Parked, now_ms: int, told: NewRow) -> ParkStep:
@@ -378,6 +392,5 @@ def _row(
     return NewRow(SendClass.ANSWER, body, client_id, group, part, parts, turn.id)
 
 
-def _why(code: str, detail: str) -> str:
-    words = text.clean(detail) or code.replace("_", " ")
-    return text.preview(hidden(words), 200)
+def _why(code: str, kept: str) -> str:
+    return text.preview(kept or unmarked(hidden(text.clean(code.replace("_", " ")))), 200)
