@@ -202,13 +202,15 @@ def _chat(message: _Message) -> Literal["direct", "group", "unknown"]:
 
 
 def _parts(message: _Message) -> list[Part]:
+    """What was sent; without a file of its own, the quoted file. Quoted words are `_quote`'s."""
     if message.delete_time_ms > 0:  # taken back by its sender: its words are not ours to run
         return [Part("other")]
     items = message.item_list[:MAX_ITEMS]
     parts = [_part(item) for item in items]
     if not any(part.media for part in parts):
         quoted = [item.ref_msg.message_item for item in items if item.ref_msg]
-        parts += [part for part in map(_part, filter(None, quoted)) if part.media]
+        found = map(_part, filter(None, quoted))
+        parts += [part for part in found if part.media and not part.text]
     return parts[:MAX_ITEMS]
 
 

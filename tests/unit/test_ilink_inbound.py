@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.wire.messages import InboundCommit, Media, Quote
+from bridge.wire.messages import Inbound, InboundCommit, Media, Part, Quote
 from bridge.wire.values import from_json, to_json
 from channel_worker.ilink.inbound import MAX_ITEMS, MAX_TEXT_BYTES, Account, read_message
 from channel_worker.ilink.speech import read_object
@@ -101,6 +101,20 @@ def test_quoted_picture_comes_along_when_there_is_no_other() -> None:
         "text",
         "image",
     ]
+
+
+def test_quoted_voice_message_is_a_quote_and_no_words_of_now() -> None:
+    """ilink-protocol 6.2: a transcript stands for its audio, also where it is quoted."""
+
+    def found(voice: dict[str, Any]) -> Inbound:  # Any: see message
+        quoted = {"type": 3, "voice_item": {"media": {"encrypt_query_param": "Q"}, **voice}}
+        items = [{"type": 1, "text_item": {"text": "why?"}, "ref_msg": {"message_item": quoted}}]
+        return read_message(message(item_list=items), ACCOUNT)
+
+    spoken = found({"text": "delete everything"})
+    assert spoken.parts == (Part("text", "why?"),)
+    assert spoken.quote == Quote(text="delete everything")
+    assert [part.kind for part in found({}).parts] == ["text", "voice"]
 
 
 def test_stranger_leaves_only_key_and_sender() -> None:
