@@ -272,7 +272,7 @@ class View:
     quoted_request: Approval | None = None  # the open question of a thread
     maybe_quoted: Question | Approval | None = None  # where nobody knows what is quoted
     groups: tuple[GroupChat, ...] = ()  # that have asked, by their numbers
-    turns: tuple[Turn, ...] = ()  # unfinished, every thread, in their order
+    turns: tuple[Turn, ...] = ()  # unfinished, every thread; live ones first, then in their order
     held: tuple[InboxId, ...] = ()
     files_alone: tuple[InboxId, ...] = ()  # asked about, and still without a sentence
     waiting_rows: int = 0  # bubbles that wait for the channel

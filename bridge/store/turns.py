@@ -28,8 +28,9 @@ from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, GroupRow, PeerRow, TurnTable
 
 TITLE_CHARS = 80  # of a thread that its first message made
-_FIRST = """thread = ? AND state != 'done'
-    ORDER BY state IN ('starting', 'running', 'settling') DESC, id"""
+# A turn that was taken up again has a lower id than the live one of its thread.
+LIVE_FIRST = "ORDER BY state IN ('starting', 'running', 'settling') DESC, id"
+_FIRST = f"thread = ? AND state != 'done' {LIVE_FIRST}"
 _ANSWERS = """SELECT count(DISTINCT turn) FROM outbox
     WHERE peer = ? AND state != 'done' AND artifact IS NULL"""
 

@@ -132,8 +132,7 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
     about them.
     """
     peer = seen.peer
-    # The sign keeps SQLite from walking through all ended turns in the order of their ids.
-    unfinished = records(TurnTable, "state != 'done' ORDER BY +id LIMIT ?", MAX_TURNS)
+    unfinished = records(TurnTable, f"state != 'done' {turns.LIVE_FIRST} LIMIT ?", MAX_TURNS)
     held = records(InboxTable, "peer = ? AND state = 'held' ORDER BY id LIMIT ?", peer.id, MAX_HELD)
     last = record(TurnTable, _LAST, peer.id)
     open_turns = tuple(rows.turn(row) for row in unfinished if not is_group(row.peer))

@@ -10,9 +10,11 @@ import pytest
 
 from bridge.core.decision import ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
+from bridge.core.given_up import Kind
 from bridge.core.model import Head
 from bridge.core.turns import Busy, Elsewhere, Run
 from bridge.links.controller import UnknownRun
+from bridge.store import past
 from bridge.store.statements import change
 from bridge.store.tables import TurnTable
 from tests.contract.room import OWNER, RUN, THREAD, Room, room
@@ -158,6 +160,33 @@ async def test_stop_during_the_start_stops_the_turn(tmp_path: Path) -> None:
         started.set()
         await built.reads("#1 is stopped")
         assert await built.outcomes() == ["cancelled"]
+
+
+async def test_stop_means_the_running_turn_also_before_one_that_was_taken_up_again(
+    tmp_path: Path,
+) -> None:
+    """design 7: `/stop`, `/status` and `/queue` begin with the turn that is live."""
+    async with room(tmp_path) as built:
+        built.controller.says("failed", reason="odd")
+        await built.says("the first")
+        await built.until_done()
+        await built.says("the second")
+        await built.until_asked("start", 2)
+
+        def revive() -> None:
+            change(TurnTable, "id = 1", (), outcome="dead")
+            given_up = past.find(Kind.TURN, 1)
+            assert given_up is not None
+            past.retry(given_up, built.shared.now_ms())
+
+        await built.db.run(revive)
+        await built.says("/status")
+        assert "#2 " in (await built.reads("▸ code: ")).splitlines()[1]
+        await built.says("/queue")
+        assert "#2 " in (await built.reads("the second")).splitlines()[1]
+        await built.says("/stop")
+        await built.reads("#2 is stopped")
+        assert (await built.turns())[0].outcome == ""
 
 
 UNREAD = PeerFault("cross_thread_start: run_id is missing")
