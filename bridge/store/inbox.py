@@ -23,6 +23,7 @@ from bridge.core.model import (
     Attempt,
     InboxId,
     InboxState,
+    Peer,
     PeerId,
     Turn,
     TurnState,
@@ -144,10 +145,7 @@ def apply(
         AliasRow.delete().where(AliasRow.name == decision.removed).execute()
         change(PeerRow, "active = ?", (decision.removed,), active=None)
     if decision.peer_after is not None and decision.peer_before is not None:
-        before = rows.peer_columns(decision.peer_before)
-        after = rows.peer_columns(decision.peer_after)
-        changed = {name: value for name, value in after.items() if value != before[name]}
-        change(PeerRow, "peer = ?", (decision.peer,), **changed)
+        _change_peer(decision.peer_before, decision.peer_after)
     if decision.approval is not None:
         approvals.decide(decision.approval)
     if decision.question is not None:
@@ -314,6 +312,18 @@ def _put_alias(alias: Alias) -> None:
         seen_head=alias.seen_head,
         position=alias.position,
     )
+
+
+def _change_peer(was: Peer, now: Peer) -> None:
+    """Write what differs; raises Stale where `/more` went on elsewhere meanwhile."""
+    before, after = rows.peer_columns(was), rows.peer_columns(now)
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    if not {"more_turn", "more_next"} & changed.keys():
+        change(PeerRow, "peer = ?", (was.id,), **changed)
+        return
+    where, seen = "peer = ? AND more_turn IS ? AND more_next = ?", (was.more_turn, was.more_next)
+    if not change(PeerRow, where, (was.id, *seen), **changed):
+        raise Stale("an answer came in between")
 
 
 def _look(looked: Looked) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.core.attached import NewFile
 from bridge.core.decision import Decision, Ids, NewRow
+from bridge.core.errors import Stale
 from bridge.core.model import (
     Attempt,
     Outcome,
@@ -87,6 +88,27 @@ def test_short_answers_are_left_as_they_are(db: Database) -> None:
     for number in (1, 2, 3, 4):
         answer(db, number, "done")
     assert ready(db) == ["(code)\ndone"] * 4
+
+
+def more(db: Database) -> tuple[int | None, int]:
+    """Which answer `/more` goes on with, and at which bubble."""
+    seen = db.run_now(lambda: views.peer(PEER.id, "en"))
+    return seen.more_turn, seen.more_next
+
+
+def test_more_that_a_new_answer_overtook_is_decided_again(db: Database) -> None:
+    """Ours: the place in one answer is never taken for a place in another."""
+    answer(db, 1)
+    seen = db.run_now(lambda: views.peer(PEER.id, "en"))
+    answer(db, 2)
+    read_on = replace(seen, more_next=6)
+    late = Decision(PEER.id, bubbles=(GOES,), peer_before=seen, peer_after=read_on)
+    with pytest.raises(Stale):
+        db.run_now(lambda: inbox.apply(late, accounts.get(), None, NOW_MS))
+    assert more(db) == (2, 2) and "goes" not in ready(db)
+    other = replace(late, peer_after=replace(seen, lang="zh"))
+    db.run_now(lambda: inbox.apply(other, accounts.get(), None, NOW_MS))
+    assert more(db) == (2, 2) and "goes" in ready(db)
 
 
 def test_answer_that_has_begun_to_leave_is_never_changed(db: Database) -> None:
