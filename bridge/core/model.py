@@ -251,6 +251,7 @@ class Peer:
     id: PeerId
     lang: Lang
     active: AliasName | None = None
+    thread: ThreadId | None = None  # that this name meant as it was read; never written
     confirmation: Confirmation | None = None
     listed: tuple[Listed, ...] = ()
     files: tuple[ArtifactId, ...] = ()  # the numbered list of files last shown

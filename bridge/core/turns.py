@@ -305,7 +305,7 @@ def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
     if is_group(turn.peer):
         return ""
     lines = []
-    if turn.alias != (peer.active or ""):
+    if turn.thread != peer.thread:
         lines.append(f"({turn.alias})")
     if has_moved(turn):
         phrase = "desk_turns" if desk_turns else "desk_moved"

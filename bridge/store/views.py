@@ -107,12 +107,14 @@ def quoted(seen: View, row: InboxRow) -> View:
 
 def view(peer: PeerId, lang: Lang) -> View:
     """What every command may need: account, peer, names, how many turns wait where."""
-    known = record(PeerRow, "peer = ?", peer)
-    aliases, unfinished = named_threads()
+    known = rows.peer(record(PeerRow, "peer = ?", peer), peer, lang)
+    listed, unfinished = named_threads()
+    aliases = {AliasName(alias.name): alias for alias in listed}
+    used = aliases.get(known.active) if known.active else None
     return View(
         account=accounts.get(),
-        peer=rows.peer(known, peer, lang),
-        aliases={AliasName(alias.name): alias for alias in aliases},
+        peer=replace(known, thread=used.thread) if used else known,
+        aliases=aliases,
         unfinished=unfinished,
         asked=approvals.by_thread(peer) if unfinished else {},
         groups=groups.known(),
@@ -160,7 +162,9 @@ def whole(seen: View, asked: int | None, limits: Limits) -> View:
 
 
 def peer(name: PeerId, lang: Lang) -> Peer:
-    return rows.peer(record(PeerRow, "peer = ?", name), name, lang)
+    found = rows.peer(record(PeerRow, "peer = ?", name), name, lang)
+    used = record(AliasRow, "name = ?", found.active) if found.active else None
+    return replace(found, thread=ThreadId(used.thread)) if used else found
 
 
 def due_rows() -> int:

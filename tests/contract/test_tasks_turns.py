@@ -189,6 +189,22 @@ async def test_stop_means_the_running_turn_also_before_one_that_was_taken_up_aga
         assert (await built.turns())[0].outcome == ""
 
 
+async def test_answer_bears_no_name_where_its_thread_is_in_use_under_another(
+    tmp_path: Path,
+) -> None:
+    """issue 5.5: threads are compared, for one may have two names."""
+    async with room(tmp_path) as built:
+        await built.says("/add other thread-0001")
+        await built.says("build it")
+        await built.until_asked("start")
+        await built.says("/use other")
+        await built.reads("Now using other")
+        built.controller.says("completed", result="built")
+        assert await built.reads("built") == "built"
+        await built.says("/result 1")
+        assert await built.reads("built", times=2) == "built"
+
+
 UNREAD = PeerFault("cross_thread_start: run_id is missing")
 OURS = ThreadStatus(Head("head-1"), f"ctb-private:{OWNER}", True, "/")
 

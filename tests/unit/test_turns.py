@@ -305,12 +305,21 @@ def test_other_failure_is_told_in_the_words_of_whoever_failed_it() -> None:
     assert "no …/c here" in text and "/retry" in text
 
 
-@table(("active", "first"), [("code", "the answer"), ("docs", "(code)"), (None, "(code)")])
+@table(
+    ("active", "thread", "first"),
+    {
+        "in use": ("code", TURN.thread, "the answer"),
+        "in use under another name": ("app", TURN.thread, "the answer"),
+        "another is in use": ("docs", "other", "(code)"),
+        "its name means another by now": ("code", "other", "(code)"),
+        "none is in use": (None, None, "(code)"),
+    },
+)
 def test_answer_of_a_thread_that_is_not_in_use_opens_with_its_name(
-    active: AliasName | None, first: str
+    active: AliasName | None, thread: ThreadId | None, first: str
 ) -> None:
     """issue 5.5: also where the owner has switched while it ran, and again by `/result`."""
-    peer = replace(PEER, active=active)
+    peer = replace(PEER, active=active, thread=thread)
     end = turns.after_run(RUNNING, DONE, peer, 0, IDS)
     assert end.rows[0].text.split("\n")[0] == first
     again = turns.bubbles(RUNNING, end.result, end.cuts, 0, 1, peer, IDS)
