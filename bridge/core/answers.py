@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bridge.core import commands as c
-from bridge.core import given_up, life, rules, turns, verbs
+from bridge.core import given_up, life, rules, verbs
+from bridge.core.bubbles import BUBBLES_AT_ONCE, BUBBLES_PER_MORE, bubbles
 from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
 from bridge.core.manual import in_full
 from bridge.core.model import (
@@ -275,7 +276,7 @@ def _more(view: View, ids: Ids) -> Reply:
     peer, turn = view.peer, view.asked_turn
     if turn is None or not 0 < peer.more_next < len(turn.cuts):
         return Reply(notice("no_more", peer.lang))
-    return _pages(turn, peer, peer.more_next, turns.BUBBLES_PER_MORE, ids)
+    return _pages(turn, peer, peer.more_next, BUBBLES_PER_MORE, ids)
 
 
 def _result(number: int, view: View, ids: Ids) -> Reply:
@@ -283,7 +284,7 @@ def _result(number: int, view: View, ids: Ids) -> Reply:
     if turn is None or turn.peer != peer.id:
         return Reply(notice("no_result", peer.lang, id=number))
     if turn.cuts:
-        return _pages(turn, peer, 0, turns.BUBBLES_AT_ONCE, ids)
+        return _pages(turn, peer, 0, BUBBLES_AT_ONCE, ids)
     if turn.state is not TurnState.DONE:
         return Reply(notice("result_not_yet", peer.lang, id=number))
     state = say(f"end_{turn.outcome}", peer.lang)
@@ -297,6 +298,6 @@ def _trace(number: int, view: View, now_ms: int) -> str:
 
 
 def _pages(turn: Turn, peer: Peer, first: int, count: int, ids: Ids) -> Reply:
-    rows = turns.bubbles(turn, turn.result, turn.cuts, first, count, peer, ids)
+    rows = bubbles(turn, first, count, peer, ids)
     after = first + count if first + count < len(turn.cuts) else 0
     return Reply(rows=rows, peer=replace(peer, more_turn=turn.id, more_next=after))

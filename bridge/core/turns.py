@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from bridge.core import paths, text
 from bridge.core.brief import brief
+from bridge.core.bubbles import BUBBLES_AT_ONCE, MANY_WAITING, bubbles
 from bridge.core.decision import Ids, NewRow
 from bridge.core.errors import Refusal
 from bridge.core.group_chat import is_group
@@ -40,9 +41,6 @@ from bridge.core.turn_states import TurnEvent
 MAX_ATTEMPTS = 3  # delivery-semantics 9
 MAX_OWED_TRIES = 5  # delivery-semantics 6: ack and close are dropped, release never
 MAX_RESULT_CHARS = 1_000_000  # threat-model R9: 1 MiB kept
-BUBBLES_AT_ONCE = 2  # design 7
-MANY_WAITING = 3  # design 7: then one bubble each
-BUBBLES_PER_MORE = 4  # design 7
 RETRY_FIRST_MS = 15_000  # delivery-semantics 6: elsewhere
 RETRY_LAST_MS = 300_000
 
@@ -256,65 +254,6 @@ def stopping(turn: Turn, peer: Peer) -> tuple[NewRow, ...]:
     return () if is_group(turn.peer) else (_told_once(turn, peer, "stopping"),)
 
 
-def bubbles(
-    turn: Turn,
-    result: str,
-    cuts: tuple[int, ...],
-    first: int,
-    count: int,
-    peer: Peer,
-    ids: Ids,
-    desk_turns: int = 0,
-) -> tuple[NewRow, ...]:
-    """Rows for the bubbles `first`.. of a stored answer, one group, the rest named."""
-    last = min(first + count, len(cuts))
-    group = f"turn-{turn.id}-{first}-{ids.seed}"
-    rows = []
-    for index in range(first, last):
-        body = text.bubble(result, cuts, index)
-        if index == 0:
-            body = header(turn, peer, desk_turns) + body
-        if index == last - 1 and last < len(cuts):
-            body += "\n" + _more(turn, result, len(cuts) - last, peer)
-        rows.append(
-            _row(turn, body, group, ids, part=index - first + 1, parts=last - first, index=index)
-        )
-    return tuple(rows)
-
-
-def _more(turn: Turn, result: str, left: int, peer: Peer) -> str:
-    """How to read on; what takes more than one `/more`, or is code, is better as a file."""
-    is_long = left > BUBBLES_PER_MORE or text.is_mostly_code(result)
-    return notice("more_or_file" if is_long else "more", peer.lang, left=left, id=turn.id)
-
-
-def has_moved(turn: Turn) -> bool:
-    """Whether the thread went on at the desk between what the phone saw and this turn."""
-    return bool(turn.seen_head and turn.expected_head and turn.seen_head != turn.expected_head)
-
-
-def shortened(turn: Turn, peer: Peer) -> str:
-    """A stored answer as one bubble, when many wait; the rest is read by its number."""
-    body = header(turn, peer) + text.bubble(turn.result, turn.cuts, 0)
-    return body + "\n" + notice("more_of", peer.lang, left=len(turn.cuts) - 1, id=turn.id)
-
-
-def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
-    """What stands before an answer: its thread when another is active, moves at the desk,
-    what was heard and what was not found."""
-    if is_group(turn.peer):
-        return ""
-    lines = []
-    if turn.thread != peer.thread:
-        lines.append(f"({turn.alias})")
-    if has_moved(turn):
-        phrase = "desk_turns" if desk_turns else "desk_moved"
-        lines.append(notice(phrase, peer.lang, alias=turn.alias, count=desk_turns))
-    if turn.preface:
-        lines.append(turn.preface)
-    return "".join(line + "\n" for line in lines)
-
-
 def backoff_ms(tries: int) -> int:
     """How long a parked turn waits before it is tried again."""
     return int(min(RETRY_FIRST_MS * 2 ** min(tries, 10), RETRY_LAST_MS))
@@ -355,7 +294,8 @@ def _answered(
     named = _named(turn, run.result)
     result, cuts = _kept(turn, named)
     count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
-    rows = bubbles(turn, result, cuts, 0, count, peer, ids, desk_turns)
+    done = replace(turn, result=result, cuts=cuts)
+    rows = bubbles(done, 0, count, peer, ids, desk_turns)
     more = count if len(cuts) > count else 0
     found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
     return replace(found, offers=paths.offers(named))
@@ -385,11 +325,9 @@ def _told_once(turn: Turn, peer: Peer, phrase: str, **values: str) -> NewRow:
     return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name, turn=turn.id)
 
 
-def _row(
-    turn: Turn, body: str, group: str, ids: Ids, part: int = 1, parts: int = 1, index: int = 0
-) -> NewRow:
-    client_id = f"ctb:{ids.seed}-{turn.id}-{index}"
-    return NewRow(SendClass.ANSWER, body, client_id, group, part, parts, turn.id)
+def _row(turn: Turn, body: str, group: str, ids: Ids) -> NewRow:
+    client_id = f"ctb:{ids.seed}-{turn.id}-0"
+    return NewRow(SendClass.ANSWER, body, client_id, group, turn=turn.id)
 
 
 def _why(code: str, kept: str) -> str:

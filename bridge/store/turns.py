@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from peewee import IntegrityError
 
+from bridge.core.bubbles import shortened
 from bridge.core.decision import Audit, NewRow
 from bridge.core.errors import Stale
 from bridge.core.model import (
@@ -22,7 +23,7 @@ from bridge.core.model import (
 from bridge.core.places import hidden
 from bridge.core.text import clean, preview
 from bridge.core.turn_states import TurnEvent, turn_step
-from bridge.core.turns import Accepted, ParkStep, Settlement, shortened
+from bridge.core.turns import Accepted, ParkStep, Settlement
 from bridge.store import approvals, artifacts, inbox, outbox, rows
 from bridge.store.statements import change, pairs, record, records, value
 from bridge.store.tables import AliasRow, GroupRow, PeerRow, TurnTable

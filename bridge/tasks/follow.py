@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from bridge.core import approvals as core
 from bridge.core import history
-from bridge.core import turns as turns_core
+from bridge.core.bubbles import has_moved
 from bridge.core.decision import Audit, Item, NewRow
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, StoreFault
 from bridge.core.group_chat import is_group
@@ -101,7 +101,7 @@ class Follow:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._note_running, handle, is_new, is_noted)
                 beside.start_soon(self._attend, handle.run, is_new)
-                if turns_core.has_moved(self._turn):
+                if has_moved(self._turn):
                     beside.start_soon(self._count_desk, handle, is_counted)
                 else:
                     is_counted.set()

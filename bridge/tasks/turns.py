@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import turns as core
+from bridge.core.bubbles import MANY_WAITING
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, Stale, StoreFault
 from bridge.core.group_chat import is_group
 from bridge.core.model import Attempt, Parked, ThreadId, Turn, TurnId, TurnState, is_unmade
@@ -322,7 +323,7 @@ class _Thread:
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
             peer = views.peer(turn.peer, self._shared.lang)
             waiting = store.answers_waiting(turn.peer)
-            if waiting >= core.MANY_WAITING - 1:
+            if waiting >= MANY_WAITING - 1:
                 store.shorten_waiting(peer, now_ms)
             end = core.after_run(turn, run, peer, waiting, self._shared.ids(), desk_turns)
             return store.settle(turn, end, now_ms, sender)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.attached import NewFile
+from bridge.core.bubbles import MANY_WAITING
 from bridge.core.decision import Decision, Ids, NewRow
 from bridge.core.errors import Stale
 from bridge.core.model import (
@@ -21,7 +22,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.sending import STUBBORN_REFUSALS, Limits, OutEvent, OutStep, after_delivery
-from bridge.core.turns import MANY_WAITING, Accepted, Run, after_run
+from bridge.core.turns import Accepted, Run, after_run
 from bridge.store import accounts, inbox, outbox, turns, views, windows
 from bridge.store.db import Database
 from bridge.store.statements import records

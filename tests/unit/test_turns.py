@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bridge.codex import failures
 from bridge.core import text, turns
 from bridge.core.attached import TurnFile
+from bridge.core.bubbles import bubbles
 from bridge.core.decision import Ids, NewTurn
 from bridge.core.errors import Refusal
 from bridge.core.model import (
@@ -272,7 +273,8 @@ def test_words_of_a_turn_without_an_answer_name_no_place_and_fit_their_bubbles()
     run = replace(DONE, status="interrupted", result=said + "字" * 4_000)
     end = turns.after_run(turn, run, PEER, 0, IDS)
     assert end.result.startswith("read a.pdf, wrote src/x.py and …/config\n字")
-    shown = turns.bubbles(turn, end.result, end.cuts, 0, len(end.cuts), PEER, IDS)
+    done = replace(turn, result=end.result, cuts=end.cuts)
+    shown = bubbles(done, 0, len(end.cuts), PEER, IDS)
     assert all(len(row.text.encode()) <= text.MAX_BUBBLE_BYTES for row in shown)
 
 
@@ -322,7 +324,8 @@ def test_answer_of_a_thread_that_is_not_in_use_opens_with_its_name(
     peer = replace(PEER, active=active, thread=thread)
     end = turns.after_run(RUNNING, DONE, peer, 0, IDS)
     assert end.rows[0].text.split("\n")[0] == first
-    again = turns.bubbles(RUNNING, end.result, end.cuts, 0, 1, peer, IDS)
+    done = replace(RUNNING, result=end.result, cuts=end.cuts)
+    again = bubbles(done, 0, 1, peer, IDS)
     assert again[0].text.split("\n")[0] == first
 
 
