@@ -293,9 +293,10 @@ def _answered(
 ) -> Settlement:
     named = _named(turn, run.result)
     result, cuts = _kept(turn, named)
-    count = 1 if waiting >= MANY_WAITING - 1 else BUBBLES_AT_ONCE
+    # Among many it says its number: `/more` means the last of them when they are read.
+    count, way = (1, "more_of") if waiting >= MANY_WAITING - 1 else (BUBBLES_AT_ONCE, "more")
     done = replace(turn, result=result, cuts=cuts)
-    rows = bubbles(done, 0, count, peer, ids, desk_turns)
+    rows = bubbles(done, 0, count, peer, ids, desk_turns, way)
     more = count if len(cuts) > count else 0
     found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
     return replace(found, offers=paths.offers(named))

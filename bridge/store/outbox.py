@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.attached import Handle
+from bridge.core.bubbles import behind
 from bridge.core.decision import NewRow
 from bridge.core.group_chat import is_group
 from bridge.core.model import (
@@ -170,7 +171,7 @@ def _step(
     if not change(OutboxTable, "id = ? AND state = ?", (row.id, was), **columns):
         return  # an upload was under way when its bubble ended
     if step.cancels_group:
-        _cancel("grp = ? AND state = 'ready'", (row.group,), now_ms)
+        _cut_off(row.group, row.part, row.peer, now_ms)
     if phrase := _told_of(row, step, code):
         _tell(row, phrase, sender, now_ms)
     _move_account(step, code, now_ms)
@@ -197,10 +198,10 @@ def untried_answers(peer: str) -> list[tuple[str, TurnId]]:
     return [(group, TurnId(turn)) for group, turn in pairs(_UNTRIED, peer)]
 
 
-def shorten(group: str, text: str, now_ms: int) -> None:
+def shorten(group: str, text: str, peer: PeerId, now_ms: int) -> None:
     """Let the first bubble of a group that was never tried stand for all of it."""
     change(OutboxTable, "grp = ? AND part = 1 AND state = 'ready'", (group,), text=text, parts=1)
-    _cancel("grp = ? AND part > 1 AND state = 'ready'", (group,), now_ms)
+    _cut_off(group, 1, peer, now_ms)
 
 
 def again(ids: Sequence[OutId]) -> None:
@@ -335,9 +336,17 @@ def _columns(row: NewRow, peer: str, now_ms: int) -> dict[str, object]:
     }
 
 
-def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> None:
+def _cut_off(group: str, part: int, peer: PeerId, now_ms: int) -> None:
+    """What is behind this part never leaves; `/more` begins no later than there."""
+    count = _cancel("grp = ? AND part > ? AND state = 'ready'", (group, part), now_ms)
+    if count and (place := behind(group, part)) is not None:
+        where = "peer = ? AND more_turn = ? AND (more_next > ? OR more_next = 0)"
+        change(PeerRow, where, (peer, *place), more_next=place[1])
+
+
+def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> int:
     state = out_step(OutState.READY, OutEvent.CANCELLED)
-    change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
+    return change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
 
 
 def _lang(peer: str, sender: Sender | None) -> Lang:

@@ -211,7 +211,7 @@ def shorten_waiting(peer: Peer, now_ms: int) -> None:
     for group, number in outbox.untried_answers(peer.id):
         turn = get(number)
         if turn is not None and len(turn.cuts) > 1:
-            outbox.shorten(group, shortened(turn, peer), now_ms)
+            outbox.shorten(group, shortened(turn, peer), peer.id, now_ms)
 
 
 def answers_waiting(peer: PeerId) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.attached import NewFile
-from bridge.core.bubbles import MANY_WAITING
+from bridge.core.bubbles import MANY_WAITING, bubbles
 from bridge.core.decision import Decision, Ids, NewRow
 from bridge.core.errors import Stale
 from bridge.core.model import (
@@ -19,6 +19,7 @@ from bridge.core.model import (
     RunId,
     SendClass,
     ThreadId,
+    TurnId,
     TurnState,
 )
 from bridge.core.sending import STUBBORN_REFUSALS, Limits, OutEvent, OutStep, after_delivery
@@ -58,20 +59,20 @@ def ready(db: Database) -> list[str]:
     return [str(row.text) for row in rows]
 
 
-def test_three_answers_that_wait_are_one_bubble_each(db: Database) -> None:
-    """design 7, issue 3 item 4: the ones before are merged as well, and say how to go on."""
-    answer(db, 1)
-    answer(db, 2)
-    assert len(ready(db)) == 4
-    answer(db, 3)
-    found = ready(db)
-    assert len(found) == 3
-    assert [text.splitlines()[-1] for text in found] == [
-        "▸ 5 more: send /result 1",
-        "▸ 5 more: send /result 2",
-        "▸ 5 more: /more, or /sendfile #3 for all of it as a file",
-    ]
-    assert all(len(text) <= 1_800 for text in found)
+@pytest.mark.parametrize("result", ["x" * 9_000, "word " * 800])
+def test_each_of_many_answers_that_wait_names_its_own_way_to_the_rest(
+    db: Database, result: str
+) -> None:
+    """design 7, issue 3 item 4: one bubble each, also of those that came before there were many."""
+    for number in (1, 2, 3, 4, 5):
+        answer(db, number, result)
+        assert len(ready(db)) == (2 * number if number < MANY_WAITING else number)
+    left = 5 if "x" in result else 2
+    for number, text in enumerate(ready(db), 1):
+        assert text.splitlines()[-1].startswith(f"▸ {left} more: ")
+        assert f"/result {number}" in text and "/more" not in text
+        assert (f"/sendfile #{number}" in text) == (left == 5)
+        assert len(text) <= 1_800
 
 
 def test_answer_that_is_read_is_the_last_one_before_its_thread_is_free(db: Database) -> None:
@@ -91,10 +92,46 @@ def test_short_answers_are_left_as_they_are(db: Database) -> None:
     assert ready(db) == ["(code)\ndone"] * 4
 
 
+def leave(db: Database, step: OutStep) -> None:
+    """One attempt that ends in this."""
+    attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
+    assert attempt is not None
+    db.run_now(lambda: outbox.finish(attempt, Outcome.REFUSED, step, "", "", None, NOW_MS))
+
+
 def more(db: Database) -> tuple[int | None, int]:
     """Which answer `/more` goes on with, and at which bubble."""
     seen = db.run_now(lambda: views.peer(PEER.id, "en"))
     return seen.more_turn, seen.more_next
+
+
+def test_more_goes_on_behind_the_one_bubble_that_is_left_of_an_answer(db: Database) -> None:
+    """Ours: what was to be the second bubble is the first that `/more` brings."""
+    answer(db, 1)
+    assert more(db) == (1, 2)
+    answer(db, 2, "short")
+    answer(db, 3, "short")
+    assert more(db) == (1, 1)
+    answer(db, 4)
+    assert more(db) == (4, 1)
+
+
+def test_more_goes_on_behind_the_bubble_that_wechat_never_took(db: Database) -> None:
+    """delivery-semantics 5: the rest of its group is cancelled, and nobody has read it."""
+    answer(db, 1)
+
+    leave(db, OutStep(OutEvent.DEAD, cancels_group=True))
+    assert more(db) == (1, 1)
+    leave(db, OutStep(OutEvent.SENT))  # the word that it is incomplete
+    seen = db.run_now(lambda: views.peer(PEER.id, "en"))
+    done = db.run_now(lambda: turns.get(TurnId(1)))
+    assert done is not None
+    rows = bubbles(done, 1, 4, PEER, Ids("i", "more"))
+    read = Decision(PEER.id, bubbles=rows, peer_before=seen, peer_after=replace(seen, more_next=5))
+    db.run_now(lambda: inbox.apply(read, accounts.get(), None, NOW_MS))
+    leave(db, OutStep(OutEvent.SENT))
+    leave(db, OutStep(OutEvent.DEAD, cancels_group=True))
+    assert more(db) == (1, 3)
 
 
 def test_more_that_a_new_answer_overtook_is_decided_again(db: Database) -> None:

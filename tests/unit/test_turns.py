@@ -187,11 +187,12 @@ def test_answer_is_stored_with_all_its_cuts_and_owes_all_three_calls() -> None:
 
 @table("lang", ["zh", "en"])
 @table("letter", ["x", "字", "😀"])
-def test_bubble_that_says_how_to_go_on_still_fits(lang: Lang, letter: str) -> None:
+@table("waiting", [0, 2])
+def test_bubble_that_says_how_to_go_on_still_fits(lang: Lang, letter: str, waiting: int) -> None:
     """issue 3, item 4: our own lines are counted."""
     turn = replace(TURN, id=TurnId(999_999), alias="名" * 32, preface="p" * 40)
     run = replace(DONE, result=f"{letter * 59}\n" * 2_000)
-    found = turns.after_run(turn, run, Peer(turn.peer, lang), 0, IDS)
+    found = turns.after_run(turn, run, Peer(turn.peer, lang), waiting, IDS)
     assert "/sendfile #999999" in found.rows[-1].text
     for row in found.rows:
         assert len(row.text) <= text.MAX_BUBBLE_CHARS
@@ -217,6 +218,7 @@ def test_with_three_answers_waiting_each_gets_one_bubble() -> None:
     """delivery-semantics 5: a long answer never eats the sends of the others."""
     found = turns.after_run(RUNNING, replace(DONE, result="word " * 2_000), PEER, 2, IDS)
     assert len(found.rows) == 1 and found.more_next == 1
+    assert "/result 7" in found.rows[0].text  # `/more` will be the next one's
 
 
 @table("status", ["failed", "blocked", "cancelled", "interrupted", "nonsense"])

@@ -92,6 +92,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{left} more: /more, or /sendfile #{id} for all of it as a file",
     ),
     "more_of": ("还有 {left} 段，回复 /result {id}", "{left} more: send /result {id}"),
+    "more_of_or_file": (
+        "还有 {left} 段：/result {id} 重看，/sendfile #{id} 收整篇文件",
+        "{left} more: /result {id}, or /sendfile #{id} for all of it as a file",
+    ),
     "rest_waits": (
         "微信的回复次数快用完了。请随便回复一句，我接着发剩下的。",
         "WeChat's replies are nearly used up. Send me anything to get the rest.",
