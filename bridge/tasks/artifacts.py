@@ -6,7 +6,7 @@ decision that did not come about is found by the daily tidying, or at the next s
 
 from __future__ import annotations
 
-import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +120,7 @@ class Artifacts:
                 found |= {p: replace(_named(o), why=REMOTE) for p, o in places.items()}
                 continue
             # Words that only look like a file are left out.
-            here = [place for place in places if os.path.lexists(place)]
+            here = [place for place in places if _is_there(place)]
             seen = gate.look(here, roots, ground.window, self._shared.leaving.limit_bytes)
             for place, one in zip(here, seen, strict=True):
                 found.setdefault(place, _fact(places[place], one))
@@ -238,6 +238,14 @@ def _fact(offer: Offer, found: gate.Seen | gate.Staged | Refused) -> FileFact:
         return replace(fact, why=found.why.value)
     doubts = tuple(doubt.value for doubt in found.doubts)
     return replace(fact, size_bytes=found.size_bytes, doubts=doubts)
+
+
+def _is_there(place: Path) -> bool:
+    """Whether that is the name of something that may be a file; answers name folders as well."""
+    try:
+        return not stat.S_ISDIR(place.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _expanded(path: str) -> Path:

@@ -155,3 +155,14 @@ async def test_two_ways_to_write_a_path_are_one_file(desk: Room) -> None:
     await desk.says("/artifacts")
     shown = await desk.reads("1. a.txt · 1 B · ready")
     assert "2." not in shown
+
+
+async def test_folders_that_an_answer_names_are_not_listed(desk: Room) -> None:
+    """Ours: a name in code may lack an ending, and so may a folder's."""
+    exports = home_of(desk) / "work/exports"
+    (exports / "Makefile").write_text("all:")
+    (exports / "parts").mkdir()
+    await answers(desk, "see `exports/parts`, `exports/Makefile` and [all](exports/)")
+    await desk.says("/artifacts")
+    shown = await desk.reads("1. Makefile · 4 B · ready")
+    assert "2." not in shown
