@@ -29,19 +29,21 @@ WHOLE = "#"  # before the number of an answer: all of its text, as a file
 
 
 def listing(room: Room, name: str) -> Decision:
-    """The files of the latest answer, numbered; the numbers are kept for `/sendfile`."""
+    """The files of the latest answer, numbered; all numbers are kept for `/sendfile`."""
     if name and alias_named(room.view, name) is None:
         return room.tell("no_alias", alias=name)
     found = room.facts.files
     if found is None:
         return room.tell("artifacts_none")
     shown = found[:MAX_SHOWN]
-    room.peer = replace(room.peer, files=tuple(file.offer for file in shown if file.offer))
+    offers = tuple(file.offer for file in found if file.offer)
+    room.peer = replace(room.peer, files=offers, files_ms=room.now_ms)
     if not shown:
         return _empty(room)
     lines = [_line(number, file, room.lang) for number, file in enumerate(shown, 1)]
     if len(found) > len(shown):
-        lines.append(say("artifacts_more", room.lang, count=len(found) - len(shown)))
+        more = len(found) - len(shown)
+        lines.append(say("artifacts_more", room.lang, count=more, last=len(found)))
     if any(not file.why for file in shown):
         lines.append(notice("artifacts_how", room.lang))
     head = notice("artifacts_offered", room.lang)
@@ -117,7 +119,10 @@ def _sent(room: Room, copies: Sequence[NewFile], rule: str) -> Decision:
 def _with_reasons(room: Room, sent: Decision, staying: Sequence[FileFact]) -> Decision:
     """The files that go, and above them why the others do not."""
     phrase = "not_sent" if any(file.why for file in staying) else "not_sent_asks"
-    lines = [f"{_shown(file.name)} · {_standing(file, room.lang)}" for file in staying]
+    told_of = staying[:MAX_SHOWN]
+    lines = [f"{_shown(file.name)} · {_standing(file, room.lang)}" for file in told_of]
+    if len(staying) > len(told_of):
+        lines.append(say("not_sent_more", room.lang, count=len(staying) - len(told_of)))
     told = room.build(InboxEvent.ANSWERED, "\n".join([notice(phrase, room.lang), *lines]))
     audit = sent.audit + room.not_done("refused", phrase)
     return replace(sent, bubbles=told.bubbles + sent.bubbles, audit=audit)

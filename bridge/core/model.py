@@ -254,7 +254,8 @@ class Peer:
     thread: ThreadId | None = None  # that this name meant as it was read; never written
     confirmation: Confirmation | None = None
     listed: tuple[Listed, ...] = ()
-    files: tuple[ArtifactId, ...] = ()  # the numbered list of files last shown
+    files: tuple[ArtifactId, ...] = ()  # the numbered list of files last shown, to its end
+    files_ms: int = 0  # when it was shown
     more_turn: TurnId | None = None
     more_next: int = 0
 

@@ -26,7 +26,7 @@ from bridge.store.tables import MetaRow, proxy
 from bridge.wire import place
 
 APPLICATION_ID = 0x43544231  # "CTB1"
-SCHEMA = 1  # number of the newest file in `migrations/`
+SCHEMA = 2  # number of the newest file in `migrations/`
 BUSY_MS = 5_000  # delivery-semantics 3
 HEADER_BYTES = 100  # SQLite file format 1.3, as the three below
 JOURNAL_AT = 18

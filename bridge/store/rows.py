@@ -126,6 +126,7 @@ def peer(row: Record | None, name: PeerId, default: Lang) -> Peer:
         confirmation=Confirmation(**asked) if asked else None,
         listed=tuple(Listed(ThreadId(t), title, cwd) for t, title, cwd in json.loads(row.listed)),
         files=tuple(ArtifactId(number) for number in json.loads(row.files)),
+        files_ms=row.files_ms,
         more_turn=TurnId(row.more_turn) if row.more_turn else None,
         more_next=row.more_next,
     )
@@ -139,6 +140,7 @@ def peer_columns(value: Peer) -> dict[str, Any]:  # Any: columns of different ty
         "confirmation": dump(asdict(asked)) if asked else "",
         "listed": dump([[item.thread, item.title, item.cwd] for item in value.listed]),
         "files": dump(value.files),
+        "files_ms": value.files_ms,
         "more_turn": value.more_turn,
         "more_next": value.more_next,
     }

@@ -50,6 +50,7 @@ class PeerRow(_Row):
     confirmation = TextField(default="")  # JSON or ""
     listed = TextField(default="[]")  # JSON, the numbered list last shown
     files = TextField(default="[]")  # JSON, the same of files
+    files_ms = IntegerField(default=0)  # when that was
     more_turn = IntegerField(null=True)
     more_next = IntegerField(default=0)
     context_token = TextField(default="")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from bridge.core.artifacts import ALL, MAX_SHOWN, OFFER_LIFE_MS, WHOLE
-from bridge.core.attached import FileFact, NewFile, Offer
+from bridge.core.artifacts import ALL, OFFER_LIFE_MS, WHOLE
+from bridge.core.attached import ArtifactId, FileFact, NewFile, Offer
 from bridge.core.decision import Facts, View
 from bridge.core.model import Alias, Turn, TurnId
 from bridge.core.paths import MAX_PATH_CHARS
@@ -74,17 +74,18 @@ class Artifacts:
         return Facts(files=tuple(found), files_of=turn.id if turn else None)
 
     async def copied(self, which: str, view: View) -> Facts:
-        """Copies of what is asked for; a number means the list that was shown last.
+        """Copies of what is asked for: of the list that was shown last, by a number or all of it.
 
-        Where none was, or an answer is quoted, it means the files of the latest, or of that.
+        Where none was, an answer is quoted, or all is asked for and there is a newer answer,
+        of the files of that, or of the latest.
         """
         if which.startswith(WHOLE):
             return await self._written(int(which.removeprefix(WHOLE)), view)
-        shown = view.peer.files if view.quoted_turn is None else ()
+        shown = await self._shared.db.read(lambda: _listed(which, view))
         facts = Facts(files=())
         if not shown:
             facts = await self.looked_at("", view)
-            shown = tuple(file.offer for file in facts.files or () if file.offer)[:MAX_SHOWN]
+            shown = tuple(file.offer for file in facts.files or () if file.offer)
         if facts.files is None:
             return facts
         chosen = shown if which == ALL else shown[max(int(which), 1) - 1 : int(which)]
@@ -262,6 +263,15 @@ def _no_room(failed: OSError, number: int) -> str:
 
 def _named(offer: Offer) -> FileFact:
     return FileFact(offer.id, gate.shown(Path(offer.path).name), client=offer.client)
+
+
+def _listed(which: str, view: View) -> tuple[ArtifactId, ...]:
+    """The list that is meant; none where the files of an answer are."""
+    if view.quoted_turn is not None:
+        return ()
+    latest = artifacts.latest_answer(view.peer.id, None) if which == ALL else None
+    is_old = latest is not None and latest.ended_ms > view.peer.files_ms
+    return () if is_old else view.peer.files
 
 
 def _latest(name: str, view: View) -> Turn | None:

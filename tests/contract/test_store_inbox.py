@@ -107,6 +107,29 @@ def test_file_is_ours_alone_and_reopens_with_the_same_installation(tmp_path: Pat
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_file_of_the_first_schema_is_taken_along(tmp_path: Path) -> None:
+    """delivery-semantics 3: a copy is kept beside it, and what it holds stays."""
+    path = tmp_path / "bridge.sqlite3"
+    database = Database(path)
+    database.open()
+    database.run_now(lambda: accounts.pair(ACCOUNT))
+    accept(database, stored(1))
+    database.close()
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("ALTER TABLE peer DROP COLUMN files_ms")
+        old.execute("DELETE FROM schema_migration WHERE name = '0002_files_shown'")
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    database.open()
+    assert database.run_now(lambda: PeerRow.get_by_id(OWNER).files_ms) == 0
+    assert keys(database) == ["mid:1"]
+    database.close()
+    kept = tmp_path / "bridge.before-1.sqlite3"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(kept)) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+
+
 def test_symbolic_link_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
     """R21: nothing of ours is written where somebody else points to."""
     path = tmp_path / "bridge.sqlite3"

@@ -82,6 +82,42 @@ async def test_number_means_the_list_shown_last_else_the_latest_answer(desk: Roo
     assert len(list(desk.shared.leaving.staging.iterdir())) == 3
 
 
+async def test_all_means_all_of_the_list_until_a_newer_answer_comes(desk: Room) -> None:
+    """design 7: `/sendfile all` is of the latest answer, of however many files."""
+    exports = home_of(desk) / "work/exports"
+    names = [f"{number:02}.txt" for number in range(12)]
+    for name in names:
+        (exports / name).write_text(name)
+    await answers(desk, "see " + ", ".join(f"exports/{name}" for name in names))
+    await desk.says("/artifacts")
+    await desk.reads("2 more, up to number 12")
+    await desk.says("/sendfile 12")
+    await desk.says("/sendfile all")
+    await desk.until_decided()
+    assert sorted(await copies(desk)) == [*names, names[-1]]
+    (exports / "new.txt").write_text("new")
+    await answers(desk, "see exports/new.txt", 2)
+    await desk.says("/sendfile all")
+    await desk.until_decided()
+    assert (await copies(desk))[13:] == ["new.txt"]
+
+
+async def test_all_means_the_list_of_an_older_answer_that_was_asked_for(desk: Room) -> None:
+    """Ours: what was shown last, though another thread had the last word before."""
+    exports = home_of(desk) / "work/exports"
+    for name in ("a.txt", "b.txt"):
+        (exports / name).write_text(name)
+    await answers(desk, "see exports/a.txt")
+    await desk.db.run(lambda: change(TurnTable, "1", (), thread="thread-0000"))
+    await answers(desk, "see exports/b.txt", 2)
+    await desk.db.run(lambda: change(AliasRow, "1", (), thread="thread-0000"))
+    await desk.says("/artifacts code")
+    await desk.reads("1. a.txt")
+    await desk.says("/sendfile all")
+    await desk.until_decided()
+    assert await copies(desk) == ["a.txt"]
+
+
 async def test_thread_whose_folder_is_not_here_is_out_of_reach(desk: Room) -> None:
     """issue 5: an ssh controller, or a folder that does not exist here."""
     await answers(desk, "see exports/a.txt")

@@ -45,7 +45,17 @@ def test_list_numbers_the_files_and_keeps_the_numbers() -> None:
     ]
     assert found.peer_after is not None
     assert found.peer_after.files == (ArtifactId(1), ArtifactId(1), ArtifactId(2))
+    assert found.peer_after.files_ms == NOW_MS
     assert not found.files and found.turn is None
+
+
+def test_numbers_of_a_list_go_on_behind_what_is_shown() -> None:
+    """design 7: `/sendfile` takes them all."""
+    files = [replace(READY, offer=ArtifactId(number)) for number in range(1, MAX_SHOWN + 3)]
+    found = says(c.Artifacts(""), *files)
+    assert "2 more, up to number 12, are not shown" in text(found)
+    assert found.peer_after is not None
+    assert found.peer_after.files == tuple(range(1, MAX_SHOWN + 3))
 
 
 @table("lang", ["zh", "en"])
@@ -105,6 +115,16 @@ def test_file_that_stays_is_said_and_the_others_go() -> None:
     assert lines[1:] == [("refused", "threat-model R23", "not_sent")]  # for /why
     asked = says(c.SendFile("all"), READY, doubted)
     assert [line.what for line in asked.audit] == ["artifact.send"]
+
+
+@table("lang", ["zh", "en"])
+def test_many_files_that_stay_are_told_of_in_one_bubble(lang: str) -> None:
+    """ilink-protocol 6.4: the first of them with their reasons, of the others how many."""
+    peer = replace(VIEW.peer, lang="zh" if lang == "zh" else "en")
+    long = replace(STAYS, name="字" * 76 + ".txt")
+    shown = text(says(c.SendFile("all"), *[long] * 200, view=replace(VIEW, peer=peer)))
+    assert len(shown) <= MAX_BUBBLE_CHARS and len(shown.encode()) <= MAX_BUBBLE_BYTES
+    assert shown.count("字…") == MAX_SHOWN and f"{200 - MAX_SHOWN}" in shown.split("\n")[-1]
 
 
 def test_doubt_is_asked_about_and_yes_sends_that_very_copy() -> None:

@@ -19,8 +19,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "artifacts_head": ("#{id} 的文件：", "Files of #{id}:"),
     "artifacts_offered": ("这些文件可以要：", "Files that are offered:"),
     "artifacts_more": (
-        "还有 {count} 个没列出：让线程只说出要的那些",
-        "{count} more are not shown: ask the thread to name only what you need",
+        "还有 {count} 个没列出，到 {last} 号为止：/sendfile 也认这些数字，或 all",
+        "{count} more, up to number {last}, are not shown: /sendfile takes those too, or all",
     ),
     "artifacts_how": (
         "要收文件：/sendfile 加数字，或 /sendfile all",
@@ -37,6 +37,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "没有发出，请用数字一个一个地 /sendfile：",
         "Not sent: /sendfile these one by one, by their numbers:",
     ),
+    "not_sent_more": ("还有 {count} 个也没有发出", "{count} more were not sent either"),
     "send_ask": (
         "要发送 {name} 吗？{size}，SHA-256 {hash}…。原因：{why}。两分钟内回复 /yes 或 /no。",
         "Send {name}? {size}, SHA-256 {hash}…. I ask because: {why}. "
