@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 HEAD_BYTES = 512  # as much as is looked at
 
-_SIGNS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png", "png"),
-    (0, b"\xff\xd8\xff", "image/jpeg", "jpg"),
-    (0, b"GIF8", "image/gif", "gif"),
-    (8, b"WEBP", "image/webp", "webp"),
-    (0, b"BM", "image/bmp", "bmp"),
-    (0, b"%PDF-", "application/pdf", "pdf"),
-    (0, b"PK\x03\x04", "application/zip", "zip"),
-    (0, b"\x1f\x8b", "application/gzip", "gz"),
-    (4, b"ftyp", "video/mp4", "mp4"),
-    (0, b"\x1aE\xdf\xa3", "video/webm", "webm"),
-    (8, b"AVI ", "video/x-msvideo", "avi"),
-    (8, b"WAVE", "audio/wav", "wav"),
-    (0, b"ID3", "audio/mpeg", "mp3"),
-    (0, b"\xff\xfb", "audio/mpeg", "mp3"),
-    (0, b"OggS", "audio/ogg", "ogg"),
-    (0, b"#!AMR", "audio/amr", "amr"),
-    (0, b"#!SILK", "audio/silk", "silk"),
-    (1, b"#!SILK", "audio/silk", "silk"),  # WeChat puts one byte before it
+# How a file begins. A sign that a text may begin with as well is followed to a byte that
+# no text has. MP4 and its kin are told apart by the brand behind `ftyp` (ISO 14496-12).
+_SIGNS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\x89PNG\r\n\x1a\n", "image/png", "png"),
+    (rb"\xff\xd8\xff", "image/jpeg", "jpg"),
+    (rb"GIF8[79]a", "image/gif", "gif"),
+    (rb"RIFF....WEBP", "image/webp", "webp"),
+    (rb"BM....\0\0\0\0", "image/bmp", "bmp"),  # its size, then what is reserved
+    (rb"%PDF-", "application/pdf", "pdf"),
+    (rb"PK\x03\x04", "application/zip", "zip"),
+    (rb"\x1f\x8b", "application/gzip", "gz"),
+    # Photos that a phone does not show as pictures, nor a model look at: files.
+    (rb"\0\0..ftyp(?:hei[cxms]|hev[cmxs]|mif1|msf1)", "application/octet-stream", "heic"),
+    (rb"\0\0..ftypavi[fs]", "application/octet-stream", "avif"),
+    (rb"\0\0..ftypM4[AB]", "audio/mp4", "m4a"),
+    (rb"\0\0..ftypqt  ", "video/quicktime", "mov"),
+    (rb"\0\0..ftyp", "video/mp4", "mp4"),
+    (rb"\x1aE\xdf\xa3", "video/webm", "webm"),
+    (rb"RIFF....AVI ", "video/x-msvideo", "avi"),
+    (rb"RIFF....WAVE", "audio/wav", "wav"),
+    (rb"ID3[\2-\4].", "audio/mpeg", "mp3"),
+    (rb"\xff\xfb", "audio/mpeg", "mp3"),
+    (rb"OggS\0", "audio/ogg", "ogg"),
+    (rb"#!AMR(?:-WB)?\n", "audio/amr", "amr"),
+    (rb".?#!SILK", "audio/silk", "silk"),  # WeChat puts one byte before it
 )
+_KNOWN = tuple((re.compile(sign, re.DOTALL), kind, ending) for sign, kind, ending in _SIGNS)
 
 
 def type_of(head: bytes) -> tuple[str, str]:
     """Media type and file ending for the first HEAD_BYTES of a file."""
-    for place, sign, kind, ending in _SIGNS:
-        if head[place : place + len(sign)] == sign:
+    for sign, kind, ending in _KNOWN:
+        if sign.match(head):
             return kind, ending
     if b"\0" not in head and _is_text(head):
         return "text/plain", "txt"

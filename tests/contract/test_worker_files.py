@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from bridge.wire import env
 from bridge.wire.env import WrongSetting
-from bridge.wire.filetype import type_of
 from bridge.wire.log import Secret
 from bridge.wire.messages import Inbound, Part
 from bridge.wire.place import PlaceFault
@@ -233,25 +232,6 @@ def test_sleep_is_seen_once_and_drift_is_not(tmp_path: Path) -> None:
     assert watch.slept_s() == 0
     wall[0] -= 86400
     assert watch.slept_s() == -86400
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"\x89PNG\r\n\x1a\nxxxx", "image/png"),
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"RIFF1234WEBP", "image/webp"),
-        (b"%PDF-1.7", "application/pdf"),
-        (b"PK\x03\x04", "application/zip"),
-        (b"\0\0\0\x18ftypmp42", "video/mp4"),
-        (b"\x02#!SILK_V3", "audio/silk"),
-        ("字".encode() * 200, "text/plain"),
-        (b"\0\1\2", "application/octet-stream"),
-    ],
-)
-def test_type_comes_from_content(head: bytes, kind: str) -> None:
-    """R27."""
-    assert type_of(head[:512])[0] == kind
 
 
 def test_both_key_forms_are_read_and_others_refused() -> None:
