@@ -167,8 +167,11 @@ class Controller(Link):
         return known >= {"sandbox", "approval_policy"}
 
     def _images(self, turn: Turn) -> list[str]:
-        """Images go beside the text to a controller of our kind; others get only the text."""
-        if not self.offers("cross_thread_list_sessions"):
+        """Images go beside the text to a controller of our kind, here; else only the text does.
+
+        A controller on another machine would look for them there, and refuse the turn.
+        """
+        if self._is_remote or not self.offers("cross_thread_list_sessions"):
             return []
         return [file.path for file in turn.files if file.is_image]
 

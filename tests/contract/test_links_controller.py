@@ -97,15 +97,22 @@ async def test_controller_of_somebody_else_is_understood(tmp_path: Path, form: s
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize(("modes", "images"), [(("sessions",), ["/data/a.png"]), ((), [])])
-async def test_images_go_beside_the_text_only_to_a_controller_of_our_kind(
-    tmp_path: Path, modes: tuple[str, ...], images: list[str]
+@pytest.mark.parametrize(
+    ("modes", "is_remote", "images"),
+    [(("sessions",), False, ["/data/a.png"]), ((), False, []), (("sessions",), True, [])],
+)
+async def test_images_go_beside_the_text_only_to_a_controller_of_our_kind_here(
+    tmp_path: Path, modes: tuple[str, ...], is_remote: bool, images: list[str]
 ) -> None:
-    """controller-contract 1: `attachments` are images, for a controller with extension tools."""
+    """controller-contract 1: `attachments` are images, for a controller with extension tools.
+
+    One on another machine refuses a path of this one.
+    """
     state = tmp_path / "state.json"
     command = [sys.executable, "-m", "tests.fakes.controller", str(state), *modes]
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    controller = Controller(command, env, tmp_path / "stderr.log", "ctb-private", NO_READER)
+    stderr = tmp_path / "stderr.log"
+    controller = Controller(command, env, stderr, "ctb-private", NO_READER, is_remote=is_remote)
     files = (TurnFile("/data/a.png", "cat", True), TurnFile("/data/b.pdf", "report"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(controller.keep)
