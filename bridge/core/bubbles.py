@@ -65,19 +65,16 @@ def behind(group: str, part: int) -> tuple[TurnId, int] | None:
 
 
 def header(turn: Turn, peer: Peer, desk_turns: int = 0) -> str:
-    """What stands before an answer: its thread when another is active, moves at the desk,
-    what was heard and what was not found."""
+    """What stands before an answer: its thread when another is active, and on the same line
+    what was heard; what was not found, moves at the desk."""
     if is_group(turn.peer):
         return ""
-    lines = []
-    if turn.thread != peer.thread:
-        lines.append(f"({turn.alias})")
+    tag = f"({turn.alias})" if turn.thread != peer.thread else ""
+    lines = [" ".join(part for part in (tag, turn.preface) if part)]
     if has_moved(turn):
         phrase = "desk_turns" if desk_turns else "desk_moved"
         lines.append(notice(phrase, peer.lang, alias=turn.alias, count=desk_turns))
-    if turn.preface:
-        lines.append(turn.preface)
-    return "".join(line + "\n" for line in lines)
+    return "".join(line + "\n" for line in lines if line)
 
 
 def has_moved(turn: Turn) -> bool:

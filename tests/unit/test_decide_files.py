@@ -155,11 +155,12 @@ def test_status_shows_credits_their_day_and_the_breaker() -> None:
 
 
 def test_answer_opens_with_what_was_heard_and_fits_its_bubble() -> None:
-    """issue 3, item 6; ilink-protocol 6.4."""
-    turn = replace(TURN, state=TurnState.RUNNING, preface="▸ Heard: " + "words " * 9)
+    """issue 5, item 8; ilink-protocol 6.4: also of another thread, which went on at the desk."""
+    moved = replace(TURN, seen_head="h1", expected_head="h2")
+    turn = replace(moved, state=TurnState.RUNNING, preface="▸ Heard: " + "words " * 9)
     run = Run(RunId("r"), "completed", API.thread, result="x" * 30_000)
     end = after_run(turn, run, VIEW.peer, 0, Ids("i", "s"))
-    assert end.rows[0].text.splitlines()[:2] == ["(api)", turn.preface]
+    assert end.rows[0].text.splitlines()[0] == f"(api) {turn.preface}"
     assert len(end.rows) == 2  # issue 3, item 4: 30,000 characters cost at most 2 sends
     assert all(len(each.text) <= 1_800 for each in end.rows)
 
