@@ -32,6 +32,7 @@ COPY_BYTES = 1 << 20
 OVERLAP_BYTES = 1024  # twice, for UTF-16, a name and a value of `sensitive`
 NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
+_UNSHOWN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # turn, hide, or end the line
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO must not block
@@ -191,7 +192,7 @@ def kind_of(head: bytes) -> FileKind:
 
 def shown(name: str) -> str:
     """The name a phone sees: one line, no sign that turns or hides, its ending kept."""
-    kept = "".join(sign for sign in name if unicodedata.category(sign)[0] != "C").strip(". ")
+    kept = "".join(s for s in name if unicodedata.category(s) not in _UNSHOWN).strip(". ")
     if len(kept) > MAX_NAME_CHARS:
         ending = PurePath(kept).suffix[: MAX_NAME_CHARS // 2]
         kept = kept[: MAX_NAME_CHARS - len(ending)] + ending

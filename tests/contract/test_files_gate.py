@@ -306,6 +306,8 @@ def test_an_archive_is_doubted_whatever_its_name(desk: Desk, head: bytes) -> Non
     [
         ("x\u202egpj.exe", "xgpj.exe"),
         ("a\nb.txt", "ab.txt"),
+        ("a\u2028b\u2029c.txt", "abc.txt"),
+        ("a b\u3000c.txt", "a b\u3000c.txt"),
         ("图.png", "图.png"),
         ("\u200b", "file"),
         ("...", "file"),
