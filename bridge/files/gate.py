@@ -327,7 +327,7 @@ def _copy(source: int, found: os.stat_result, copy: Path, limit_bytes: int) -> s
     target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     digest, size = hashlib.sha256(), 0
     try:
-        while data := os.read(source, COPY_BYTES):
+        while data := _read(source):
             size += len(data)
             if size > limit_bytes:
                 raise _Stays(Why.TOO_LARGE)
@@ -353,6 +353,13 @@ def _pieces(copy: Path) -> Iterator[bytes]:
         while data := content.read(COPY_BYTES):
             yield tail + data
             tail = data[-OVERLAP_BYTES:]
+
+
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, COPY_BYTES)
+    except OSError:  # a disk, or a network, that fails
+        raise _Stays(Why.UNREADABLE) from None
 
 
 def _write(target: int, data: bytes) -> None:

@@ -25,6 +25,7 @@ from bridge.files.gate import (
 )
 
 LIMIT = 1000
+NO_SPEED = Path("/sys/devices/virtual/net/lo/speed")  # the loopback has none
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
@@ -181,6 +182,14 @@ def test_an_unreadable_file_stays(desk: Desk) -> None:
     (desk.exports / "x").write_bytes(b"1")
     (desk.exports / "x").chmod(0)
     assert desk.why("exports/x") is Why.UNREADABLE
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not NO_SPEED.exists(), reason="it is root's, on Linux")
+def test_a_file_whose_reading_fails_stays(desk: Desk) -> None:
+    """It opens and is of our user; its bytes do not come. The staging folder is not to blame."""
+    roots, window = Roots(None, (NO_SPEED.parent,), ()), TurnWindow(0, 2 * time.time_ns())
+    assert stage(NO_SPEED, roots, window, desk.into, 100_000) == Refused(Why.UNREADABLE)
+    assert not list(desk.into.iterdir())
 
 
 def test_our_own_state_never_leaves(tmp_path: Path) -> None:

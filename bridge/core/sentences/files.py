@@ -70,8 +70,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "stays: of another user or disk; ask the thread to copy it to exports",
     ),
     "stays_unreadable": (
-        "不能发：没有读取权限，请在电脑上改权限",
-        "stays: it cannot be read; change its permissions at the desk",
+        "不能发：读不出来，请在电脑上看看它和它的权限",
+        "stays: it cannot be read; see to it and its permissions at the desk",
     ),
     "stays_empty": (
         "不能发：文件是空的，请让线程写入内容",
