@@ -113,12 +113,21 @@ def _artifact_roots(env: Env) -> tuple[Path, ...]:
         fault = ""
         if not root.is_absolute():
             fault = f"names {root}, which is no absolute folder"
+        elif _is_link(root):  # files are never reached through one (R23)
+            fault = f"names {root}, which is a link: name the folder that it leads to"
         elif data_dir.is_relative_to(root.resolve()) or root.resolve().is_relative_to(data_dir):
             fault = f"names {root}, which holds the bridge's own state or lies in it"
         if fault:
             raise WrongSetting("CTB_ARTIFACT_ROOTS", fault, "/home/me/exports:/srv/reports")
         found.append(root)
     return tuple(found)
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # nobody may look, so nothing leaves from there
+        return False
 
 
 def _controller(env: Env) -> tuple[str, ...]:

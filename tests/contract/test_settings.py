@@ -101,6 +101,17 @@ def test_folder_of_files_that_is_not_absolute_is_named(monkeypatch: pytest.Monke
     assert told.startswith("CTB_ARTIFACT_ROOTS names exports, which is no absolute folder")
 
 
+@pytest.mark.parametrize("target", ["reports", "nothing", "exports"])
+def test_folder_of_files_that_is_a_link_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str
+) -> None:
+    """R23: no file would ever leave through it; one that leads nowhere, or to itself, as well."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "exports").symlink_to(tmp_path / target)
+    told = sentence(monkeypatch, "CTB_ARTIFACT_ROOTS", f"{tmp_path}/reports:{tmp_path}/exports/")
+    assert f"names {tmp_path}/exports, which is a link: name the folder that it leads to" in told
+
+
 @pytest.mark.parametrize("root", ["/", "{data}", "{data}/staging"])
 def test_artifact_root_never_meets_our_state(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: str
