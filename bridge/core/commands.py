@@ -324,4 +324,4 @@ def needs_whole(command: Command) -> bool:
 
 def needs_past(command: Command) -> bool:
     """Whether a command looks at what became of earlier messages."""
-    return isinstance(command, Status | Resend | Trace | Why | Dead)
+    return isinstance(command, Status | Retry | Resend | Trace | Why | Dead)

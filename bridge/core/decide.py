@@ -207,6 +207,7 @@ def _target(command: c.Command, view: View) -> ThreadId | None:
                 return listed.thread
             return ThreadId(target) if is_thread_id(target) else None
         case c.Retry():
-            return view.last_turn.thread if view.last_turn else None
+            turn = planning.to_retry(view)
+            return turn.thread if turn else None
         case _:
             return None

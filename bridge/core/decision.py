@@ -287,6 +287,7 @@ class View:
     not_done: Refused | None = None
     life: Life | None = None
     given_up: tuple[GivenUp, ...] = ()
+    unanswered: tuple[Turn, ...] = ()  # ended, for `/retry`; those run again since are not there
 
 
 @dataclass(frozen=True, slots=True)

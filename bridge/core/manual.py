@@ -99,10 +99,13 @@ MANUAL: dict[str, tuple[str, str]] = {
         "Example: /cancel 12\nThe numbers are in /queue.",
     ),
     "retry": (
-        "把上一条消息作为新的一轮再执行一次；因线程有了新内容而没开始的那条，照样开始。\n"
-        "先看看上次做到哪里：/refresh。",
-        "Runs the last message again as a new turn; one that waits because its thread went on "
-        "starts as it is.\nLook first at what was done: /refresh.",
+        "把最近一条失败、中断或不知是否执行了的消息作为新的一轮再执行，先看正在用的线程。\n"
+        "因线程有了新内容而没开始的那条，照样开始。\n"
+        "要重来另一条，就引用说它失败的那句。先看看做到哪里：/refresh。",
+        "Runs the newest message that failed, was cut off or may not have run, as a new turn; "
+        "of the thread in use first.\n"
+        "One that waits because its thread went on starts as it is.\n"
+        "To choose another, quote what I said of its failure. What was done so far: /refresh.",
     ),
     "new": (
         "在一个文件夹里开一个新线程；你的下一条消息会开始它。\n"

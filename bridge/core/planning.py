@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import approvals, guests
-from bridge.core.decision import Audit, Decision, NewTurn, Policy, RowStep, TurnStep
+from bridge.core.decision import Audit, Decision, NewTurn, Policy, RowStep, TurnStep, View
 from bridge.core.errors import Refusal
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import (
@@ -22,7 +22,8 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import notice, say
 from bridge.core.prompts import Composed, compose
-from bridge.core.room import Room, alias_named, alias_of, in_use, key_of
+from bridge.core.room import Room, active_thread, alias_named, alias_of, in_use, key_of
+from bridge.core.turn_states import is_unanswered
 from bridge.core.verdicts import verdict
 
 
@@ -50,16 +51,36 @@ def send(room: Room, name: str, text: str) -> Decision:
 
 
 def retry(room: Room) -> Decision:
-    """A turn parked for its head starts as itself; an ended one runs as a new turn."""
-    mine = [t for t in room.view.turns if t.peer == room.peer.id]
-    parked = [t for t in mine if t.state is TurnState.PARKED and t.reason == Parked.HEAD]
-    if parked:
-        return _start_parked(room, parked[0])
-    last = room.view.last_turn
-    if last is None:
+    """A turn parked for its head starts as itself; an ended one runs as a new turn.
+
+    Its owner is told which, where it is not the one that ended last before his eyes.
+    """
+    view = room.view
+    turn = to_retry(view)
+    if turn is None:
         return room.tell("nothing_to_retry")
-    again = Composed(last.prompt, last.prompt, last.files, last.preface)
-    return _plan(room, _alias_of(room, last), again)
+    alias, is_parked = _alias_of(room, turn), turn.state is TurnState.PARKED
+    is_last = turn.thread == active_thread(view) and (is_parked or turn == view.last_turn)
+    told = "" if is_last else notice("once_more", room.lang, id=turn.id, alias=alias.name)
+    if is_parked:
+        return _start_parked(room, turn, told)
+    return _plan(room, alias, Composed(turn.prompt, turn.prompt, turn.files, turn.preface), told)
+
+
+def to_retry(view: View) -> Turn | None:
+    """The newest turn without its answer: the quoted one, of its thread or that in use, or any.
+
+    What has its answer, and what was run again since, is never among them.
+    """
+    quoted, thread = view.quoted_turn, active_thread(view)
+    if quoted is not None and is_unanswered(quoted):
+        return quoted
+    mine = [t for t in view.turns if t.peer == view.peer.id]
+    parked = [t for t in mine if t.state is TurnState.PARKED and t.reason == Parked.HEAD]
+    found = [*parked, *view.unanswered]
+    here = [turn for turn in found if turn.thread == thread]
+    choice = here if here or quoted is not None else found
+    return max(choice, key=lambda turn: turn.id, default=None)
 
 
 def ask_about_files(room: Room) -> Decision:
@@ -131,25 +152,25 @@ def _which(room: Room, asked: Question | Approval) -> Decision:
     return room.tell("quote_may_answer", who=who, code=asked.code)
 
 
-def _plan(room: Room, alias: Alias, said: Composed) -> Decision:
+def _plan(room: Room, alias: Alias, said: Composed, told: str = "") -> Decision:
     """A turn in this thread, and what its owner is told of it; held where the queue is full."""
     ahead = room.view.unfinished.get(alias.thread, 0)
     if is_full(room.policy, ahead):
         full = notice("queue_full", room.lang, alias=alias.name, count=ahead - 1)
-        told = "" if room.view.held else full  # once, for all that are held meanwhile
-        return room.build(InboxEvent.QUEUE_FULL, told, room.not_done("held", "queue_full"))
+        once = "" if room.view.held else full  # for all that are held meanwhile
+        return room.build(InboxEvent.QUEUE_FULL, once, room.not_done("held", "queue_full"))
     status, is_new = room.facts.status, is_unmade(alias.thread)
     turn = _turn(room, alias, said, is_idle=not ahead and (status is not None or is_new))
-    told = ""
+    news = ""
     limit = room.policy.flood_limit
     if limit and room.facts.prompts_before >= limit and not room.facts.is_flood_told:
-        told = notice("flood", room.lang, count=limit)
+        news = notice("flood", room.lang, count=limit)
     # One that has no word for the head is asked to start all the same.
     is_away = room.facts.trouble not in ("", Refusal.CONTROLLER_LACKS)
     if not ahead and turn.state is TurnState.QUEUED and is_away:
         why = say(room.facts.trouble, room.lang)
-        told = notice("waits", room.lang, alias=alias.name, why=why)
-    found = room.build(InboxEvent.PLANNED, told)
+        news = notice("waits", room.lang, alias=alias.name, why=why)
+    found = room.build(InboxEvent.PLANNED, "\n".join(line for line in (told, news) if line))
     asked = room.view.asked.get(alias.thread)
     if asked is not None:
         is_remote = room.policy.remote_approvals
@@ -183,11 +204,11 @@ def _turn(room: Room, alias: Alias, said: Composed, *, is_idle: bool) -> NewTurn
     )
 
 
-def _start_parked(room: Room, turn: Turn) -> Decision:
+def _start_parked(room: Room, turn: Turn, told: str) -> Decision:
     """The same turn under the same key: its start was never accepted."""
     step = TurnStep(turn.id, turn.thread, turn.state, turn.state, reason=Parked.AGREED)
     audit = Audit("turn.retry", "owner accepted the new head", "starting", turn=turn.id)
-    return replace(room.build(InboxEvent.ANSWERED), turn_steps=(step,), audit=(audit,))
+    return replace(room.build(InboxEvent.ANSWERED, told), turn_steps=(step,), audit=(audit,))
 
 
 def _alias_of(room: Room, turn: Turn) -> Alias:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bridge.core.model import TurnState
+from bridge.core.model import Turn, TurnState
 from bridge.core.steps import next_of
 
 
@@ -92,6 +92,19 @@ _STEPS: dict[tuple[TurnState, TurnEvent], TurnState] = {
     **{(TurnState.RUNNING, event): TurnState.RUNNING for event in _RUNNING_ON},
     **{(TurnState.PARKED, event): TurnState.STARTING for event in _UNPARKING},
 }
+
+
+# Outcomes after which the words may be run again by their owner (design 7: `/retry`).
+WITHOUT_ANSWER = ("failed", "interrupted", "uncertain", "blocked", "dead")
+
+
+def is_unanswered(turn: Turn) -> bool:
+    """Whether it ended without its answer: in a failure, or cut off by a `/stop`.
+
+    One that was cancelled before it began is not wanted any more.
+    """
+    is_cut_off = turn.outcome == "cancelled" and turn.stop_requested
+    return turn.outcome in WITHOUT_ANSWER or is_cut_off
 
 
 def turn_step(state: TurnState, event: TurnEvent) -> TurnState:

@@ -22,7 +22,7 @@ USAGES: dict[str, tuple[str, str]] = {
     ),
     "queue": ("/queue 排队的消息", "/queue: what is waiting"),
     "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),
-    "retry": ("/retry 把上一条再来一次", "/retry: the last message again"),
+    "retry": ("/retry 没做成的再来一次", "/retry: again what failed or was stopped"),
     "new": ("/new <名字> [文件夹] 开一个新线程", "/new <name> [folder]: a fresh thread"),
     "fork": ("/fork <名字> [新名字] 从线程分支", "/fork <name> [new name]: branch a thread"),
     "more": ("/more 长回答的后面几段", "/more: the next part of a long answer"),

@@ -27,14 +27,16 @@ from bridge.core.model import (
     TurnId,
     TurnState,
 )
+from bridge.core.retention import KEPT_MS
 from bridge.core.sending import OutEvent, out_step
-from bridge.core.turn_states import TurnEvent, turn_step
+from bridge.core.turn_states import WITHOUT_ANSWER, TurnEvent, turn_step
 from bridge.store import audit, outbox, rows, turns
 from bridge.store.statements import Record, change, record, records
 from bridge.store.tables import AttemptTable, InboxTable, OutboxTable, TurnTable
 
 MAX_GIVEN_UP = 200  # of each kind
 MAX_ATTEMPTS_TOLD = 100  # of one bubble
+MAX_UNANSWERED = 50  # that `/retry` chooses among
 
 # Partial indexes serve only a condition that holds their very words. A note or a progress
 # line is never sent twice (delivery-semantics 7), so it is not listed as given up.
@@ -42,6 +44,15 @@ _POISON = "outcome = 'poison'"
 _TEXT = "parts != '[]'"  # its words are still here
 _DEAD = "outcome = 'dead'"
 _UNSENT = "outcome IN ('dead', 'unknown') AND send_class <= 2"
+# Over, paid for or not: those of them that have no answer (`is_unanswered`).
+_ENDED = """SELECT id FROM turn WHERE peer = ? AND state = 'done' AND ended_ms > ?
+    UNION ALL SELECT id FROM turn WHERE state != 'done' AND state = 'settling' AND peer = ?"""
+_WITHOUT = f"""(outcome IN ({", ".join(f"'{word}'" for word in WITHOUT_ANSWER)})
+    OR outcome = 'cancelled' AND stop_requested)"""
+# The same words came there again: they run, or have their answer.
+_AGAIN = """SELECT 1 FROM turn AS later WHERE later.id > turn.id AND later.thread = turn.thread
+    AND later.prompt = turn.prompt AND later.outcome IN ('', 'completed')"""
+_UNANSWERED = f"id IN ({_ENDED}) AND {_WITHOUT} AND NOT EXISTS ({_AGAIN}) ORDER BY id DESC LIMIT ?"
 
 
 def told(seen: View, command: c.Command, now_ms: int) -> View:
@@ -52,6 +63,8 @@ def told(seen: View, command: c.Command, now_ms: int) -> View:
             return replace(seen, not_done=audit.last_not_done(peer))
         case c.Dead() | c.Status():
             return replace(seen, given_up=given_up(now_ms, peer))
+        case c.Retry():
+            return replace(seen, unanswered=_unanswered(peer, now_ms))
         case c.Trace(number) | c.Resend(number):
             found = life(TurnId(number))
             return replace(seen, life=found if found and found.turn.peer == peer else None)
@@ -72,6 +85,16 @@ def life(number: TurnId) -> Life | None:
         decided=tuple(_decided(line) for line in audit.of_turn(number)),
         bubbles=tuple(_bubble(row) for row in bubbles),
     )
+
+
+def _unanswered(peer: PeerId, now_ms: int) -> tuple[Turn, ...]:
+    """Turns that ended without their answer and were not run again since, newest first.
+
+    Of thirty days: as long as the files that they name are kept.
+    """
+    since_ms = now_ms - KEPT_MS
+    found = records(TurnTable, _UNANSWERED, peer, since_ms, peer, MAX_UNANSWERED)
+    return tuple(rows.turn(row) for row in found)
 
 
 def newest(limit: int) -> tuple[Turn, ...]:

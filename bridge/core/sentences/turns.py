@@ -120,7 +120,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "#{id} is not waiting. /queue shows what is; /stop ends the running one.",
     ),
     "nothing_runs": ("{alias} 没有正在进行的事。", "Nothing is running in {alias}."),
-    "nothing_to_retry": ("没有可以重来的消息。", "There is nothing to try again."),
+    "nothing_to_retry": (
+        "没有失败或中断的消息。要再执行一次，把那句话再发一次。",
+        "No message failed or was cut off. To run one again, send its words again.",
+    ),
+    "once_more": ("再来一次：{alias} 的 #{id}", "Once more: #{id} of {alias}"),
     "no_result": (
         "没有 #{id} 的回答，或已过 90 天、不再保存。/status 看最近的一个。",
         "There is no answer #{id}, or it is more than 90 days old and not kept. "
