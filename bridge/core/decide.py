@@ -29,6 +29,7 @@ from bridge.core.room import (
     Room,
     active_thread,
     alias_named,
+    alias_of,
     is_thread_id,
     listed_at,
     open_question,
@@ -198,9 +199,10 @@ def _target(command: c.Command, view: View) -> ThreadId | None:
             return found.thread if found else None
         case c.Fork():
             return control.fork_source(view, command)
-        case c.Use(target):  # a name needs nothing, and an id is none
+        case c.Use(target):  # a thread with a name needs nothing, and an id is none
             listed = listed_at(view.peer, target)
-            return listed.thread if listed else None
+            is_named = listed is not None and alias_of(view, listed.thread) is not None
+            return listed.thread if listed and not is_named else None
         case c.Add(_, target) | c.Bind(target):
             listed = listed_at(view.peer, target)
             if listed is not None:

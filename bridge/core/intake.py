@@ -169,12 +169,31 @@ def batch(
 
 def goes_ahead(row: InboxRow) -> bool:
     """Whether a row may pass a prompt that still waits for something."""
-    return is_command(row) and not isinstance(verbs.parse(row.text), _IN_ORDER)
+    return not isinstance(_command(row), _IN_ORDER)
 
 
 def is_command(row: InboxRow) -> bool:
     """A typed message that begins with one slash, ASCII or full width; never a voice."""
     return bool(row.parts) and row.parts[0].kind == "text" and verbs.is_typed(row.parts[0].text)
+
+
+def passing(
+    rows: Sequence[InboxRow], before: Sequence[InboxRow] = (), *, is_brief: bool = True
+) -> list[InboxRow]:
+    """The rows that may go ahead of all that waits: of `before`, and of the others.
+
+    A word about the thread in use stays behind one that changes which thread that is:
+    else it would act on the one that was just left. Where the wait may be long, not brief,
+    what only tells of a thread is told at once, and of the one in use until then.
+    """
+    is_changing = any(isinstance(_command(row), _SWITCHES) for row in before)
+    found = []
+    for row in rows:
+        is_bound = is_changing and _means_in_use(_command(row), is_brief)
+        if goes_ahead(row) and not is_bound:
+            found.append(row)
+        is_changing = is_changing or isinstance(_command(row), _SWITCHES)
+    return found
 
 
 # What makes a turn, changes which thread prompts go to, or lets files go that wait for words;
@@ -191,6 +210,22 @@ _IN_ORDER = (
     | commands.Yes
     | commands.No
 )
+_SWITCHES = commands.Use | commands.Bind | commands.New | commands.Fork
+
+
+def _means_in_use(command: commands.Command, is_telling: bool) -> bool:
+    """Whether a command is about the thread in use, as it names none."""
+    match command:
+        case commands.Stop("") | commands.Steer():
+            return True
+        case commands.Status("") | commands.Refresh("") | commands.Artifacts(""):
+            return is_telling
+        case _:
+            return False
+
+
+def _command(row: InboxRow) -> commands.Command:
+    return verbs.parse(row.text) if is_command(row) else commands.Prompt()
 
 
 def _burst(rows: Sequence[InboxRow], window_ms: int, stale_ms: int) -> list[InboxRow]:
@@ -255,7 +290,7 @@ def _stale_run(rows: Sequence[InboxRow], stale_ms: int) -> tuple[InboxRow, ...]:
 
 def _ahead(burst: Sequence[InboxRow], behind: Sequence[InboxRow], stale_ms: int) -> Batch | None:
     """The first command that need not wait until the files of this burst are here."""
-    free = (row for row in behind if goes_ahead(row) and not _is_stale(row, stale_ms))
+    free = (row for row in passing(behind, is_brief=False) if not _is_stale(row, stale_ms))
     return next((Batch((row,), passed=tuple(burst)) for row in free), None)
 
 
@@ -281,8 +316,7 @@ def _is_stale(row: InboxRow, stale_ms: int) -> bool:
     """Too old to be run unasked: a prompt, or a command that brings words to a thread (R8)."""
     if not stale_ms or row.age_ms <= stale_ms or row.is_released:
         return False
-    found = verbs.parse(row.text) if is_command(row) else commands.Prompt()
-    return isinstance(found, commands.Dispatching | commands.Steer)
+    return isinstance(_command(row), commands.Dispatching | commands.Steer)
 
 
 def _from_group(arrival: Arrival, groups: Mapping[PeerId, GroupState]) -> Denied | None:

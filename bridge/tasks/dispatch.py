@@ -17,7 +17,7 @@ from bridge.core import commands, decide, intake
 from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.errors import Stale, StoreFault
 from bridge.core.group_chat import is_group
-from bridge.core.model import InboxId, InboxRow, PeerId
+from bridge.core.model import InboxRow, PeerId
 from bridge.links.controller import Controller
 from bridge.store import inbox, past, views
 from bridge.store.inbox import Applied
@@ -53,7 +53,7 @@ class Dispatcher:
         self._channel = channel
         self._threads = threads
         self._groups = groups
-        self._asking: dict[PeerId, tuple[InboxId, ...]] = {}  # rows that wait for facts
+        self._asking: dict[PeerId, tuple[InboxRow, ...]] = {}  # what waits for facts
         self._plans: dict[PeerId, Asking] = {}  # the prompt among them
         self._prompted = Pace(FLOOD_MS)
         self._flooded: set[PeerId] = set()  # who was told that it is many
@@ -97,7 +97,7 @@ class Dispatcher:
         busy = self._asking.get(peer, ())
         limit = ROWS_AT_ONCE if policy.merge_window_ms or busy else FEW_ROWS
         found = await self._look(peer, limit)
-        rows = [row for row in found.rows if not busy or intake.goes_ahead(row)]
+        rows = intake.passing(found.rows, busy) if busy else found.rows
         if busy and len(rows) < len(found.rows):
             self._passed_over.add(peer)
         now_ms = self._shared.now_ms()
@@ -115,7 +115,8 @@ class Dispatcher:
         return None if has_more else LOOK_AGAIN_S
 
     async def _look(self, peer: PeerId, limit: int) -> views.Conversation:
-        busy, lang = self._asking.get(peer, ()), self._shared.lang
+        busy = [row.id for row in self._asking.get(peer, ())]
+        lang = self._shared.lang
         return await self._shared.db.read(lambda: views.conversation(peer, limit, lang, busy))
 
     async def _decide(self, batch: intake.Batch, view: View, asking: TaskGroup) -> None:
@@ -142,7 +143,7 @@ class Dispatcher:
                 await self._write(batch, command, view, Facts())
                 return
             peer = view.peer.id
-            self._asking[peer] = tuple(row.id for row in batch.rows) + self._asking.get(peer, ())
+            self._asking[peer] = batch.rows + self._asking.get(peer, ())
             if (plan := decide.asking(batch, view)) is not None:
                 self._plans[peer] = plan
             asking.start_soon(self._ask, batch, command, need, view)
@@ -194,7 +195,7 @@ class Dispatcher:
         finally:
             if isinstance(command, commands.Dispatching):
                 self._plans.pop(view.peer.id, None)
-            left = tuple(i for i in self._asking.get(view.peer.id, ()) if i not in ids)
+            left = tuple(r for r in self._asking.get(view.peer.id, ()) if r.id not in ids)
             if left:
                 self._asking[view.peer.id] = left
             else:

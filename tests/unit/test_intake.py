@@ -23,6 +23,7 @@ from bridge.core.intake import (
     WaitUntil,
     authorize,
     batch,
+    passing,
     plausible_time,
     sort_out,
 )
@@ -397,6 +398,37 @@ def test_prompt_waits_for_its_files_while_commands_go_ahead() -> None:
         assert take(waiting, said, between, row(3, "/status"), now_ms=late) == status
     here = files(1, "stored", "gone")
     assert take(here, said, now_ms=late) == Batch((here, said))
+
+
+SWITCHES = ("/use 1", "/bind 2", "/new den", "/fork web")
+
+
+@table("switch", SWITCHES)
+@table("word", ["/stop", "/steer more", "/status", "/refresh", "/artifacts"])
+def test_word_about_the_thread_in_use_stays_behind_one_that_changes_it(
+    switch: str, word: str
+) -> None:
+    """design 7: `/use` selects it here; `/stop` behind it never ends the turn that was left."""
+    changed, meant, other = row(1, switch), row(2, word), row(3, "/approve abcdefghj")
+    assert passing([meant, other], [changed]) == [other]
+    assert passing([changed, meant, other], [row(9)]) == [other]
+    assert passing([meant, other], [row(9)]) == [meant, other]
+
+
+@table("switch", SWITCHES)
+def test_word_with_a_name_passes_whatever_changes_the_thread_in_use(switch: str) -> None:
+    """design 4: commands that make no turn never wait behind one."""
+    named = [row(2, word) for word in ("/stop web", "/status web", "/refresh web", "/queue")]
+    assert passing(named, [row(1, switch)]) == named
+
+
+def test_stop_behind_a_switch_does_not_pass_it_to_a_prompt_that_waits_for_files() -> None:
+    """Ours: what it would end is not what it was meant for; with a name it goes at once."""
+    late, said = NOW_MS + 60_000, (files(1, ""), row(2), row(3, "/use web"))
+    assert take(*said, row(4, "/stop"), now_ms=late) is None
+    assert take(*said, row(4, "/stop code"), now_ms=late) == Batch(
+        (row(4, "/stop code"),), passed=said[:2]
+    )
 
 
 def test_send_takes_waiting_files_along_as_a_prompt_does() -> None:
