@@ -12,6 +12,7 @@ from bridge.core import commands as c
 from bridge.core import given_up, life, rules, verbs
 from bridge.core.bubbles import BUBBLES_AT_ONCE, BUBBLES_PER_MORE, bubbles
 from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
+from bridge.core.foreign import named, on_a_line
 from bridge.core.manual import in_full
 from bridge.core.model import (
     AccountState,
@@ -26,13 +27,14 @@ from bridge.core.model import (
     is_unmade,
 )
 from bridge.core.phrases import age, notice, say, usage
-from bridge.core.places import hidden
 from bridge.core.prompts import without_paths
-from bridge.core.text import clean, named, preview
+from bridge.core.text import preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
 MAX_NAMES = 20  # of 32 characters, each with its title: one bubble
 TITLE_CHARS = 40
+TITLE_KEPT_CHARS = 80  # with its number, for whoever chooses it
+FOLDER_CHARS = 24
 _TROUBLES = ("stalled", "network_waiting", "retrying", "interrupt_unanswered")
 PROMPT_CHARS = 30
 
@@ -96,7 +98,7 @@ def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
         phrase = "threads_none_words" if words else "threads_none"
         return Reply(notice(phrase, lang, words=words))
     lines = [_thread_line(n, s, view, now_ms) for n, s in enumerate(shown, 1)]
-    listed = tuple(Listed(s.thread, preview(hidden(clean(s.title)), 80), s.cwd) for s in shown)
+    listed = tuple(Listed(s.thread, on_a_line(s.title, TITLE_KEPT_CHARS), s.cwd) for s in shown)
     return Reply(
         "\n".join([notice("threads_head", lang), *lines]),
         peer=replace(view.peer, listed=listed),
@@ -105,8 +107,8 @@ def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
 
 def _thread_line(number: int, session: Session, view: View, now_ms: int) -> str:
     lang = view.peer.lang
-    title = preview(hidden(clean(session.title)), TITLE_CHARS) or say("untitled", lang)
-    folder = preview(clean(session.cwd.rstrip("/").rpartition("/")[2]), 24)
+    title = on_a_line(session.title, TITLE_CHARS) or say("untitled", lang)
+    folder = on_a_line(session.cwd.rstrip("/").rpartition("/")[2], FOLDER_CHARS)
     state = session.state if session.state in ("idle", "busy", "elsewhere") else "busy"
     details = [folder] if folder else []
     details.append(age(now_ms - session.updated_at_ms, lang))
@@ -126,7 +128,7 @@ def _aliases(view: View) -> str:
     lines = []
     for alias in found[:MAX_NAMES]:
         sign = "→" if alias.name == view.peer.active else "  "
-        title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
+        title = on_a_line(alias.title, TITLE_CHARS) or say("untitled", lang)
         lines.append(f"{sign} {alias.name}  {title}")
     if len(found) > MAX_NAMES:
         lines.append(say("aliases_more", lang, count=len(found) - MAX_NAMES))
@@ -142,7 +144,7 @@ def _status(name: str, view: View, facts: Facts, now_ms: int) -> str:
     if alias is None:
         lines.append(notice("no_thread", lang))
     else:
-        title = preview(clean(alias.title), TITLE_CHARS) or say("untitled", lang)
+        title = on_a_line(alias.title, TITLE_CHARS) or say("untitled", lang)
         lines.append(notice("status_thread", lang, alias=alias.name, title=title))
         lines.append(_thread_state(alias.thread, view, facts, now_ms))
         lines += _trouble_of(alias.thread, view, facts)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bridge.core.decision import Ids, NewRow
+from bridge.core.foreign import harmless, is_shown_as_it_is
 from bridge.core.model import (
     Approval,
     ApprovalId,
@@ -30,7 +31,7 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import MARK, notice, say
 from bridge.core.steps import next_of
-from bridge.core.text import clean, preview
+from bridge.core.text import preview
 
 CODE_LIFE_MS = 600_000  # threat-model R29
 SUMMARY_CHARS = 200  # of a list of files; the whole list is in the detail
@@ -166,7 +167,8 @@ def labels(approval: Approval) -> tuple[str, ...]:
     """What a question offers, numbered from 1 over all its questions."""
     if approval.kind != "question":
         return ()
-    return tuple(option.partition(":")[2] or option for option in approval.options)
+    words = (option.partition(":")[2] or option for option in approval.options)
+    return tuple(" ".join(harmless(label).split()) for label in words)
 
 
 def answers(approval: Approval, said: str) -> dict[str, list[str]]:
@@ -205,13 +207,14 @@ def after_answer(
 
 
 def _open(turn: Turn, asked: Asked, ids: Ids, now_ms: int) -> Approval:
-    lines = clean(asked.detail).strip().split("\n")
+    lines = harmless(asked.detail).strip().split("\n")
     detail = "\n".join(line for line in lines if line != turn.cwd)  # R35: no absolute path
-    summary = clean(asked.summary).strip()
+    summary = harmless(asked.summary).strip()
     if turn.cwd and asked.kind in _PLACES:
         detail = _PLACES[asked.kind].sub(lambda found: _from(turn.cwd, found), detail)
         summary = _shortened(detail, summary) if asked.kind == "file_change" else summary
-    is_cut = len(detail) > MAX_SHOWN_CHARS or len(summary) > 300
+    is_changed = asked.kind != "question" and not is_shown_as_it_is(asked.detail + asked.summary)
+    is_cut = is_changed or len(detail) > MAX_SHOWN_CHARS or len(summary) > 300
     if is_cut or not _fits(summary, detail, asked.options):
         is_cut, summary, detail = True, summary[:300], detail[:MAX_SHOWN_CHARS]
         room = MAX_ASKED_BYTES - len(summary.encode())

@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from bridge.core.attached import FileFact, NewFile
 from bridge.core.decision import Audit, Decision, NewRow
+from bridge.core.foreign import harmless, on_a_line
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Lang, SendClass, TurnId
-from bridge.core.phrases import notice, say, size, unmarked
+from bridge.core.phrases import notice, say, size
 from bridge.core.room import Room, alias_named
 from bridge.core.text import preview
 
@@ -90,7 +91,7 @@ def _ask(room: Room, file: FileFact, copy: NewFile) -> Decision:
     told = notice(
         "send_ask",
         room.lang,
-        name=unmarked(copy.name),
+        name=harmless(copy.name),
         size=size(copy.size_bytes),
         hash=copy.sha256[:HASH_DIGITS],
         why=_doubts(file.doubts, room.lang),
@@ -156,4 +157,4 @@ def _doubts(doubts: Sequence[str], lang: Lang) -> str:
 
 
 def _shown(name: str) -> str:
-    return unmarked(preview(name, NAME_CHARS))
+    return on_a_line(name, NAME_CHARS)

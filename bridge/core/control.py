@@ -11,6 +11,7 @@ from dataclasses import replace
 from bridge.core import commands as c
 from bridge.core import history
 from bridge.core.decision import Audit, Decision, Ids, Looked, Moved, NewRow, TurnStep, View
+from bridge.core.foreign import named, on_a_line
 from bridge.core.intake import InboxEvent
 from bridge.core.model import (
     Alias,
@@ -33,7 +34,7 @@ from bridge.core.room import (
     open_question,
     turns_of,
 )
-from bridge.core.text import borders, bubble, clean, named, preview
+from bridge.core.text import borders, bubble
 
 FOLDER_CHARS = 40
 
@@ -126,7 +127,7 @@ def new(room: Room, name: AliasName, asked: str) -> Decision:
         return room.tell("folder_too_wide", alias=name)
     alias = Alias(name, unmade_thread(room.ids.seed), cwd=folder)
     room.peer = replace(room.peer, active=name)
-    shown = preview(clean(folder.rstrip("/").rpartition("/")[2]), FOLDER_CHARS)
+    shown = on_a_line(folder.rstrip("/").rpartition("/")[2], FOLDER_CHARS)
     told = notice("made", room.lang, alias=name, folder=shown)
     audit = Audit("thread.new", "owner", "named", name)
     return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), aliases=(alias,))

@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bridge.core.decision import Audit, Decision, Ids, NewRow
+from bridge.core.foreign import harmless
 from bridge.core.intake import InboxEvent
 from bridge.core.markdown import balanced, for_chat
 from bridge.core.model import Account, OutId, OutRow, OutState, Peer, PeerId, Question, SendClass
-from bridge.core.phrases import notice, size, unmarked
+from bridge.core.phrases import notice, size
 from bridge.core.room import Room
 from bridge.core.sending import (
     QUESTION_LIFE_MS,
@@ -32,7 +33,7 @@ from bridge.core.sending import (
     choose,
     is_worthless,
 )
-from bridge.core.text import borders, clean
+from bridge.core.text import borders
 
 NOTE_SPACING_MS = 60_000  # R37: 8 sends are granted for each message of the owner
 MAX_TEXT_CHARS = 1_200  # leaves room in one bubble for our lines and nine options
@@ -115,7 +116,7 @@ def offer(
     if waiting >= MAX_WAITING_OFFERS:
         return No.TOO_MANY
     shown = notice(
-        "agent_offers", peer.lang, client=client, name=unmarked(name), size=size(size_bytes)
+        "agent_offers", peer.lang, client=client, name=harmless(name), size=size(size_bytes)
     )
     text = f"{shown}\n{body}" if body else shown
     return _row(SendClass.NOTE, text, client, ids, _spaced_ms(last_ms, now_ms))
@@ -134,7 +135,7 @@ def ask(
     body = _safe(text)
     if isinstance(body, No):
         return body
-    labels = tuple(" ".join(unmarked(clean(option)).split()) for option in options)
+    labels = tuple(" ".join(harmless(option).split()) for option in options)
     if len(labels) > MAX_OPTIONS or not all(0 < len(x) <= MAX_OPTION_CHARS for x in labels):
         return No.BAD_OPTIONS
     if waiting >= MAX_WAITING_QUESTIONS:
@@ -216,7 +217,7 @@ def _safe(text: str) -> str | No:
     """An agent's text as a phone may show it."""
     if len(text) > MAX_TEXT_CHARS:
         return No.TOO_LONG
-    body = unmarked(for_chat(clean(text))).strip()
+    body = for_chat(harmless(text)).strip()
     return balanced(body) or No.EMPTY  # an open fence would swallow the lines behind it
 
 

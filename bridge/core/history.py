@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bridge.core.decision import Item
+from bridge.core.foreign import harmless
 from bridge.core.markdown import for_chat
 from bridge.core.model import Lang, TurnId
-from bridge.core.phrases import notice, say, unmarked
+from bridge.core.phrases import notice, say
 from bridge.core.places import hidden
-from bridge.core.text import clean, preview
+from bridge.core.text import preview
 
 ENOUGH_CHARS = 1_400  # most of one bubble: what more there is comes with the next /refresh
 ASKED_CHARS = 160
@@ -82,7 +83,7 @@ def _ours(ids: Sequence[TurnId], lang: Lang) -> str:
 def _turn(items: Sequence[Item], cwd: str, lang: Lang, final_chars: int) -> str:
     by_kind: dict[str, list[str]] = {}
     for item in items:
-        by_kind.setdefault(item.kind, []).append(clean(item.text).strip())
+        by_kind.setdefault(item.kind, []).append(harmless(item.text).strip())
     lines = [
         f"> {preview(hidden(text, cwd), ASKED_CHARS)}" for text in by_kind.get("user", []) if text
     ]
@@ -92,7 +93,7 @@ def _turn(items: Sequence[Item], cwd: str, lang: Lang, final_chars: int) -> str:
     finals = [text for text in by_kind.get("assistant", []) if text]
     if finals:
         lines.append(_cut(for_chat(finals[-1]), final_chars))
-    return unmarked("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _commands(found: list[_Command], lang: Lang) -> list[str]:

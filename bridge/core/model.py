@@ -308,7 +308,7 @@ class Approval:
     kind: str
     summary: str
     detail: str
-    is_cut: bool  # not all of it was shown: it cannot be approved from the phone
+    is_cut: bool  # not all was shown as it is: it cannot be approved from the phone
     digest: str
     options: tuple[str, ...]
     code: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core.decision import Audit, Decision, View
+from bridge.core.foreign import on_a_line
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Alias, AliasName, Listed, ThreadId
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
@@ -12,6 +13,7 @@ from bridge.core.phrases import notice
 from bridge.core.room import Room, alias_named, alias_of, is_thread_id, listed_at
 
 DEFAULT = AliasName("default")  # design 7: /bind
+TITLE_CHARS = 80  # of the one thread that is spoken of
 
 
 def use(room: Room, target: str) -> Decision:
@@ -124,7 +126,8 @@ def _choose(room: Room, alias: Alias) -> Decision:
 def _named(alias: Alias, room: Room, *, is_chosen: bool) -> str:
     if alias.title:
         phrase = "using" if is_chosen else "added"
-        return notice(phrase, room.lang, alias=alias.name, title=alias.title)
+        title = on_a_line(alias.title, TITLE_CHARS)
+        return notice(phrase, room.lang, alias=alias.name, title=title)
     phrase = "using_untitled" if is_chosen else "added_untitled"
     return notice(phrase, room.lang, alias=alias.name)
 

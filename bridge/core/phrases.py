@@ -1,8 +1,8 @@
 """Every sentence that the bridge itself says on a phone, in Chinese and English.
 
 A sentence says what is so and one next step. It holds no path, no traceback and no
-id that is not needed. What the bridge says begins with MARK; `unmarked` takes it from
-the text of threads and agents, so that neither can pass for the other.
+id that is not needed. What the bridge says begins with MARK; `foreign` takes it from
+the words of others, so that neither can pass for the other.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.attached import Attachment, Selection, TurnFile
+from bridge.core.foreign import on_a_line
 from bridge.core.model import InboxRow, Lang, Part
 from bridge.core.phrases import notice, say
-from bridge.core.text import clean, preview
 from bridge.core.verbs import unescaped
 
 MAX_QUOTED_CHARS = 2_000  # more than one bubble of ours; the thread knows the rest
@@ -45,7 +45,7 @@ def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Compose
             file = stored.get(place)
             if part.text and part.kind == "voice":
                 words.append(part.text)
-                heard.append(clean(part.text))
+                heard.append(part.text)
                 lines.append(say("prompt_voice", lang, text=part.text))
             elif part.text:
                 words.append(part.text if place else unescaped(part.text))
@@ -58,7 +58,7 @@ def compose(rows: Sequence[InboxRow], quoted: str | None, lang: Lang) -> Compose
                 gone += 1
                 lines.append(say("prompt_gone", lang, name=_label(part, lang)))
     if heard:
-        preface.insert(0, notice("heard", lang, text=preview(" · ".join(heard), HEARD_CHARS)))
+        preface.insert(0, notice("heard", lang, text=on_a_line(" · ".join(heard), HEARD_CHARS)))
     if gone:
         preface.append(notice("files_gone", lang, count=gone))
     return Composed("\n".join(words), "\n".join(lines), tuple(files), "\n".join(preface))
@@ -114,9 +114,9 @@ def _line(part: Part, file: TurnFile, lang: Lang) -> str:
 
 def _label(part: Part, lang: Lang) -> str:
     """The owner's own name for a file, made harmless, or the word for its kind."""
-    name = " ".join(clean(part.file_name.replace("\\", "/")).rpartition("/")[2].split())
+    name = part.file_name.replace("\\", "/").rpartition("/")[2]
     kind = part.kind if part.kind in ("image", "video", "voice") else "file"
-    return preview(name, MAX_NAME_CHARS) or say(f"kind_{kind}", lang)
+    return on_a_line(name, MAX_NAME_CHARS) or say(f"kind_{kind}", lang)
 
 
 def _is_image(file: Attachment) -> bool:

@@ -19,7 +19,6 @@ MAX_BUBBLE_BYTES = 5_000  # UTF-8, likewise
 HEADER_ROOM = 160  # characters that the caller may put before the first bubble
 MARK_ROOM = 96  # characters of ours around any bubble: "[可能重复]" before, what is left behind
 MAX_CHAR_BYTES = 4  # of one character in UTF-8
-MAX_NAMED_CHARS = 40  # a program with its process id, or an owner, within a sentence
 MAX_INDENT_CHARS = 200  # a longer run of blanks at a cut is dropped as a blank line is
 
 _ZWJ = "\u200d"
@@ -115,11 +114,6 @@ def preview(text: str, limit_chars: int) -> str:
     if len(line) <= limit_chars:
         return line
     return line[: _border_before(line, 0, limit_chars - 1)].rstrip() + "…"
-
-
-def named(name: str) -> str:
-    """A foreign name of a program or an owner, made harmless and short."""
-    return preview(clean(name), MAX_NAMED_CHARS)
 
 
 def _harmless(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from bridge.core.brief import brief
 from bridge.core.bubbles import BUBBLES_AT_ONCE, MANY_WAITING, bubbles
 from bridge.core.decision import Ids, NewRow
 from bridge.core.errors import Refusal
+from bridge.core.foreign import harmless, named, on_a_line
 from bridge.core.group_chat import is_group
 from bridge.core.markdown import for_chat
 from bridge.core.model import (
@@ -33,7 +34,7 @@ from bridge.core.model import (
     Turn,
     is_unmade,
 )
-from bridge.core.phrases import notice, say, unmarked
+from bridge.core.phrases import notice, say
 from bridge.core.places import hidden
 from bridge.core.prompts import without_paths
 from bridge.core.turn_states import TurnEvent
@@ -158,12 +159,12 @@ def after_start(
             row = _row(turn, moved, f"head_moved-{turn.id}", ids)
             return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, (row,))
         case Elsewhere(holder):
-            who = text.named(holder) or say("another_program", peer.lang)
+            who = named(holder) or say("another_program", peer.lang)
             told = _told_once(turn, peer, "parked_elsewhere", holder=who)
             return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
         case Busy(owner, is_locked):
             phrase = "parked_locked" if is_locked else "parked_busy"
-            who = text.named(owner) or say("another_owner", peer.lang)
+            who = named(owner) or say("another_owner", peer.lang)
             told = _told_once(turn, peer, phrase, owner=who)
             return _park(turn, TurnEvent.ELSEWHERE, Parked.ELSEWHERE, now_ms, told)
         case EngineDown():
@@ -213,7 +214,7 @@ def ended(
     What was said until then is kept as an answer is; no file in it is offered, so no place
     on the disk is named either.
     """
-    said = hidden(text.clean(_named(turn, detail)), turn.cwd)
+    said = hidden(harmless(_by_name(turn, detail)), turn.cwd)
     kept, cuts = _kept(turn, said.strip())
     is_private = not is_group(turn.peer)
     told = notice(
@@ -291,26 +292,26 @@ def _phrase(outcome: str, code: str, detail: str) -> str:
 def _answered(
     turn: Turn, run: Run, peer: Peer, waiting: int, ids: Ids, desk_turns: int
 ) -> Settlement:
-    named = _named(turn, run.result)
-    result, cuts = _kept(turn, named)
+    said = _by_name(turn, run.result)
+    result, cuts = _kept(turn, said)
     # Among many it says its number: `/more` means the last of them when they are read.
     count, way = (1, "more_of") if waiting >= MANY_WAITING - 1 else (BUBBLES_AT_ONCE, "more")
     done = replace(turn, result=result, cuts=cuts)
     rows = bubbles(done, 0, count, peer, ids, desk_turns, way)
     more = count if len(cuts) > count else 0
     found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
-    return replace(found, offers=paths.offers(named))
+    return replace(found, offers=paths.offers(said))
 
 
-def _named(turn: Turn, said: str) -> str:
+def _by_name(turn: Turn, said: str) -> str:
     """As much as is kept, with the owner's own files by their names; brief for a group."""
-    named = without_paths(said[:MAX_RESULT_CHARS], turn.files)
-    return brief(named, turn.cwd) if is_group(turn.peer) else named
+    said = without_paths(said[:MAX_RESULT_CHARS], turn.files)
+    return brief(said, turn.cwd) if is_group(turn.peer) else said
 
 
 def _kept(turn: Turn, said: str) -> tuple[str, tuple[int, ...]]:
     """Foreign words as they are stored and shown, inert and never in our voice; their cuts."""
-    kept = unmarked(for_chat(text.clean(said)))
+    kept = for_chat(harmless(said))
     return kept, text.borders(kept, text.HEADER_ROOM + len(turn.preface))
 
 
@@ -332,4 +333,4 @@ def _row(turn: Turn, body: str, group: str, ids: Ids) -> NewRow:
 
 
 def _why(code: str, kept: str) -> str:
-    return text.preview(kept or unmarked(hidden(text.clean(code.replace("_", " ")))), 200)
+    return text.preview(kept, 200) or on_a_line(code.replace("_", " "), 200)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bridge.core.attached import Handle
 from bridge.core.bubbles import behind
 from bridge.core.decision import NewRow
+from bridge.core.foreign import harmless
 from bridge.core.group_chat import is_group
 from bridge.core.model import (
     Attempt,
@@ -22,7 +23,7 @@ from bridge.core.model import (
     SendClass,
     TurnId,
 )
-from bridge.core.phrases import notice, unmarked
+from bridge.core.phrases import notice
 from bridge.core.rules import line
 from bridge.core.sending import (
     NOT_SENT_LAST_MS,
@@ -369,7 +370,7 @@ def _told_of(row: OutRow, step: OutStep, code: str) -> str:
 
 def _tell(row: OutRow, phrase: str, sender: Sender | None, now_ms: int) -> None:
     lang = _lang(row.peer, sender)
-    told = notice(phrase, lang, id=row.turn, name=unmarked(row.file.name) if row.file else "")
+    told = notice(phrase, lang, id=row.turn, name=harmless(row.file.name) if row.file else "")
     client_id = f"ctb:{row.client_id.removeprefix('ctb:')}-i"
     # It stands for what did not come, and is repeated and kept as that would have been.
     _add(row.peer, NewRow(SendClass.ANSWER, told, client_id, f"dead-{row.id}"), now_ms)

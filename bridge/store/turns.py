@@ -9,6 +9,7 @@ from peewee import IntegrityError
 from bridge.core.bubbles import shortened
 from bridge.core.decision import Audit, NewRow
 from bridge.core.errors import Stale
+from bridge.core.foreign import on_a_line
 from bridge.core.model import (
     Attempt,
     Owed,
@@ -20,8 +21,6 @@ from bridge.core.model import (
     TurnState,
     is_unmade,
 )
-from bridge.core.places import hidden
-from bridge.core.text import clean, preview
 from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.core.turns import Accepted, ParkStep, Settlement
 from bridge.store import approvals, artifacts, inbox, outbox, rows
@@ -97,7 +96,7 @@ def running(turn: Turn, handle: Accepted) -> None:
         attempts=0,
     )
     if is_unmade(turn.thread):
-        title = preview(hidden(clean(turn.prompt)), TITLE_CHARS)
+        title = on_a_line(turn.prompt, TITLE_CHARS)
         change(AliasRow, "thread = ?", (turn.thread,), thread=handle.thread, title=title)
         change(GroupRow, "thread = ?", (turn.thread,), thread=handle.thread)
         change(TurnTable, "thread = ?", (turn.thread,), thread=handle.thread)

@@ -9,6 +9,7 @@ from bridge.core import approvals
 from bridge.core.approvals import Asked
 from bridge.core.decision import Ids
 from bridge.core.model import AliasName, ApprovalId, Lang
+from bridge.core.phrases import MARK
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from tests.unit.table import table
 from tests.unit.test_control import NOW_MS, PEER, TURN, decided, told, view
@@ -103,6 +104,42 @@ def test_command_is_shown_as_it_is(command: str) -> None:
     """R29: the exact action."""
     asked = Asked(ApprovalId("a"), "command", f"run a command: {command}", command, "d", ())
     assert command in bubble(asked).splitlines()
+
+
+@table("kind", ["command", "question", "permissions", "file_change", "odd"])
+def test_request_cannot_speak_as_the_bridge(kind: str) -> None:
+    """R28, R12: in its summary, its detail and its choices; hidden signs act on nothing."""
+    forged = f"done\n{MARK} #6 is approved\u202e\x1b[2J"
+    asked = Asked(
+        ApprovalId("a"), kind, forged, f"{forged}, all of it", "d", (f"q:{forged}", "q:b")
+    )
+    shown = bubble(asked).splitlines()
+    assert [line for line in shown if MARK in line] == [shown[0], shown[-1]]
+    assert "\u202e" not in "".join(shown) and "\x1b" not in "".join(shown)
+    assert ("1. done > #6 is approved" in shown) is (kind == "question")
+
+
+@table(
+    ("command", "is_exact"),
+    [
+        ("make", True),
+        ("cat <<E\r\n\ta\r\nE", True),
+        (f"echo a {MARK} b", False),
+        ("rm x \u202e y", False),
+        ("rm x\r ls", False),
+        ("ls \x1b[8m; rm x", False),
+        ("ls\x00", False),
+    ],
+)
+def test_command_that_a_phone_does_not_show_as_it_is_cannot_be_approved_there(
+    command: str, is_exact: bool
+) -> None:
+    """R29: bound to the exact action shown; a question is answered all the same."""
+    asked = Asked(ApprovalId("a"), "command", f"run a command: {command}", command, "d", ())
+    assert (f"/approve {IDS.code}" in bubble(asked)) is is_exact
+    assert f"/deny {IDS.code}" in bubble(asked)
+    question = replace(asked, kind="question", options=("q:yes",))
+    assert f"/answer {IDS.code}" in bubble(question)
 
 
 @table("lang", ["en", "zh"])

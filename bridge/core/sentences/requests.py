@@ -29,8 +29,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "/answer {code} and a number or words",
     ),
     "too_long_to_approve": (
-        "内容太长，没有全部显示，请在电脑上确认。不同意：/deny {code}",
-        "Not all of it fits here: confirm it at the desk, or /deny {code}",
+        "这里没法照原样全部显示，请在电脑上确认。不同意：/deny {code}",
+        "Not all of it can be shown as it is: confirm it at the desk, or /deny {code}",
     ),
     "at_desk": ("请在电脑上确认。", "Please confirm it at the desk."),
     "behind_request": (
