@@ -86,6 +86,7 @@ def load() -> Settings:
                 env.seconds("CTB_APPROVAL_HOURS", 12, 0.01, 24 * 365, "hours") * 3_600_000
             ),
             group_qa=env.switch("CTB_GROUP_QA", False),
+            group_folders=_group_folders(env),
         ),
         limits=Limits(
             budget=env.integer("CTB_SEND_BUDGET", 8, 0, 1000),
@@ -100,6 +101,12 @@ def load() -> Settings:
             "CTB_MAX_ARTIFACT_BYTES", 20 * 1024 * 1024, 1, 1024 * 1024 * 1024
         ),
     )
+
+
+def _group_folders(env: Env) -> tuple[str, ...]:
+    """Where the threads of groups run: as we say it, and as whoever follows links says it."""
+    folder = env.data_dir() / "groups"
+    return tuple(dict.fromkeys((str(folder), str(folder.resolve()))))
 
 
 def _artifact_roots(env: Env) -> tuple[Path, ...]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bridge.core import commands as c
-from bridge.core import given_up, life, rules, verbs
+from bridge.core import given_up, groups, life, rules, verbs
 from bridge.core.bubbles import BUBBLES_AT_ONCE, BUBBLES_PER_MORE, bubbles
-from bridge.core.decision import Facts, Ids, NewRow, Session, ThreadStatus, View
+from bridge.core.decision import Facts, Ids, NewRow, Policy, Session, ThreadStatus, View
 from bridge.core.foreign import named, on_a_line
 from bridge.core.manual import in_full
 from bridge.core.model import (
@@ -49,12 +49,14 @@ class Reply:
     refusal: str = ""  # the phrase, where it is one
 
 
-def answer(command: c.Answered, view: View, facts: Facts, now_ms: int, ids: Ids) -> Reply:
+def answer(
+    command: c.Answered, view: View, facts: Facts, policy: Policy, now_ms: int, ids: Ids
+) -> Reply:
     """The reply to a command that changes nothing but its peer."""
     lang = view.peer.lang
     match command:
         case c.Threads(words):
-            return _threads(words, view, facts, now_ms)
+            return _threads(words, view, facts, policy, now_ms)
         case c.Aliases():
             return Reply(_aliases(view))
         case c.Status(alias):
@@ -87,13 +89,13 @@ def answer(command: c.Answered, view: View, facts: Facts, now_ms: int, ids: Ids)
     assert_never(command)
 
 
-def _threads(words: str, view: View, facts: Facts, now_ms: int) -> Reply:
+def _threads(words: str, view: View, facts: Facts, policy: Policy, now_ms: int) -> Reply:
     lang = view.peer.lang
     if facts.sessions is None:
         told = notice("cannot_list", lang, why=say(facts.trouble, lang))
         return Reply(told, refusal="cannot_list")
-    of_groups = {group.thread for group in view.groups}
-    shown = [s for s in facts.sessions if s.thread not in of_groups][:MAX_LISTED]
+    mine = [s for s in facts.sessions if not groups.owns(view, policy, s.thread, s.cwd)]
+    shown = mine[:MAX_LISTED]
     if not shown:
         phrase = "threads_none_words" if words else "threads_none"
         return Reply(notice(phrase, lang, words=words))

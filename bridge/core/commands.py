@@ -323,5 +323,6 @@ def needs_whole(command: Command) -> bool:
 
 
 def needs_past(command: Command) -> bool:
-    """Whether a command looks at what became of earlier messages."""
-    return isinstance(command, Status | Retry | Resend | Trace | Why | Dead)
+    """Whether a command looks at what became of earlier messages, of the owner or of groups."""
+    past = Status | Retry | Resend | Trace | Why | Dead
+    return isinstance(command, past | Threads | Use | Add | Bind)

@@ -12,6 +12,7 @@ from bridge.core import commands as c
 from bridge.core import history
 from bridge.core.decision import Audit, Decision, Ids, Looked, Moved, NewRow, TurnStep, View
 from bridge.core.foreign import named, on_a_line
+from bridge.core.groups import owns
 from bridge.core.intake import InboxEvent
 from bridge.core.model import (
     Alias,
@@ -126,6 +127,8 @@ def new(room: Room, name: AliasName, asked: str) -> Decision:
     if room.facts.did == "too_wide":
         return room.tell("folder_too_wide", alias=name)
     alias = Alias(name, unmade_thread(room.ids.seed), cwd=folder)
+    if owns(room.view, room.policy, alias.thread, folder):
+        return room.tell("group_folder")
     room.peer = replace(room.peer, active=name)
     shown = on_a_line(folder.rstrip("/").rpartition("/")[2], FOLDER_CHARS)
     told = notice("made", room.lang, alias=name, folder=shown)

@@ -153,7 +153,7 @@ def decide(
         case c.Group():
             return group_rights.manage(room, command)
         case _:
-            return room.answered(answer(command, view, facts, now_ms, ids))
+            return room.answered(answer(command, view, facts, policy, now_ms, ids))
 
 
 def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:

@@ -288,6 +288,7 @@ class View:
     life: Life | None = None
     given_up: tuple[GivenUp, ...] = ()
     unanswered: tuple[Turn, ...] = ()  # ended, for `/retry`; those run again since are not there
+    group_threads: frozenset[ThreadId] = frozenset()  # that groups have, or ever asked in
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +302,7 @@ class Policy:
     remote_approvals: bool = True
     approval_ms: int = 43_200_000
     group_qa: bool = False
+    group_folders: tuple[str, ...] = ()  # where the threads of groups run: one place, each name
 
 
 @dataclass(frozen=True, slots=True)

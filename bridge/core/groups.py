@@ -3,15 +3,16 @@
 Nothing else can come of it. The decision is made of the group's own words, its own
 thread and what waits there; of the owner's threads, aliases and requests nothing is
 looked at (threat-model R5, R6). A turn of a group is read-only, asks nobody, has no file,
-and runs in an empty folder of its own.
+and runs in an empty folder of its own; its thread serves nothing else (`owns`).
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bridge.core.decision import Audit, Decision, Ids, NewRow, NewTurn, RowStep
+from bridge.core.decision import Audit, Decision, Ids, NewRow, NewTurn, Policy, RowStep, View
 from bridge.core.group_chat import (
     STATUS,
     GroupChat,
@@ -29,6 +30,7 @@ from bridge.core.model import (
     Part,
     PeerId,
     SendClass,
+    ThreadId,
     TurnState,
 )
 from bridge.core.phrases import notice, say
@@ -92,6 +94,13 @@ def decide(row: InboxRow, seen: GroupView, stale_ms: int, ids: Ids) -> Decision:
     if seen.waiting >= MAX_WAITING:
         return _tell(row, seen, ids, "group_waits", count=seen.waiting)
     return _ask(row, seen, text, ids)
+
+
+def owns(view: View, policy: Policy, thread: ThreadId, cwd: str) -> bool:
+    """Whether a thread is or ever was a group's, or runs where theirs do."""
+    place = posixpath.normpath(cwd) + "/"
+    is_there = any(place.startswith(f"{folder}/") for folder in policy.group_folders)
+    return thread in view.group_threads or is_there
 
 
 def _ask(row: InboxRow, seen: GroupView, text: str, ids: Ids) -> Decision:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bridge.core.decision import Audit, Decision, View
 from bridge.core.foreign import on_a_line
+from bridge.core.groups import owns
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Alias, AliasName, Listed, ThreadId
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
@@ -99,13 +100,14 @@ def free_name(view: View, stem: str) -> AliasName:
 
 
 def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> Decision:
-    if any(group.thread == listed.thread for group in room.view.groups):
-        return room.tell("group_thread")
     status = room.facts.status
+    cwd = listed.cwd or (status.cwd if status else "")
+    if owns(room.view, room.policy, listed.thread, cwd):
+        return room.tell("group_thread")
     alias = Alias(
         name,
         listed.thread,
-        cwd=listed.cwd or (status.cwd if status else ""),
+        cwd=cwd,
         title=listed.title,
         seen_head=(status.head or "") if status else "",
         position=room.facts.position,
@@ -118,6 +120,8 @@ def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> De
 
 
 def _choose(room: Room, alias: Alias) -> Decision:
+    if owns(room.view, room.policy, alias.thread, alias.cwd):
+        return room.tell("group_thread")
     room.peer = replace(room.peer, active=alias.name)
     audit = Audit("alias.use", "owner", "chosen", alias.name)
     return room.build(InboxEvent.ANSWERED, _named(alias, room, is_chosen=True), (audit,))

@@ -41,7 +41,7 @@ _BEHIND: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "because_controller",
         ("cannot_list", "cannot_read", "cannot_fork", "recover_failed"),
     ),
-    ("threat-model R5", "because_group", ("group_off", "group_thread")),
+    ("threat-model R5", "because_group", ("group_off", "group_thread", "group_folder")),
     ("threat-model R23", "because_file", ("not_sent",)),
     ("threat-model R8", "because_stale", ("stale", "stale_slept")),
     ("delivery-semantics 9", "because_queue", ("queue_full",)),

@@ -9,11 +9,15 @@ from bridge.core.group_chat import GroupChat, GroupEvent, GroupState, GroupStep,
 from bridge.core.model import Account, InboxRow, PeerId, ThreadId, TurnState
 from bridge.core.turn_states import TurnEvent, turn_step
 from bridge.store import accounts, outbox, rows
-from bridge.store.statements import Record, add, change, record, records, value
+from bridge.store.statements import Record, add, change, record, records, rows_of, value
 from bridge.store.tables import GroupRow, InboxTable, TurnTable
 
 _FIRST = "peer = ? AND state = 'new' ORDER BY id"
 _WAITING = "SELECT count(*) FROM turn WHERE peer = ? AND state != 'done'"
+# The names of groups stand together (`group_peer`), so each half goes by an index.
+_THREADS = """SELECT thread FROM group_chat
+    UNION SELECT thread FROM turn WHERE peer >= 'group:' AND peer < 'group;' AND state = 'done'
+    UNION SELECT thread FROM turn WHERE peer >= 'group:' AND peer < 'group;' AND state != 'done'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Heard:
 def known() -> tuple[GroupChat, ...]:
     """Every group that has asked, by its number."""
     return tuple(_group(row) for row in records(GroupRow, "1 ORDER BY number"))
+
+
+def threads() -> frozenset[ThreadId]:
+    """Every thread that a group has, or has asked in as far as its turns are kept."""
+    return frozenset(ThreadId(found) for (found,) in rows_of(_THREADS) if found)
 
 
 def next_message(peer: PeerId) -> Heard | None:

@@ -30,7 +30,7 @@ from bridge.core.model import (
 from bridge.core.retention import KEPT_MS
 from bridge.core.sending import OutEvent, out_step
 from bridge.core.turn_states import WITHOUT_ANSWER, TurnEvent, turn_step
-from bridge.store import audit, outbox, rows, turns
+from bridge.store import audit, groups, outbox, rows, turns
 from bridge.store.statements import Record, change, record, records
 from bridge.store.tables import AttemptTable, InboxTable, OutboxTable, TurnTable
 
@@ -63,6 +63,8 @@ def told(seen: View, command: c.Command, now_ms: int) -> View:
             return replace(seen, not_done=audit.last_not_done(peer))
         case c.Dead() | c.Status():
             return replace(seen, given_up=given_up(now_ms, peer))
+        case c.Threads() | c.Use() | c.Add() | c.Bind():
+            return replace(seen, group_threads=groups.threads())
         case c.Retry():
             return replace(seen, unanswered=_unanswered(peer, now_ms))
         case c.Trace(number) | c.Resend(number):

@@ -29,7 +29,8 @@ from bridge.tasks.artifacts import Artifacts
 from bridge.tasks.state import Shared
 from bridge.wire import log
 
-SESSIONS_ASKED = 10  # lines of a list that fit one bubble
+SESSIONS_ASKED = 10  # lines of a list that fit one bubble, beside those of groups
+MAX_SESSIONS = 200  # of one list (controller-contract 3)
 PLAN_DEADLINE_S = 5.0  # for the head before a turn; then it is planned without
 STATUS_DEADLINE_S = 0.7  # `/status` is answered within a second
 REPEAT_S = 20.0  # over as many links as it takes; then nobody knows
@@ -89,7 +90,8 @@ class Inquiry:
             await self._controller.ready(PLAN_DEADLINE_S, FIRST_UP_S)
         match command:
             case commands.Threads(words):
-                return Facts(sessions=await self._controller.sessions(words, SESSIONS_ASKED))
+                asked = min(SESSIONS_ASKED + len(view.group_threads), MAX_SESSIONS)
+                return Facts(sessions=await self._controller.sessions(words, asked))
             case commands.Refresh(name):
                 return await self._history(control.alias_meant(view, name), view)
             case commands.Fork():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 
 import anyio
@@ -11,6 +12,7 @@ from bridge.core import verbs
 from bridge.core.group_chat import group_peer
 from bridge.core.groups import HOURLY, MAX_PENDING
 from bridge.store import accounts, groups, views, windows
+from bridge.store.statements import change
 from bridge.store.tables import (
     AliasRow,
     ApprovalTable,
@@ -229,6 +231,14 @@ async def test_reset_forgets_the_conversation_and_not_the_right_to_ask() -> None
         first, second = (turn for turn, _ in at.controller.orders)
         assert second.thread.startswith("new:") and second.thread != first.thread
         assert second.cwd == first.cwd
+        await at.until_done(2)
+        made = {row.thread for row in await at.rows(TurnTable)}
+        assert len(made) == 2
+        assert await at.bench.db.read(groups.threads) == made
+        listed = json.dumps([["made-1", "what the group asked", "/elsewhere"]])
+        await at.bench.db.run(lambda: change(PeerRow, "peer = ?", (OWNER,), listed=listed))
+        await at.owner_writes("/use 1")
+        await at.reads(OWNER, "belongs to a group")
 
 
 async def test_status_in_the_group_is_answered_in_the_group() -> None:

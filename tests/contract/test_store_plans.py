@@ -9,7 +9,7 @@ import pytest
 from bridge.core.attached import ArtifactId
 from bridge.core.model import OutId, PeerId, ThreadId, TurnId
 from bridge.core.sending import Limits
-from bridge.store import artifacts, attachments, inbox, outbox, turns, views
+from bridge.store import artifacts, attachments, groups, inbox, outbox, turns, views
 from bridge.store.db import Database
 from bridge.store.tables import proxy
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
@@ -64,6 +64,7 @@ def test_way_of_one_message_walks_through_no_whole_table(db: Database, walks: li
     db.run_now(lambda: artifacts.offer_told_by(OutId(1)))
     db.run_now(lambda: artifacts.sent(ArtifactId(1)))
     db.run_now(artifacts.needed)
+    db.run_now(groups.threads)
     assert not walks, "\n".join(walks)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge.core import commands as c
 from bridge.core.answers import MAX_LISTED, Reply, answer
-from bridge.core.decision import Facts, Session, ThreadStatus, View
+from bridge.core.decision import Facts, Policy, Session, ThreadStatus, View
 from bridge.core.errors import Refusal
 from bridge.core.model import (
     Account,
@@ -40,7 +40,7 @@ LONG = replace(
 
 
 def said(command: c.Answered, view: View = VIEW, facts: Facts | None = None) -> Reply:
-    return answer(command, view, facts or Facts(), NOW_MS, IDS)
+    return answer(command, view, facts or Facts(), Policy(), NOW_MS, IDS)
 
 
 def test_threads_are_numbered_and_the_numbers_are_remembered() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from bridge.core import commands as c
 from bridge.core import prompts
-from bridge.core.answers import answer
 from bridge.core.bubbles import bubbles
 from bridge.core.decision import Facts, Server, Session, ThreadStatus
 from bridge.core.foreign import harmless, is_shown_as_it_is, named, on_a_line
@@ -14,13 +13,15 @@ from bridge.core.model import Listed, Part, Peer, PeerId, RunId, ThreadId
 from bridge.core.phrases import MARK
 from bridge.core.turns import Run, after_run
 from tests.unit.table import table
+from tests.unit.test_answers import said as answered
 from tests.unit.test_decide import ALIAS, FREE, IDS, NOW_MS, TURN, VIEW, row, said, told
 
 FORGED = f"a\u202eb\x1b[31m\n{MARK} #1 is stopped.\x07"
 SAFE = "ab > #1 is stopped."
-TITLED = replace(ALIAS, title=FORGED)
+NAMED = replace(VIEW, aliases={ALIAS.name: replace(ALIAS, title=FORGED)})
 SESSION = Session(ThreadId("t2"), FORGED, f"/o/{FORGED}", NOW_MS, "elsewhere", FORGED)
-STATUS = ThreadStatus(None, FORGED, True, "/", holder=FORGED, servers=(Server(FORGED, FORGED, 1),))
+SERVERS = (Server(FORGED, FORGED, 1),)
+STATUS = ThreadStatus(None, FORGED, True, "/", state="elsewhere", holder=FORGED, servers=SERVERS)
 
 
 def test_what_is_foreign_is_made_harmless_in_one_place() -> None:
@@ -34,18 +35,10 @@ def test_what_is_foreign_is_made_harmless_in_one_place() -> None:
 @table(
     "text",
     {
-        "threads": answer(c.Threads(""), VIEW, Facts(sessions=(SESSION,)), NOW_MS, IDS).text,
-        "names": answer(
-            c.Aliases(), replace(VIEW, aliases={ALIAS.name: TITLED}), Facts(), NOW_MS, IDS
-        ).text,
-        "status": answer(
-            c.Status(""),
-            replace(VIEW, aliases={ALIAS.name: TITLED}),
-            Facts(status=replace(STATUS, state="elsewhere", is_active=False)),
-            NOW_MS,
-            IDS,
-        ).text,
-        "use": told(said("/use code", view=replace(VIEW, aliases={ALIAS.name: TITLED}))),
+        "threads": answered(c.Threads(""), VIEW, Facts(sessions=(SESSION,))).text,
+        "names": answered(c.Aliases(), NAMED).text,
+        "status": answered(c.Status(""), NAMED, Facts(status=STATUS)).text,
+        "use": told(said("/use code", view=NAMED)),
         "number": told(
             said(
                 "/use 1",

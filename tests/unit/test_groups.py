@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.core import groups, turns, verbs
 from bridge.core.brief import MAX_ANSWER_CHARS, brief
 from bridge.core.decide import decide
-from bridge.core.decision import Decision, Facts, Ids, Policy, Session, View
+from bridge.core.decision import Decision, Facts, Ids, Policy, Session, ThreadStatus, View
 from bridge.core.group_chat import (
     GroupChat,
     GroupState,
@@ -21,7 +21,7 @@ from bridge.core.group_chat import (
     said_to_bot,
 )
 from bridge.core.group_rights import told_of
-from bridge.core.groups import HOURLY, MAX_QUESTION_CHARS, MAX_WAITING, GroupView
+from bridge.core.groups import HOURLY, MAX_QUESTION_CHARS, MAX_WAITING, GroupView, owns
 from bridge.core.intake import Batch, Denied, authorize
 from bridge.core.model import (
     OWES_ALL,
@@ -384,13 +384,20 @@ VIEW = View(
     aliases={WORK.name: WORK},
     unfinished={OWN_THREAD: 2},
     groups=(CHATTED, replace(PENDING, number=2, peer=group_peer("88@chatroom"))),
+    group_threads=frozenset({OWN_THREAD, ThreadId("thread-before-reset")}),
 )
-ON = Policy(group_qa=True)
+ON = Policy(group_qa=True, group_folders=("/data/groups",))
 
 
 def owner_says(text: str, view: View = VIEW, policy: Policy = ON) -> Decision:
     row = replace(ROW, peer=OWNER, parts=(Part("text", text),))
-    facts = Facts(sessions=(Session(OWN_THREAD, "what is WAL?", "/x", NOW_MS, "idle"),))
+    sessions = [
+        Session(OWN_THREAD, "what is WAL?", "/x", NOW_MS, "idle"),
+        Session(ThreadId("thread-before-reset"), "old WAL", "/x", NOW_MS, "idle"),
+        Session(ThreadId("thread-nobody-knows"), "odd WAL", "/data/groups/1", NOW_MS, "idle"),
+    ]
+    status = ThreadStatus(None, "", False, "/data/groups/1")
+    facts = Facts(sessions=tuple(sessions), status=status, folder="/data/groups/1/x")
     return decide(Batch((row,)), verbs.parse(text), view, facts, policy, NOW_MS, IDS)
 
 
@@ -452,13 +459,43 @@ def test_owner_is_asked_in_a_bubble_that_says_what_it_means() -> None:
     assert "chatroom" not in row.text and "\u202e" not in row.text
 
 
-@table("text", ["/use 1", "/add mine thread-of-the-group", "/bind 1"])
+@table(
+    "text",
+    [
+        "/use 1",
+        "/use 2",
+        "/use 3",
+        "/use old",
+        "/bind 1",
+        "/bind 3",
+        "/add mine 2",
+        "/add mine thread-of-the-group",
+        "/add mine thread-before-reset",
+        "/add mine thread-nobody-knows",
+        "/new mine groups/1/x",
+    ],
+)
 def test_thread_of_a_group_gets_no_name_of_the_owners(text: str) -> None:
-    """R5: isolated both ways."""
-    listed = (Listed(OWN_THREAD, "what is WAL?", "/x"),)
-    view = replace(VIEW, peer=replace(VIEW.peer, listed=listed))
+    """R5: isolated both ways, also what it asked before a reset, and where it runs."""
+    listed = (
+        Listed(OWN_THREAD, "what is WAL?", "/x"),
+        Listed(ThreadId("thread-before-reset"), "old WAL", "/x"),
+        Listed(ThreadId("thread-nobody-knows"), "odd WAL", "/data/groups/1"),
+    )
+    old = Alias(AliasName("old"), ThreadId("thread-before-reset"))
+    peer = replace(VIEW.peer, listed=listed)
+    view = replace(VIEW, peer=peer, aliases={WORK.name: WORK, old.name: old})
     found = owner_says(text, view)
     assert found.aliases == () and "belongs to a group" in told(found)
+    assert found.peer_after is None or found.peer_after.active == WORK.name
+
+
+@table("folder", ["/data/groups", "/data/groups/1", "/data/groups/1/deep", "/data/x/../groups/2"])
+def test_what_runs_where_groups_do_is_theirs(folder: str) -> None:
+    """R5: whoever began it there, and long after the turns that tell of it are gone."""
+    assert owns(VIEW, ON, ThreadId("t"), folder)
+    assert not owns(VIEW, ON, ThreadId("t"), folder.replace("groups", "groups-2"))
+    assert not owns(VIEW, Policy(), ThreadId("t"), folder) and not owns(VIEW, ON, WORK_THREAD, "")
 
 
 def test_thread_of_a_group_is_not_among_the_owners_threads() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.core.answers import answer
 from bridge.core.attached import Attachment, FileId
 from bridge.core.commands import Threads
-from bridge.core.decision import Facts, Item, Session
+from bridge.core.decision import Facts, Item, Policy, Session
 from bridge.core.history import digest
 from bridge.core.model import Lang, Part, ThreadId
 from bridge.core.places import hidden
@@ -41,7 +41,7 @@ def test_title_of_a_thread_that_began_with_a_file_holds_no_path() -> None:
     """R35: in the list, and in what is remembered of it for /use."""
     title = prompt("file", "en").replace("\n", " ")[:79] + "…"
     session = Session(ThreadId("t"), title, "/home/owner/app", NOW_MS, "idle")
-    found = answer(Threads(""), VIEW, Facts(sessions=(session,)), NOW_MS, IDS)
+    found = answer(Threads(""), VIEW, Facts(sessions=(session,)), Policy(), NOW_MS, IDS)
     assert "1. [file plan.pdf]" in found.text
     assert found.peer is not None
     assert "owner" not in found.text + found.peer.listed[0].title

@@ -93,6 +93,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "group_state_pending": ("等你同意", "asks"),
     "group_state_approved": ("可以提问", "may ask"),
     "group_state_disabled": ("不允许", "may not ask"),
+    "group_folder": (
+        "这个文件夹属于一个群，不能在这里用。换一个文件夹。",
+        "That folder belongs to a group and cannot be used here. Choose another one.",
+    ),
     "group_thread": (
         "这个线程属于一个群，不能在这里用。发 /threads 另选一个。",
         "That thread belongs to a group and cannot be used here. Choose another with /threads.",
