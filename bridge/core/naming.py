@@ -8,9 +8,9 @@ from bridge.core.decision import Audit, Decision, View
 from bridge.core.foreign import on_a_line
 from bridge.core.groups import owns
 from bridge.core.intake import InboxEvent
-from bridge.core.model import Alias, AliasName, Listed, ThreadId
+from bridge.core.model import Alias, AliasName, Listed, ThreadId, is_unmade
 from bridge.core.names import MAX_ALIAS_CHARS, is_alias, skeleton
-from bridge.core.phrases import notice
+from bridge.core.phrases import notice, say
 from bridge.core.room import Room, alias_named, alias_of, is_thread_id, listed_at
 
 DEFAULT = AliasName("default")  # design 7: /bind
@@ -39,7 +39,10 @@ def bind(room: Room, target: str) -> Decision:
 
 
 def add(room: Room, name: AliasName, target: str, *, is_chosen: bool = False) -> Decision:
-    """A name for a thread, by its number in the last list or by its id."""
+    """A name for a thread, by its number in the last list or by its id.
+
+    It is never taken from another thread; the `default` of /bind is, and that is told.
+    """
     refused = refused_name(room, name)
     if refused is not None:
         return refused
@@ -51,7 +54,11 @@ def add(room: Room, name: AliasName, target: str, *, is_chosen: bool = False) ->
     status = room.facts.status
     if listed is None and room.facts.knows_all and status is not None and not status.is_known:
         return room.tell("unknown_thread")
-    return _name(room, name, listed or Listed(ThreadId(target), "", ""), is_chosen=is_chosen)
+    meant = listed or Listed(ThreadId(target), "", "")
+    other = alias_named(room.view, name)
+    if other is not None and other.thread != meant.thread and not is_chosen:
+        return room.tell("name_taken", alias=name)
+    return _name(room, name, meant, is_chosen=is_chosen)
 
 
 def remove(room: Room, name: str) -> Decision:
@@ -114,9 +121,19 @@ def _name(room: Room, name: AliasName, listed: Listed, *, is_chosen: bool) -> De
     )
     if is_chosen:
         room.peer = replace(room.peer, active=name)
-    told = _named(alias, room, is_chosen=is_chosen)
+    told = _named(alias, room, is_chosen=is_chosen) + _gave_way(alias, room)
     audit = Audit("alias.put", "owner", "named", name)
     return replace(room.build(InboxEvent.ANSWERED, told), aliases=(alias,), audit=(audit,))
+
+
+def _gave_way(alias: Alias, room: Room) -> str:
+    """What the name meant before, where it was another thread."""
+    before = alias_named(room.view, alias.name)
+    if before is None or before.thread == alias.thread:
+        return ""
+    title = on_a_line(before.title, TITLE_CHARS) or say("untitled", room.lang)
+    phrase = "gave_way_unmade" if is_unmade(before.thread) else "gave_way"
+    return "\n" + notice(phrase, room.lang, alias=alias.name, title=title)
 
 
 def _choose(room: Room, alias: Alias) -> Decision:

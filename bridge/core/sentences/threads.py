@@ -33,6 +33,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{alias} 记下了。选用它：/use {alias}",
         "{alias} is noted. To use it: /use {alias}",
     ),
+    "gave_way": (
+        "之前的 {alias} 是：{title}。它还在 /threads 里。",
+        "Before, {alias} was {title}. /threads still has that one.",
+    ),
+    "gave_way_unmade": (
+        "之前的 {alias} 是一个还没开始的新线程，不再保留。",
+        "Before, {alias} was a new thread that had not begun. It is not kept.",
+    ),
     "confirm_remove": (
         "要去掉名字 {alias} 吗？线程本身不受影响。两分钟内回复 /yes 或 /no。",
         "Remove the name {alias}? The thread itself stays. Answer /yes or /no within two minutes.",
