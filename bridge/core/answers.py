@@ -5,18 +5,17 @@ None of them makes a turn, and none waits behind one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
+from bridge.core import approvals, given_up, groups, guests, life, rules, verbs
 from bridge.core import commands as c
-from bridge.core import given_up, groups, life, rules, verbs
 from bridge.core.bubbles import BUBBLES_AT_ONCE, BUBBLES_PER_MORE, bubbles
-from bridge.core.decision import Facts, Ids, NewRow, Policy, Session, ThreadStatus, View
+from bridge.core.decision import Facts, Ids, Policy, Session, ThreadStatus, View
 from bridge.core.foreign import named, on_a_line
 from bridge.core.manual import in_full
 from bridge.core.model import (
     AccountState,
-    AliasName,
     Lang,
     Listed,
     Parked,
@@ -28,6 +27,7 @@ from bridge.core.model import (
 )
 from bridge.core.phrases import age, notice, say, usage
 from bridge.core.prompts import without_paths
+from bridge.core.room import Reply, alias_meant
 from bridge.core.text import preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
@@ -35,18 +35,9 @@ MAX_NAMES = 20  # of 32 characters, each with its title: one bubble
 TITLE_CHARS = 40
 TITLE_KEPT_CHARS = 80  # with its number, for whoever chooses it
 FOLDER_CHARS = 24
+MAX_ASKS = 6  # lines of a status about what waits for an answer
 _TROUBLES = ("stalled", "network_waiting", "retrying", "interrupt_unanswered")
 PROMPT_CHARS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A text to answer with, rows of a stored answer, and what the peer remembers."""
-
-    text: str = ""
-    rows: tuple[NewRow, ...] = ()
-    peer: Peer | None = None
-    refusal: str = ""  # the phrase, where it is one
 
 
 def answer(
@@ -60,7 +51,7 @@ def answer(
         case c.Aliases():
             return Reply(_aliases(view))
         case c.Status(alias):
-            return Reply(_status(alias, view, facts, now_ms))
+            return Reply(_status(alias, view, facts, policy, now_ms))
         case c.Queue():
             return Reply(_queue(view))
         case c.More():
@@ -137,9 +128,8 @@ def _aliases(view: View) -> str:
     return "\n".join([notice("aliases_head", lang), *lines])
 
 
-def _status(name: str, view: View, facts: Facts, now_ms: int) -> str:
-    lang = view.peer.lang
-    alias = view.aliases.get(AliasName(name or view.peer.active or ""))
+def _status(name: str, view: View, facts: Facts, policy: Policy, now_ms: int) -> str:
+    lang, alias = view.peer.lang, alias_meant(view, name)
     if alias is None and name:
         return notice("no_alias", lang, alias=name)
     lines = []
@@ -152,10 +142,11 @@ def _status(name: str, view: View, facts: Facts, now_ms: int) -> str:
         lines += _trouble_of(alias.thread, view, facts)
     if facts.trouble:
         lines.append(say(facts.trouble, lang))
-    lines += _waiting(view)
+    lines += _waiting(view, alias.thread if alias else None)
+    lines += _asking(view, policy, now_ms)
     lines += _channel(view, now_ms)
     lines += _servers(facts, lang)
-    last = view.last_turn
+    last = view.last_answer
     if last is not None:
         lines.append(say("status_last", lang, id=last.id, age=age(now_ms - last.ended_ms, lang)))
     return "\n".join(line for line in lines if line)
@@ -223,17 +214,31 @@ def _servers(facts: Facts, lang: Lang) -> list[str]:
     ]
 
 
-def _waiting(view: View) -> list[str]:
+def _waiting(view: View, thread: ThreadId | None) -> list[str]:
+    """What waits in this thread, or in any where none is in use; the others are counted apart."""
     lang = view.peer.lang
     lines = []
     waiting = [t for t in view.turns if t.state in (TurnState.QUEUED, TurnState.PARKED)]
-    if waiting:
-        lines.append(say("status_queue", lang, count=len(waiting)))
+    here = [t for t in waiting if thread is None or t.thread == thread]
+    if here:
+        lines.append(say("status_queue", lang, count=len(here)))
+    if len(waiting) > len(here):
+        lines.append(say("status_queue_elsewhere", lang, count=len(waiting) - len(here)))
     if view.held:
         lines.append(say("status_held", lang, count=len(view.held)))
     if view.files_alone:
         lines.append(say("status_files", lang, count=len(view.files_alone)))
     return lines
+
+
+def _asking(view: View, policy: Policy, now_ms: int) -> list[str]:
+    """Everything that waits for the owner's answer, with how to give it."""
+    lang = view.peer.lang
+    is_remote = policy.remote_approvals
+    asked = [(f"#{a.turn}", approvals.how_to_answer(a, lang, is_remote)) for a in view.approvals]
+    questions = [q for q in view.questions if guests.standing(q, now_ms) == "waiting"]
+    asked += [(q.client, say("how_to_answer", lang, code=q.code)) for q in questions]
+    return [say("status_asks", lang, who=who, how=how) for who, how in asked[:MAX_ASKS]]
 
 
 def _channel(view: View, now_ms: int) -> list[str]:

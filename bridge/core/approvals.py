@@ -139,7 +139,7 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
         lines.append(approval.detail)
     if not approval.is_cut:
         lines += [f"{n}. {label}" for n, label in enumerate(labels(approval), 1)]
-    lines.append(f"{MARK} {_how(approval, lang, is_remote)}")
+    lines.append(f"{MARK} {how_to_answer(approval, lang, is_remote)}")
     client_id = f"ctb:ask-{approval.turn}-{approval.code}"
     group = f"ask-{approval.code}"
     return NewRow(SendClass.APPROVAL, "\n".join(lines), client_id, group, turn=approval.turn)
@@ -147,13 +147,13 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
 
 def behind(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow:
     """Said once for a request: a message waits behind the turn that waits for its answer."""
-    how = _how(approval, peer.lang, is_remote)
+    how = how_to_answer(approval, peer.lang, is_remote)
     told = notice("behind_request", peer.lang, id=approval.turn, alias=alias, how=how)
     name = f"behind-{approval.turn}-{approval.asked_ms}"
     return NewRow(SendClass.ANSWER, told, f"ctb:{name}", name)
 
 
-def _how(approval: Approval, lang: Lang, is_remote: bool) -> str:
+def how_to_answer(approval: Approval, lang: Lang, is_remote: bool) -> str:
     """How this request is answered."""
     if not is_remote:
         return say("at_desk", lang)

@@ -30,21 +30,14 @@ from bridge.core.phrases import notice, say
 from bridge.core.room import (
     Room,
     active_thread,
+    alias_meant,
     alias_named,
-    alias_of,
     open_question,
     turns_of,
 )
 from bridge.core.text import borders, bubble
 
 FOLDER_CHARS = 40
-
-
-def alias_meant(view: View, name: str) -> Alias | None:
-    """The alias of this name; without a name the one in use, or of the quoted answer."""
-    if name:
-        return alias_named(view, name)
-    return alias_of(view, active_thread(view))
 
 
 def refresh(room: Room, name: str) -> Decision:

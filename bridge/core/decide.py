@@ -28,6 +28,7 @@ from bridge.core.room import (
     CONFIRM_MS,
     Room,
     active_thread,
+    alias_meant,
     alias_named,
     alias_of,
     is_thread_id,
@@ -195,7 +196,7 @@ def _target(command: c.Command, view: View) -> ThreadId | None:
             found = alias_named(view, alias) if alias else None
             return found.thread if found else active_thread(view)
         case c.Refresh(alias):
-            found = control.alias_meant(view, alias)
+            found = alias_meant(view, alias)
             return found.thread if found else None
         case c.Fork():
             return control.fork_source(view, command)

@@ -285,6 +285,7 @@ class View:
     questions: tuple[Question, ...] = ()  # of agents, that wait for this peer
     asked_file: NewFile | None = None  # the copy that the open confirmation is about
     not_done: Refused | None = None
+    last_answer: Turn | None = None  # with a text: of the thread that is meant, or in any
     life: Life | None = None
     given_up: tuple[GivenUp, ...] = ()
     unanswered: tuple[Turn, ...] = ()  # ended, for `/retry`; those run again since are not there

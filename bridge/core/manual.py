@@ -43,9 +43,10 @@ MANUAL: dict[str, tuple[str, str]] = {
         "Example: /remove web\nNext: /yes or /no within two minutes. /rm does the same.",
     ),
     "status": (
-        "线程是忙是闲，有什么在排队，微信还能回复几条。不会执行任何东西。\n例：/status web",
-        "Whether the thread is busy, what waits, how many replies WeChat still takes. "
-        "Runs nothing.\nExample: /status web",
+        "线程是忙是闲，有什么在排队、在等你答复，微信还能回复几条。不会执行任何东西。\n"
+        "例：/status web",
+        "Whether the thread is busy, what waits there or for your answer, how many replies "
+        "WeChat still takes. Runs nothing.\nExample: /status web",
     ),
     "refresh": (
         "读出上次看过之后这个线程里发生的事，包括电脑上做的。不会执行任何东西。\n"

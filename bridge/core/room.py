@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bridge.core import rules, text
-from bridge.core.answers import Reply
 from bridge.core.decision import Audit, Decision, Facts, Ids, NewRow, Policy, RowStep, View
 from bridge.core.intake import Batch, InboxEvent, inbox_step
 from bridge.core.model import (
@@ -29,6 +28,16 @@ from bridge.core.turns import turn_key
 CONFIRM_MS = 120_000  # design 7: /yes and /no, two minutes
 MIN_ID_CHARS = 8  # of a thread id typed by hand; Codex's have 36
 MAX_ID_CHARS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text to answer with, rows of a stored answer, and what the peer remembers."""
+
+    text: str = ""
+    rows: tuple[NewRow, ...] = ()
+    peer: Peer | None = None
+    refusal: str = ""  # the phrase, where it is one
 
 
 class Room:
@@ -96,6 +105,13 @@ def alias_of(view: View, thread: ThreadId | None) -> Alias | None:
     """A name of this thread: the one in use where that is one, else the first."""
     names = [alias for alias in view.aliases.values() if alias.thread == thread]
     return next((a for a in names if a.name == view.peer.active), names[0] if names else None)
+
+
+def alias_meant(view: View, name: str) -> Alias | None:
+    """The alias of this name; without a name the one in use, or of the quoted answer."""
+    if name:
+        return alias_named(view, name)
+    return alias_of(view, active_thread(view))
 
 
 def turns_of(view: View, thread: ThreadId | None) -> Sequence[Turn]:

@@ -28,6 +28,7 @@ from bridge.core.model import (
     TurnState,
 )
 from bridge.core.retention import KEPT_MS
+from bridge.core.room import alias_meant
 from bridge.core.sending import OutEvent, out_step
 from bridge.core.turn_states import WITHOUT_ANSWER, TurnEvent, turn_step
 from bridge.store import audit, groups, outbox, rows, turns
@@ -53,6 +54,10 @@ _WITHOUT = f"""(outcome IN ({", ".join(f"'{word}'" for word in WITHOUT_ANSWER)})
 _AGAIN = """SELECT 1 FROM turn AS later WHERE later.id > turn.id AND later.thread = turn.thread
     AND later.prompt = turn.prompt AND later.outcome IN ('', 'completed')"""
 _UNANSWERED = f"id IN ({_ENDED}) AND {_WITHOUT} AND NOT EXISTS ({_AGAIN}) ORDER BY id DESC LIMIT ?"
+# Each half begins with the very words of the index that serves it.
+_ANSWERED = "peer = ?1 AND outcome = 'completed' AND cuts != '[]' AND thread = coalesce(?2, thread)"
+_OVER_ANSWERED = f"state != 'done' AND state = 'settling' AND {_ANSWERED} ORDER BY ended_ms DESC"
+_DONE_ANSWERED = f"state = 'done' AND {_ANSWERED} ORDER BY ended_ms DESC"
 
 
 def told(seen: View, command: c.Command, now_ms: int) -> View:
@@ -61,8 +66,12 @@ def told(seen: View, command: c.Command, now_ms: int) -> View:
     match command:
         case c.Why():
             return replace(seen, not_done=audit.last_not_done(peer))
-        case c.Dead() | c.Status():
+        case c.Dead():
             return replace(seen, given_up=given_up(now_ms, peer))
+        case c.Status(name):
+            alias = alias_meant(seen, name)
+            last = _last_answer(peer, alias.thread if alias else None)
+            return replace(seen, given_up=given_up(now_ms, peer), last_answer=last)
         case c.Threads() | c.Use() | c.Add() | c.Bind():
             return replace(seen, group_threads=groups.threads())
         case c.Retry():
@@ -87,6 +96,12 @@ def life(number: TurnId) -> Life | None:
         decided=tuple(_decided(line) for line in audit.of_turn(number)),
         bubbles=tuple(_bubble(row) for row in bubbles),
     )
+
+
+def _last_answer(peer: PeerId, thread: ThreadId | None) -> Turn | None:
+    """The turn with a text of its own that ended last, in this thread or in any."""
+    found = [record(TurnTable, where, peer, thread) for where in (_OVER_ANSWERED, _DONE_ANSWERED)]
+    return next((rows.turn(row) for row in found if row), None)
 
 
 def _unanswered(peer: PeerId, now_ms: int) -> tuple[Turn, ...]:

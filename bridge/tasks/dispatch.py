@@ -131,11 +131,11 @@ class Dispatcher:
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 plan = plan or await self._passed(batch.passed, view)
                 view = replace(await self._whole(view, command), asking=plan)
-            if commands.needs_past(command):
-                view = await self._past(view, command)
             view = await self._quoted(view, batch.rows)
             if batch.rows[0].meant:
                 view = replace(view, meant=batch.rows[0].meant)
+            if commands.needs_past(command):
+                view = await self._past(view, command)
             need = commands.Need.NONE
             if not batch.is_stale and not batch.is_wordless:
                 need = decide.need_of(command, view, self._shared.now_ms())

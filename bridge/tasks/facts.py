@@ -21,7 +21,7 @@ from bridge.core.decision import Facts, History, View
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.intake import Batch
 from bridge.core.model import Alias, ThreadId, TurnId, TurnState
-from bridge.core.room import key_of
+from bridge.core.room import alias_meant, key_of
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.link import FIRST_UP_S, ToolError
 from bridge.store import turns
@@ -93,7 +93,7 @@ class Inquiry:
                 asked = min(SESSIONS_ASKED + len(view.group_threads), MAX_SESSIONS)
                 return Facts(sessions=await self._controller.sessions(words, asked))
             case commands.Refresh(name):
-                return await self._history(control.alias_meant(view, name), view)
+                return await self._history(alias_meant(view, name), view)
             case commands.Fork():
                 return await self._fork(batch, control.fork_source(view, command), view)
             case commands.Yes():

@@ -13,7 +13,7 @@ from peewee import Model
 from bridge.core import commands as c
 from bridge.core.decision import Audit, Refused, View
 from bridge.core.given_up import TOLD_FOR_MS, GivenUp, Kind
-from bridge.core.model import Outcome, PeerId, TurnId
+from bridge.core.model import Alias, AliasName, Outcome, PeerId, ThreadId, TurnId
 from bridge.core.retention import KEPT_FOR_MS
 from bridge.core.retention import Kind as Kept
 from bridge.core.sending import after_delivery, wire_text
@@ -126,6 +126,33 @@ def test_bubble_that_has_arrived_meanwhile_is_not_sent_again(db: Database) -> No
     db.run_now(lambda: outbox.echoed(row.client_id, "77"))
     db.run_now(lambda: outbox.again([row.id]))
     assert db.run_now(lambda: outbox.begin(SENDER, NOW_MS + 900_000)) is None
+
+
+def test_last_answer_is_the_last_text_of_the_thread_that_is_meant(
+    db: Database, walks: list[str]
+) -> None:
+    """design 7: `/status`; a failure, and an end without a word, is no answer."""
+    answer(db, 1, "of the first thread")
+    db.run_now(lambda: TurnTable.update(state="done").execute())
+    answer(db, 2, "of the second")
+    answer(db, 3, "x")
+    answer(db, 4, "x")
+    later: dict[str, object] = {"state": "done", "thread": "thread-1", "ended_ms": NOW_MS + 1}
+    db.run_now(lambda: change(TurnTable, "id = 3", (), outcome="failed", **later))
+    db.run_now(lambda: change(TurnTable, "id = 4", (), cuts="[]", **later))
+    walks.clear()
+
+    def last(thread: str | None) -> int | None:
+        seen = views.view(PeerId(OWNER), "en")
+        if thread:
+            alias = Alias(AliasName("code"), ThreadId(thread))
+            seen = replace(seen, aliases={alias.name: alias})
+        found = past.told(seen, c.Status("code" if thread else ""), NOW_MS).last_answer
+        return found.id if found else None
+
+    threads = ("thread-1", "thread-2", "thread-9", None)
+    assert db.run_now(lambda: [last(thread) for thread in threads]) == [1, 2, None, 2]
+    assert not walks, "\n".join(walks)
 
 
 def listed(db: Database, now_ms: int = LATER_MS) -> list[tuple[str, str]]:

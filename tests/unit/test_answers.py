@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import commands as c
-from bridge.core.answers import MAX_LISTED, Reply, answer
+from bridge.core.answers import MAX_ASKS, MAX_LISTED, answer
 from bridge.core.decision import Facts, Policy, Session, ThreadStatus, View
 from bridge.core.errors import Refusal
 from bridge.core.model import (
@@ -16,14 +16,18 @@ from bridge.core.model import (
     InboxId,
     Lang,
     Listed,
+    OutId,
     Parked,
     Peer,
     PeerId,
+    Question,
     ThreadId,
     Turn,
     TurnId,
     TurnState,
 )
+from bridge.core.room import Reply
+from bridge.core.sending import QUESTION_LIFE_MS
 from bridge.core.text import MAX_BUBBLE_BYTES, MAX_BUBBLE_CHARS
 from tests.unit.table import table
 from tests.unit.test_decide import ALIAS, APPROVAL, IDS, NOW_MS, TURN, VIEW
@@ -163,7 +167,7 @@ def test_status_tells_of_everything_that_waits() -> None:
         held=(InboxId(1), InboxId(2)),
         waiting_rows=3,
         credits=5,
-        last_turn=LONG,
+        last_answer=LONG,
     )
     text = said(c.Status(""), view, Facts(trouble=Refusal.CONTROLLER_SLOW)).text
     for words in (
@@ -177,6 +181,47 @@ def test_status_tells_of_everything_that_waits() -> None:
         "did not answer in time",
     ):
         assert words in text
+
+
+def test_status_of_a_thread_counts_what_waits_there_and_the_rest_apart() -> None:
+    """design 7: a thread, its queue, its last answer."""
+    other = ThreadId("other")
+    waits = replace(TURN, id=TurnId(8), state=TurnState.QUEUED)
+    elsewhere = [replace(waits, id=TurnId(n), thread=other) for n in (9, 10)]
+    text = said(c.Status("code"), replace(VIEW, turns=(TURN, waits, *elsewhere))).text
+    assert "\n1 waiting\n2 waiting in other threads: /queue" in text
+    alone = said(c.Status("code"), replace(VIEW, turns=tuple(elsewhere))).text
+    assert "\n2 waiting in other threads" in alone and "free" not in alone.lower()
+    nowhere = replace(VIEW, peer=Peer(PeerId("p"), "en"), turns=(waits, *elsewhere))
+    assert "\n3 waiting" in said(c.Status(""), nowhere).text
+
+
+def test_status_calls_no_end_without_a_text_an_answer() -> None:
+    """Ours: what it names is there for `/result`."""
+    failed = replace(TURN, state=TurnState.DONE, outcome="failed")
+    assert "Last answer" not in said(c.Status(""), replace(VIEW, last_turn=failed)).text
+
+
+def test_status_shows_every_code_that_waits_for_an_answer() -> None:
+    """R29: a bubble that went by is not the only place where a code stands."""
+    own = Question(OutId(1), "codex", VIEW.peer.id, (), "k7q2m4xpa", NOW_MS)
+    over = replace(own, code="a2a2a2a2a", asked_ms=NOW_MS - QUESTION_LIFE_MS - 1)
+    asks = replace(VIEW, turns=(TURN,), approvals=(APPROVAL,), questions=(own, over))
+    text = said(c.Status(""), asks).text
+    assert f"#7 waits for your answer. /approve {APPROVAL.code}" in text
+    assert "codex waits for your answer. /answer k7q2m4xpa" in text and over.code not in text
+    many = replace(asks, questions=(own,) * 50)
+    assert said(c.Status(""), many).text.count("waits for your answer.") == MAX_ASKS
+    desk = answer(c.Status(""), asks, Facts(), Policy(remote_approvals=False), NOW_MS, IDS)
+    assert "confirm it at the desk" in desk.text and APPROVAL.code not in desk.text
+
+
+def test_status_with_a_quote_is_of_the_thread_that_gave_the_answer() -> None:
+    """design 7: a quoted answer means its thread."""
+    blog = replace(ALIAS, name=AliasName("blog"), thread=ThreadId("b"), title="Blog")
+    both = replace(VIEW, aliases={ALIAS.name: ALIAS, blog.name: blog})
+    text = said(c.Status(""), replace(both, quoted_turn=replace(TURN, thread=blog.thread))).text
+    assert text.startswith("▸ blog: Blog")
 
 
 def test_status_without_a_thread_or_of_no_alias_names_the_next_step() -> None:

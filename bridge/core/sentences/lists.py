@@ -48,6 +48,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "status_theirs": ("线程正被占用", "The thread is in use elsewhere"),
     "status_turn": ("#{id} {state}，{age}", "#{id} {state}, {age}"),
     "status_queue": ("排队 {count} 条", "{count} waiting"),
+    "status_queue_elsewhere": (
+        "别的线程里还排着 {count} 条：/queue",
+        "{count} waiting in other threads: /queue",
+    ),
+    "status_asks": ("{who} 在等你答复。{how}", "{who} waits for your answer. {how}"),
     "status_held": (
         "留着 {count} 条：/run-held 或 /drop-held",
         "{count} held: /run-held or /drop-held",
