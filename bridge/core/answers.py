@@ -28,7 +28,6 @@ from bridge.core.model import (
 from bridge.core.phrases import age, notice, say, usage
 from bridge.core.prompts import without_paths
 from bridge.core.room import Reply, alias_meant
-from bridge.core.text import preview
 
 MAX_LISTED = 10  # lines of a list that fit one bubble
 MAX_NAMES = 20  # of 32 characters, each with its title: one bubble
@@ -268,7 +267,7 @@ def _queue(view: View) -> str:
     lines = [notice("queue_head", lang)]
     for turn in view.turns[:MAX_LISTED]:
         state = say(_state_phrase(turn, view), lang)
-        said = preview(without_paths(turn.prompt, turn.files), PROMPT_CHARS)
+        said = on_a_line(without_paths(turn.prompt, turn.files), PROMPT_CHARS)
         lines.append(f"#{turn.id} {turn.alias} · {state} · {said}")
     return "\n".join(lines)
 

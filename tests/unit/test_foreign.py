@@ -50,6 +50,7 @@ def test_what_is_foreign_is_made_harmless_in_one_place() -> None:
         ),
         "new": told(said("/new den x", facts=replace(FREE, folder=f"/o/{FORGED}"))),
         "recover": told(said("/recover code", facts=Facts(status=STATUS))),
+        "queue": answered(c.Queue(), replace(VIEW, turns=(replace(TURN, prompt=FORGED),))).text,
         "heard": prompts.compose([row("", parts=(Part("voice", FORGED),))], None, "en").preface,
     },
 )
