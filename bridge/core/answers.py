@@ -293,10 +293,15 @@ def _result(number: int, view: View, ids: Ids) -> Reply:
         return Reply(notice("no_result", peer.lang, id=number))
     if turn.cuts:
         return _pages(turn, peer, 0, BUBBLES_AT_ONCE, ids)
+    return without_text(turn, peer.lang)
+
+
+def without_text(turn: Turn, lang: Lang) -> Reply:
+    """Why there is no answer of a turn to read: it is not over, or it has none."""
     if turn.state is not TurnState.DONE:
-        return Reply(notice("result_not_yet", peer.lang, id=number))
-    state = say(f"end_{turn.outcome}", peer.lang)
-    return Reply(notice("result_none", peer.lang, id=number, state=state))
+        return Reply(notice("result_not_yet", lang, id=turn.id))
+    state = say(f"end_{turn.outcome}", lang)
+    return Reply(notice("result_none", lang, id=turn.id, state=state))
 
 
 def _trace(number: int, view: View, now_ms: int) -> str:

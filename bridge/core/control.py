@@ -32,6 +32,7 @@ from bridge.core.room import (
     active_thread,
     alias_meant,
     alias_named,
+    called,
     open_question,
     turns_of,
 )
@@ -94,9 +95,11 @@ def steer(room: Room) -> Decision:
     if last is not None and facts.steered is not None and last.run == facts.steered:
         turn = last  # it was taken before a crash, and another turn runs by now
     is_over = turn is None or (turn.state is TurnState.DONE and not (facts.did or facts.trouble))
+    thread = turn.thread if turn else active_thread(room.view)
+    if thread is None:
+        return room.tell("no_thread")
     if turn is None or is_over or facts.did in ("no_active_turn", "not_found"):
-        alias = turn.alias if turn else room.peer.active or "-"
-        return room.tell("steer_over", alias=alias)
+        return room.tell("steer_over", alias=called(room.view, thread))
     if turn.state is TurnState.STARTING or turn.run is None:
         return room.tell("steer_soon", id=turn.id)
     if room.facts.trouble == "controller_lacks":
@@ -151,7 +154,7 @@ def fork(room: Room, command: c.Fork) -> Decision:
     if source is None:
         return _nobody(room, command.alias)
     if is_unmade(source.thread):
-        return room.tell("refresh_empty", alias=source.name)
+        return room.tell("fork_empty", alias=source.name)
     name = AliasName(command.name) or free_name(room.view, source.name)
     refused = refused_name(room, name, must_be_free=True)
     if refused is not None:

@@ -72,10 +72,11 @@ def remove(room: Room, name: str) -> Decision:
 
 def removed(room: Room, name: AliasName) -> Decision:
     """The name goes, as its owner confirmed."""
+    phrase = "removed"
     if room.peer.active == name:
-        room.peer = replace(room.peer, active=None)
+        phrase, room.peer = "removed_in_use", replace(room.peer, active=None)
     audit = Audit("alias.remove", "owner confirmed", "removed", name)
-    return replace(room.tell("removed", alias=name), removed=name, audit=(audit,))
+    return replace(room.tell(phrase, alias=name), removed=name, audit=(audit,))
 
 
 def refused_word(view: View, name: AliasName, *, must_be_free: bool = False) -> tuple[str, str]:

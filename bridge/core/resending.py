@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import life
+from bridge.core.answers import without_text
 from bridge.core.decision import Audit, Decision
 from bridge.core.intake import InboxEvent
 from bridge.core.phrases import notice
@@ -22,6 +23,8 @@ def resend(room: Room, number: int) -> Decision:
     again = life.uncertain(found)
     if life.is_outlived(found):
         return room.tell("bubbles_gone", id=number)
+    if not again and not found.turn.cuts:
+        return room.answered(without_text(found.turn, room.lang))
     if not again:
         return room.tell("resend_none", id=number)
     audit = Audit("answer.resend", "owner", "owed again", str(len(again)), found.turn.id)

@@ -114,6 +114,14 @@ def alias_meant(view: View, name: str) -> Alias | None:
     return alias_of(view, active_thread(view))
 
 
+def called(view: View, thread: ThreadId) -> str:
+    """What a thread is called; one that has lost its name, as its turn was planned."""
+    alias = alias_of(view, thread)
+    turns = (view.quoted_turn, view.last_turn, *view.turns)
+    told = (turn.alias for turn in turns if turn is not None and turn.thread == thread)
+    return alias.name if alias else next(told, "-")
+
+
 def turns_of(view: View, thread: ThreadId | None) -> Sequence[Turn]:
     """Its unfinished turns, in their order."""
     return [turn for turn in view.turns if turn.thread == thread]

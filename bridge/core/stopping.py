@@ -8,24 +8,22 @@ from bridge.core.decision import Asking, Audit, Decision, RowStep, TurnStep
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import InboxState, ThreadId, Turn, TurnState
 from bridge.core.phrases import notice
-from bridge.core.room import Room, active_thread, alias_named, turns_of
+from bridge.core.room import Room, active_thread, alias_named, called, turns_of
 from bridge.core.turn_states import TurnEvent, turn_step
 
 
 def stop(room: Room, name: str) -> Decision:
     """Marks the turn; the task of its thread alone speaks to the controller about it."""
     thread = _named_thread(room, name)
-    shown = name or room.peer.active or "-"
+    if thread is None:
+        return room.tell("no_alias" if name else "no_thread", alias=name)
     mine = turns_of(room.view, thread)
     asking = room.view.asking
     if not mine and asking is not None and asking.thread == thread:
         return _unplan(room, asking)
-    if not mine:
-        phrase = "no_alias" if thread is None and name else "nothing_runs"
-        return room.tell(phrase, alias=shown)
+    if not mine or mine[0].state is TurnState.SETTLING:
+        return room.tell("nothing_runs", alias=name or called(room.view, thread))
     turn = mine[0]
-    if turn.state is TurnState.SETTLING:
-        return room.tell("nothing_runs", alias=shown)
     if turn.state in (TurnState.QUEUED, TurnState.PARKED):
         return _cancel(room, turn)
     if turn.stop_requested:

@@ -39,6 +39,7 @@ from bridge.core.model import (
     TurnId,
     TurnState,
     is_unmade,
+    unmade_thread,
 )
 from bridge.core.turns import turn_key
 from tests.unit.table import table
@@ -274,6 +275,12 @@ def test_name_of_a_thread_that_is_not_made_cannot_be_typed(target: str) -> None:
 
 
 # ---- /fork ---------------------------------------------------------------------
+
+
+def test_branch_of_a_thread_that_is_not_made_yet_says_that_there_is_none() -> None:
+    """Ours: and the next step."""
+    found = decided("/fork code", view(aliases=(replace(CODE, thread=unmade_thread("s")),)))
+    assert "nothing was branched. Send it a message first" in told(found) and not found.aliases
 
 
 def test_branch_is_named_after_its_thread_and_chosen() -> None:

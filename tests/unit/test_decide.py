@@ -241,6 +241,16 @@ def test_stop_of_nothing_and_of_what_is_over_says_so() -> None:
     assert "There is no docs" in told(said("/stop docs"))
 
 
+@table("text", ["/stop", "/steer more"])
+def test_word_about_the_thread_in_use_where_none_is_says_so(text: str) -> None:
+    """R30: never about "-"; one whose name is gone is called as its turn was."""
+    nowhere = replace(VIEW, peer=Peer(OWNER, "en"))
+    assert "No thread is chosen yet. Send /threads" in told(said(text, view=nowhere))
+    over = replace(TURN, state=TurnState.SETTLING, alias="gone")
+    nameless = replace(nowhere, aliases={}, quoted_turn=over, turns=(over,))
+    assert "Nothing is running in gone" in told(said(text, view=nameless))
+
+
 def test_stop_that_is_on_its_way_is_answered_again() -> None:
     """Ours: who asks twice wants to know that he was heard."""
     stopping = replace(VIEW, turns=(replace(TURN, stop_requested=True),))

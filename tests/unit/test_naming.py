@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core.decision import Decision, View
-from bridge.core.model import Alias, AliasName, Listed, ThreadId, unmade_thread
+from bridge.core.model import Alias, AliasName, Confirmation, Listed, ThreadId, unmade_thread
 from tests.unit.table import table
-from tests.unit.test_decide import ALIAS, VIEW, said, told
+from tests.unit.test_decide import ALIAS, NOW_MS, VIEW, said, told
 
 OTHER = Listed(ThreadId("thread-0009"), "Nightly backup", "/o")
 MINE = Listed(ALIAS.thread, "Cart", "/work")
@@ -58,3 +58,15 @@ def test_bind_says_which_thread_its_name_was_taken_from(
     assert words in told(found)
     assert "\n" not in told(said("/bind 2", view=named("default", thread, title)))
     assert "\n" not in told(said("/bind 1", view=named("code")))
+
+
+@table(("active", "is_told"), [("code", True), ("docs", False), (None, False)])
+def test_removal_of_the_name_in_use_says_that_none_is_now(
+    active: AliasName | None, is_told: bool
+) -> None:
+    """R30: what is written next goes nowhere until a thread is chosen."""
+    asked = Confirmation("remove", ALIAS.name, NOW_MS + 1)
+    view = replace(VIEW, peer=replace(VIEW.peer, active=active, confirmation=asked))
+    found = said("/yes", view=view)
+    assert found.removed == ALIAS.name and "The name code is gone" in told(found)
+    assert ("no thread is in use now" in told(found)) is is_told

@@ -154,6 +154,19 @@ def test_resend_of_an_answer_that_arrived_says_how_to_read_it() -> None:
     assert not found.again and "/result 7" in told(found)
 
 
+@table(
+    ("turn", "words"),
+    [
+        (replace(ENDED, state=TurnState.RUNNING, cuts=()), "has no answer yet"),
+        (replace(ENDED, outcome="cancelled", cuts=()), "No text is stored for #7: cancelled"),
+    ],
+)
+def test_resend_of_what_has_no_answer_names_none(turn: Turn, words: str) -> None:
+    """Ours: no `/result` where there is nothing to read."""
+    found = decided("/resend 7", view=replace(VIEW, life=replace(LIFE, turn=turn, bubbles=())))
+    assert not found.again and words in told(found) and "/result" not in told(found)
+
+
 @table("send_class", [SendClass.APPROVAL, SendClass.NOTE, SendClass.PROGRESS])
 def test_only_bubbles_of_an_answer_are_sent_again(send_class: SendClass) -> None:
     """delivery-semantics 7: a note is never repeated, and an old code serves nobody."""

@@ -46,6 +46,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Remove the name {alias}? The thread itself stays. Answer /yes or /no within two minutes.",
     ),
     "removed": ("名字 {alias} 已去掉。", "The name {alias} is gone."),
+    "removed_in_use": (
+        "名字 {alias} 已去掉，现在没有在用的线程。发 /list 或 /threads，再用 /use 选一个。",
+        "The name {alias} is gone, and no thread is in use now. "
+        "Choose one with /use: /list or /threads shows them.",
+    ),
     "kept": ("好，不动。", "Nothing was changed."),
     "nothing_to_confirm": ("现在没有要确认的事。", "There is nothing to confirm."),
     # /refresh
@@ -54,7 +59,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{alias} 上次看过之后没有新内容。最后是：",
         "{alias}: nothing new since you last looked. It ended with:",
     ),
-    "refresh_empty": ("{alias} 还没有内容。", "{alias} is still empty."),
+    "refresh_empty": (
+        "{alias} 还没有内容。先给它发一条消息。",
+        "{alias} is still empty. Send it a message first.",
+    ),
     "refresh_more": ("还有更多，再发 /refresh {alias}", "There is more: /refresh {alias} again"),
     "refresh_ours": ("#{id} 是手机上发的：/result {id}", "#{id} came from here: /result {id}"),
     "refresh_ours_many": (
@@ -98,6 +106,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "branched_with": (
         "{alias} 是 {source} 的分支，现在用它。等着的 {count} 条消息转到了这里。",
         "{alias} is a branch of {source}, now in use. Messages that waited go there: {count}.",
+    ),
+    "fork_empty": (
+        "{alias} 还没有内容，没有分支。先给它发一条消息。",
+        "{alias} is still empty, so nothing was branched. Send it a message first.",
     ),
     "cannot_fork": (
         "现在不能从 {alias} 分支：{why}。请在电脑上分支，或稍后再试。",
