@@ -1,9 +1,9 @@
 """The words of a message, to the Command that they ask for; nothing is decided yet.
 
-A verb is ASCII, any case, matched exactly after NFKC, so a full-width slash works and
-a look-alike letter does not. Words before free text may hold no control, format,
-private-use or unassigned characters: they are refused, never stripped. Free text is
-left as it is, because emoji need their joiners.
+A verb is ASCII, any case, matched exactly after NFKC and right behind its slash, so a
+full-width slash works and a look-alike letter, or a second line, does not. Words before
+free text may hold no control, format, private-use or unassigned characters: they are
+refused, never stripped. Free text is left as it is, because emoji need their joiners.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ def parse(text: str) -> c.Command:
     """The command in a typed message; text that is none is a Prompt."""
     if not is_typed(text):
         return c.Prompt()
-    head, *behind = text.strip()[1:].split(maxsplit=1) or [""]
+    body = text.strip()[1:]
+    head, *behind = body.split(maxsplit=1) or [""]
     verb = unicodedata.normalize("NFKC", head).lower()
-    if not verb.isascii() or verb not in _VERBS:
+    if not body.startswith(head) or not verb.isascii() or verb not in _VERBS:
         return c.Unknown(_nearest(verb), _is_path(verb))
     try:
         return _VERBS[verb](behind[0].strip() if behind else "")

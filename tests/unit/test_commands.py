@@ -101,6 +101,12 @@ LOOK_ALIKE = [
     "/sτop",
     "/stops",
     "/ｓtopｐ",
+    "/ yes",
+    "/\nstop",
+    "/\n\nyes",
+    "/\tno",
+    "/\u3000drop-held",
+    "／ stop",
 ]
 
 
@@ -120,6 +126,8 @@ def test_look_alike_verb_is_unknown_and_never_the_closest_match() -> None:
         ("/nonsense", "help", False),
         ("/art", "artifacts", False),
         ("/сtop", "stop", False),
+        ("/ yes", "yes", False),
+        ("/ ", "help", False),
         ("/" + "s" * 10_000, "help", False),
         ("/etc/hosts is wrong", "help", True),
         ("/tmp is full", "help", True),
