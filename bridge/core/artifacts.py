@@ -37,8 +37,7 @@ def listing(room: Room, name: str) -> Decision:
     if found is None:
         return room.tell("artifacts_none")
     shown = found[:MAX_SHOWN]
-    offers = tuple(file.offer for file in found if file.offer)
-    room.peer = replace(room.peer, files=offers, files_ms=room.now_ms)
+    _number(room, found)
     if not shown:
         return _empty(room)
     lines = [_line(number, file, room.lang) for number, file in enumerate(shown, 1)]
@@ -67,9 +66,11 @@ def send(room: Room, which: str) -> Decision:
     if which != ALL and found[0].copy is not None and found[0].doubts:
         return _ask(room, found[0], found[0].copy)
     going = [file.copy for file in found if file.copy is not None and not file.doubts]
+    staying = [(n, file) for n, file in enumerate(found, 1) if file.copy is None or file.doubts]
+    if which == ALL:
+        _number(room, found)
     sent = _sent(room, going, "owner")
-    staying = [file for file in found if file.copy is None or file.doubts]
-    return _with_reasons(room, sent, staying) if staying else sent
+    return _with_reasons(room, sent, staying, which == ALL) if staying else sent
 
 
 def confirmed(room: Room) -> Decision:
@@ -78,6 +79,12 @@ def confirmed(room: Room) -> Decision:
     if copy is None:
         return room.tell("nothing_to_confirm")
     return _sent(room, [copy], "owner confirmed")
+
+
+def _number(room: Room, found: Sequence[FileFact]) -> None:
+    """What a number means from now on."""
+    offers = tuple(file.offer for file in found if file.offer)
+    room.peer = replace(room.peer, files=offers, files_ms=room.now_ms)
 
 
 def _empty(room: Room) -> Decision:
@@ -117,11 +124,15 @@ def _sent(room: Room, copies: Sequence[NewFile], rule: str) -> Decision:
     return replace(found, bubbles=rows, files=tuple(copies))
 
 
-def _with_reasons(room: Room, sent: Decision, staying: Sequence[FileFact]) -> Decision:
+def _with_reasons(
+    room: Room, sent: Decision, staying: Sequence[tuple[int, FileFact]], is_numbered: bool
+) -> Decision:
     """The files that go, and above them why the others do not."""
-    phrase = "not_sent" if any(file.why for file in staying) else "not_sent_asks"
+    phrase = "not_sent" if any(file.why for _, file in staying) else "not_sent_asks"
     told_of = staying[:MAX_SHOWN]
-    lines = [f"{_shown(file.name)} · {_standing(file, room.lang)}" for file in told_of]
+    names = [f"{n}. {_shown(f.name)}" if is_numbered else _shown(f.name) for n, f in told_of]
+    reasons = [_standing(file, room.lang) for _, file in told_of]
+    lines = [f"{name} · {why}" for name, why in zip(names, reasons, strict=True)]
     if len(staying) > len(told_of):
         lines.append(say("not_sent_more", room.lang, count=len(staying) - len(told_of)))
     told = room.build(InboxEvent.ANSWERED, "\n".join([notice(phrase, room.lang), *lines]))

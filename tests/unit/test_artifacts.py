@@ -117,6 +117,18 @@ def test_file_that_stays_is_said_and_the_others_go() -> None:
     assert [line.what for line in asked.audit] == ["artifact.send"]
 
 
+def test_files_of_all_that_are_asked_about_are_told_with_the_numbers_that_send_them() -> None:
+    """Ours: "by their numbers" needs them; they are those of the list from now on."""
+    doubted = replace(DOUBTED, offer=ArtifactId(5), name="c.txt", copy=None)
+    found = says(c.SendFile("all"), READY, doubted, replace(doubted, offer=ArtifactId(9)))
+    lines = text(found).split("\n")
+    assert [line.partition(" · ")[0] for line in lines[1:]] == ["2. c.txt", "3. c.txt"]
+    assert found.peer_after is not None and found.peer_after.files_ms == NOW_MS
+    assert found.peer_after.files == (ArtifactId(1), ArtifactId(5), ArtifactId(9))
+    one = says(c.SendFile("2"), STAYS)
+    assert text(one).split("\n")[1].startswith("b.txt · ") and one.peer_after is None
+
+
 @table("lang", ["zh", "en"])
 def test_many_files_that_stay_are_told_of_in_one_bubble(lang: str) -> None:
     """ilink-protocol 6.4: the first of them with their reasons, of the others how many."""
