@@ -53,9 +53,11 @@ def one_word(make: Callable[[str], T], *, may_lack: bool = False) -> Callable[[s
 
 
 def number(make: Callable[[int], T]) -> Callable[[str], T]:
+    """The number of a turn, with or without the sign that it bears on the phone."""
+
     def read(rest: str) -> T:
         (word,) = split(rest, 1, 1)
-        return make(whole(word))
+        return make(whole(word.removeprefix("#")))
 
     return read
 
