@@ -60,7 +60,7 @@ def answer(
         case c.SetLang(chosen):
             peer = replace(view.peer, lang="zh" if chosen == "zh" else "en")
             return Reply(notice("lang_set", peer.lang), peer=peer)
-        case c.Help(verb) if verb in verbs.verbs():
+        case c.Help(verb) if verb:
             return Reply(notice("usage", lang, usage=in_full(verb, lang)))
         case c.Trace(number):
             return Reply(_trace(number, view, now_ms))

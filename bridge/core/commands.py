@@ -209,7 +209,7 @@ class SetLang:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    verb: str
+    verb: str  # one of ours; "" for all of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ def _group(rest: str) -> c.Command:
 def _help(rest: str) -> c.Command:
     found = words.split(rest, 0, 1)
     verb = found[0].lstrip("/").lower() if found else ""
+    if verb and verb not in _VERBS:
+        return c.Unknown(_nearest(verb))
     return c.Help(_CANONICAL.get(verb, verb))
 
 

@@ -268,7 +268,6 @@ def test_result_begins_anew_and_an_answer_that_is_not_there_is_named() -> None:
         (c.Help(""), "/threads [words]"),
         (c.Help("stop"), "Usage: /stop"),
         (c.Help("stop"), "Example: /stop"),
-        (c.Help("nonsense"), "/threads [words]"),
         (c.Malformed("send"), "Usage: /send"),
         (c.Unknown("status"), "There is no such command. /status"),
         (c.Unknown("help", is_path=True), "begin it with two slashes: //"),
