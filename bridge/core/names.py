@@ -8,7 +8,10 @@ MAX_ALIAS_CHARS = 32  # threat-model R9
 
 # The most common look-alikes of Latin letters and of each other; the script rule of
 # `is_alias` keeps mixed words out, this keeps whole-script twins apart.
-_LOOK_ALIKES = str.maketrans("01lаеорсухіјѕкмтвнοανικρτυ-", "oiiaeopcyxijskmtbhoavikptu_")
+_LOOK_ALIKES = str.maketrans(
+    "01lаеорсухіјѕкмтвнһԁԛԝѵӏοανικρτυɡɑı-",
+    "oiiaeopcyxijskmtbhhdqwvioavikptugai_",
+)
 
 
 def is_alias(name: str) -> bool:

@@ -215,6 +215,12 @@ def test_name_that_could_mislead_is_refused() -> None:
         ("l1", "li"),
         ("a-b", "a_b"),
         ("ｃode", "code"),
+        ("hi", "һі"),
+        ("git", "ɡit"),
+        ("shop", "ѕһор"),
+        ("qwid", "ԛԝіԁ"),
+        ("index", "ındex"),
+        ("vala", "vɑlɑ"),
     ],
 )
 def test_names_that_look_alike_have_one_skeleton(one: str, other: str) -> None:
