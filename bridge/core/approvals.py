@@ -32,6 +32,7 @@ from bridge.core.model import (
 from bridge.core.phrases import MARK, notice, say
 from bridge.core.steps import next_of
 from bridge.core.text import preview
+from bridge.core.words import choice
 
 CODE_LIFE_MS = 600_000  # threat-model R29
 SUMMARY_CHARS = 200  # of a list of files; the whole list is in the detail
@@ -179,8 +180,9 @@ def answers(approval: Approval, said: str) -> dict[str, list[str]]:
     for place, line in enumerate(lines):
         question = questions[min(place, len(questions) - 1)] if questions else "q1"
         text = line
-        if line.isascii() and line.isdecimal() and 1 <= int(line) <= len(approval.options):
-            question, _, text = approval.options[int(line) - 1].partition(":")
+        number = choice(line)
+        if number is not None and 1 <= number <= len(approval.options):
+            question, _, text = approval.options[number - 1].partition(":")
         found.setdefault(question, []).append(text)
     return found
 

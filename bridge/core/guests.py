@@ -34,6 +34,7 @@ from bridge.core.sending import (
     is_worthless,
 )
 from bridge.core.text import borders
+from bridge.core.words import beyond, choice
 
 NOTE_SPACING_MS = 60_000  # R37: 8 sends are granted for each message of the owner
 MAX_TEXT_CHARS = 1_200  # leaves room in one bubble for our lines and nine options
@@ -152,10 +153,11 @@ def ask(
 
 def answered(room: Room, question: Question, said: str) -> Decision:
     """The owner's words for the agent, kept until it asks for them; a number is an option."""
-    word = said.strip()
-    if word in _NUMBERS[: len(question.options)]:
-        word = question.options[_NUMBERS.index(word)]
-    return _closed(room, question, "answered", word)
+    word, number, last = said.strip(), choice(said), len(question.options)
+    if beyond(said, last) is not None and standing(question, room.now_ms) == "waiting":
+        return room.tell("no_such_choice", number=number, last=last, code=question.code)
+    chosen = question.options[number - 1] if number and number <= last else word
+    return _closed(room, question, "answered", chosen)
 
 
 def declined(room: Room, question: Question) -> Decision:
@@ -195,7 +197,6 @@ def receipt(
             return "queued"
 
 
-_NUMBERS = tuple(str(number) for number in range(1, MAX_OPTIONS + 1))
 _ENDS = {
     "sent": "delivered",
     "unconfirmed": "unconfirmed",

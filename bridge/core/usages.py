@@ -18,7 +18,7 @@ USAGES: dict[str, tuple[str, str]] = {
     "deny": ("/deny <代码> 拒绝一个请求", "/deny <code>: refuse one request"),
     "answer": (
         "/answer <代码> <数字或文字> 回答问题",
-        "/answer <code> <words>: a question",
+        "/answer <code> <number or text>: a question",
     ),
     "queue": ("/queue 排队的消息", "/queue: what is waiting"),
     "cancel": ("/cancel <编号> 取消一条排队的", "/cancel <number>: drop one that waits"),

@@ -9,6 +9,7 @@ from bridge.core.decision import Audit, Decision
 from bridge.core.intake import InboxEvent
 from bridge.core.model import Approval, Turn
 from bridge.core.room import Room
+from bridge.core.words import beyond
 
 
 def verdict(room: Room, code: str, decision: str, said: str = "") -> Decision:
@@ -25,8 +26,11 @@ def verdict(room: Room, code: str, decision: str, said: str = "") -> Decision:
     if decision == "accept" and (approval.is_cut or not room.policy.remote_approvals):
         return room.tell("at_desk")
     if decision == "accept" and (approval.kind == "question") != bool(said):
-        phrase = "question_needs_answer" if approval.kind == "question" else "how_to_approve"
+        phrase = "question_needs_answer" if approval.kind == "question" else "request_is_none"
         return room.tell(phrase, code=approval.code)
+    choices = len(approvals.labels(approval))
+    if decision == "accept" and (number := beyond(said, choices)) is not None:
+        return room.tell("no_such_choice", number=number, last=choices, code=approval.code)
     event = approvals.ApprovalEvent(("approve", "deny")[decision == "decline"])
     after = replace(
         approval,

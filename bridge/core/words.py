@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 MAX_WORD_CHARS = 200
+MAX_CHOICE_DIGITS = 3  # more than any list has; a longer number is an answer of its own
 T = TypeVar("T")
 
 
@@ -60,6 +61,19 @@ def number(make: Callable[[int], T]) -> Callable[[str], T]:
         return make(whole(word.removeprefix("#")))
 
     return read
+
+
+def choice(said: str) -> int | None:
+    """The number in a list that is all that was said; None: it is words."""
+    word = unicodedata.normalize("NFKC", said.strip())
+    is_number = word.isascii() and word.isdecimal() and len(word) <= MAX_CHOICE_DIGITS
+    return int(word) if is_number else None
+
+
+def beyond(said: str, count: int) -> int | None:
+    """The number that was said, where a list of so many choices has none such."""
+    number = choice(said)
+    return number if number is not None and count and not 1 <= number <= count else None
 
 
 def whole(word: str) -> int:

@@ -80,7 +80,7 @@ async def test_files_alone_are_asked_about_once_and_go_with_the_words(chat: Hous
     sent_s = time.monotonic()
     await chat.phone.reads("Got 2 of your files.", FILES_WAIT_MS / 1000 + PATIENCE_S)
     assert time.monotonic() - sent_s >= FILES_WAIT_MS / 1000
-    await chat.phone.asks("/status", "2 of your files wait for your words")
+    await chat.phone.asks("/status", "Files that wait for your words: 2")
     answer = await chat.phone.asks("compare them", "compare them")
     assert answer.endswith("[image]\n[file notes.txt]\ncompare them")
     assert chat.phone.count("Got 2") == chat.phone.count("echo:") == 1

@@ -19,7 +19,7 @@ async def test_status_shows_what_wechat_still_takes(house: House) -> None:
     await house.moves_in(CTB_SEND_BUDGET="8")
     assert "the owner has to write first" in await status(house)
     shown = await house.phone.asks("/status", "replies left")
-    assert "8 WeChat replies left until you write, for 22 h" in shown
+    assert "WeChat replies left until you write: 8, for 22 h" in shown
     assert "replies     7 left until the owner writes, for 22 h" in await status(house)
     house.simulator.fail("sendmessage", "no_id", times=3)
     for _ in range(3):

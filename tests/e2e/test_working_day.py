@@ -134,8 +134,8 @@ async def the_laptop_sleeps_until_the_evening(desk: Desk) -> None:
     phone.says("feed the cat")
     phone.types(f":clock {SLEPT}")
     desk.house.opens("ctb-channel", "run")
-    await phone.reads("2 older messages were not run (the oldest is 3 h old). Send /run-held")
-    await phone.asks("/run-held", "Running 2 held messages in order.")
+    await phone.reads("Older messages that were not run: 2 (the oldest is 3 h old). Send /run-held")
+    await phone.asks("/run-held", "Running what was held, in order: 2.")
     await phone.reads("echo: close the gate")
     await phone.reads("echo: feed the cat")
 

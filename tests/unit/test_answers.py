@@ -173,8 +173,8 @@ def test_status_tells_of_everything_that_waits() -> None:
     for words in (
         "1 waiting",
         "2 held: /run-held",
-        "3 bubbles wait",
-        "5 WeChat replies left",
+        "Bubbles that wait to be sent: 3",
+        "WeChat replies left until you write: 5",
         "refused to take a message",
         "unknown code: -77",
         "Last answer: #7, 1 min ago",

@@ -208,7 +208,7 @@ def test_stale_messages_are_held_whatever_they_say_and_told_once() -> None:
     rows = (row("hello", 1, age_ms=7_200_000), row("you", 2, age_ms=3_600_000))
     found = decide(Batch(rows, is_stale=True), c.Prompt(), VIEW, FREE, Policy(), NOW_MS, IDS)
     assert found.turn is None and outcomes(found) == [(InboxState.HELD, "")] * 2
-    assert "2 older messages" in told(found) and "2 h" in told(found)
+    assert "not run: 2 (" in told(found) and "2 h" in told(found)
 
 
 # ---- turns on command
@@ -324,7 +324,15 @@ def test_question_is_answered_in_words_and_a_command_is_not() -> None:
     assert "That is a question" in told(said(f"/approve {APPROVAL.code}", view=question))
     found = said(f"/answer {APPROVAL.code} the second", view=question)
     assert found.approval is not None and found.approval.said == "the second"
-    assert said(f"/answer {APPROVAL.code} yes", view=ASKED).approval is None
+    wrong = said(f"/answer {APPROVAL.code} yes", view=ASKED)
+    assert wrong.approval is None and "but a request; nothing was done" in told(wrong)
+    choices = replace(APPROVAL, kind="question", options=("q:yes", "q:no"))
+    seen = replace(ASKED, approvals=(choices,))
+    beyond = said(f"/answer {APPROVAL.code} 7", view=seen)
+    assert beyond.approval is None and "no choice 7" in told(beyond)
+    assert f"/answer {APPROVAL.code} and a number from 1 to 2" in told(beyond)
+    assert said(f"/answer {APPROVAL.code} 2", view=seen).approval is not None
+    assert said(f"/answer {APPROVAL.code} {'7' * 5_000}", view=seen).approval is not None
 
 
 # ---- held messages, poison, what a command is about

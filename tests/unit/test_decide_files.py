@@ -123,7 +123,7 @@ def test_held_summary_names_a_sleep_of_the_machine() -> None:
     old = Batch((row(1, Part("text", "x"), age_ms=2 * HOUR_MS),), is_stale=True)
     assert "slept" not in told(decided(old, Prompt()))
     slept = decided(old, Prompt(), facts=Facts(slept_ms=8 * HOUR_MS))
-    assert "The computer slept for 8 h; 1 older messages" in told(slept)
+    assert "The computer slept for 8 h. Messages of that time that were not run: 1 (" in told(slept)
 
 
 def test_drop_held_drops_files_without_words_and_run_held_leaves_them() -> None:
@@ -150,7 +150,7 @@ def test_status_shows_credits_their_day_and_the_breaker() -> None:
     account = replace(VIEW.account, breaker_until_ms=NOW_MS + 240_000)
     view = replace(VIEW, account=account, credits=5, closes_ms=NOW_MS + 22 * HOUR_MS)
     shown = told(decided(Batch((row(9, Part("text", "/s")),)), Status(""), view))
-    assert "5 WeChat replies left until you write, for 22 h" in shown
+    assert "WeChat replies left until you write: 5, for 22 h" in shown
     assert "trying again in 4 min" in shown
 
 

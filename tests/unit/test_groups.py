@@ -448,7 +448,7 @@ def test_list_shows_who_asks_first_and_no_whole_id() -> None:
     text = told(owner_says("/group list"))
     assert text.index("2. …88 · asks") < text.index("1. …77 · may ask")
     assert "chatroom" not in text
-    assert "2 questions wait" in told(owner_says("/group status 1"))
+    assert "Questions that wait for an answer: 2" in told(owner_says("/group status 1"))
     assert "No group has asked" in told(owner_says("/group list", replace(VIEW, groups=())))
 
 

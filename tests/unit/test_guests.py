@@ -275,11 +275,13 @@ def says(
     ("decision", "said"),
     [
         (says("/answer abc23defg 2"), "Red"),
-        (says("/answer ABC23DEFG 3"), "3"),
+        (says("/answer ABC23DEFG 2"), "Red"),
         (says("/answer abc23defg ² or so"), "² or so"),
         (says("/answer abc23defg neither\nof them"), "neither\nof them"),
         (says("1", quoted=ASKED), "Blue"),
-        (says("  10 ", quoted=ASKED), "10"),
+        (says("  10 times", quoted=ASKED), "10 times"),
+        (says("2024", quoted=ASKED), "2024"),
+        (says(" １ ", quoted=ASKED), ASKED.options[0]),
         (says("//neither", quoted=ASKED), "/neither"),
     ],
 )
@@ -311,6 +313,8 @@ def test_deny_tells_the_agent_that_no_answer_comes() -> None:
         (says("1", quoted=replace(ASKED, outcome="answered", said="Red")), "is over"),
         (says("/answer abc23defg 1", now_ms=NOW_MS + QUESTION_LIFE_MS + 1), "is over"),
         (says("", quoted=ASKED), "empty"),
+        (says("10", quoted=ASKED), "There is no choice 10; nothing was done. /answer abc23defg"),
+        (says("/answer abc23defg 0"), "There is no choice 0"),
     ],
 )
 def test_what_is_no_answer_changes_nothing(decision: Decision, told: str) -> None:

@@ -75,7 +75,7 @@ def test_phone_is_told_the_life_of_a_message_short_and_with_times() -> None:
 def test_phone_is_told_no_more_than_a_few_bubbles() -> None:
     """design 7: short."""
     many = replace(LIFE, bubbles=(ANSWER,) * 40)
-    assert "34 more parts" in said(c.Trace(7), replace(VIEW, life=many)).text
+    assert "more parts: 34" in said(c.Trace(7), replace(VIEW, life=many)).text
 
 
 def test_answer_whose_bubbles_are_no_longer_on_record_is_read_again_instead() -> None:
@@ -302,7 +302,7 @@ def test_long_list_is_cut_and_an_empty_one_says_so() -> None:
     many = replace(VIEW, given_up=(dead(Kind.MESSAGE, "poison"),) * 50)
     assert "42 more" in said(c.Dead(), many).text
     assert "Nothing was given up" in said(c.Dead()).text
-    assert "50 were given up: /dead" in said(c.Status(""), many).text
+    assert "Given up: 50, see /dead" in said(c.Status(""), many).text
 
 
 @table(

@@ -89,7 +89,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{number}. …{tail} · {state} · {age}前",
         "{number}. …{tail} · {state} · {age} ago",
     ),
-    "group_waiting": ("在等回答：{count} 个", "{count} questions wait for an answer"),
+    "group_waiting": ("在等回答：{count} 个", "Questions that wait for an answer: {count}"),
     "group_state_pending": ("等你同意", "asks"),
     "group_state_approved": ("可以提问", "may ask"),
     "group_state_disabled": ("不允许", "may not ask"),

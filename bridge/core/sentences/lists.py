@@ -59,7 +59,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "status_files": (
         "有 {count} 条文件在等你说要做什么",
-        "{count} of your files wait for your words",
+        "Files that wait for your words: {count}",
     ),
     "status_last": (
         "最近的回答：#{id}，{age}前，/result {id}",
@@ -67,16 +67,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "status_credits": (
         "你再写之前，微信还可回复 {count} 条",
-        "{count} WeChat replies left until you write",
+        "WeChat replies left until you write: {count}",
     ),
     "status_credits_for": (
         "你再写之前，微信还可回复 {count} 条，{age}内有效",
-        "{count} WeChat replies left until you write, for {age}",
+        "WeChat replies left until you write: {count}, for {age}",
     ),
-    "status_rows": ("待发 {count} 条", "{count} bubbles wait to be sent"),
+    "status_rows": ("待发 {count} 条", "Bubbles that wait to be sent: {count}"),
     "status_given_up": (
         "放弃了 {count} 个：/dead",
-        "{count} were given up: /dead",
+        "Given up: {count}, see /dead",
     ),
     "status_breaker": (
         "微信拒绝了发送，{age}后再试；你写一句就马上试",

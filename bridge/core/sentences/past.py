@@ -22,7 +22,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "+{span} 第 {part}/{parts} 段{fate}，试了 {tries} 次",
         "+{span} part {part}/{parts} {fate}, tried {tries} times",
     ),
-    "trace_more": ("… 还有 {count} 段", "… {count} more parts"),
+    "trace_more": ("… 还有 {count} 段", "… more parts: {count}"),
     "trace_resend": ("没收到的话：/resend {id}", "If it did not arrive: /resend {id}"),
     "trace_result": ("再看回答：/result {id}", "To read the answer again: /result {id}"),
     "end_open": ("还没完成", "not done yet"),

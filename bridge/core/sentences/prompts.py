@@ -38,23 +38,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "queue_full": (
         "{alias} 已有 {count} 条在排队，再来的先留着。回复 /run-held 执行，/drop-held 丢弃。",
-        "{count} messages already wait for {alias}; more are held. /run-held or /drop-held.",
+        "Messages that wait for {alias}: {count}; more are held. /run-held or /drop-held.",
     ),
     "stale": (
         "有 {count} 条较早的消息没有执行（最早的一条 {age}前）。"
         "回复 /run-held 按顺序执行，/drop-held 丢弃。",
-        "{count} older messages were not run (the oldest is {age} old). "
+        "Older messages that were not run: {count} (the oldest is {age} old). "
         "Send /run-held to run them in order, /drop-held to drop them.",
     ),
     "stale_slept": (
         "电脑睡眠了 {slept}，期间有 {count} 条消息没有执行（最早的一条 {age}前）。"
         "回复 /run-held 按顺序执行，/drop-held 丢弃。",
-        "The computer slept for {slept}; {count} older messages were not run (the oldest is "
-        "{age} old). Send /run-held to run them in order, /drop-held to drop them.",
+        "The computer slept for {slept}. Messages of that time that were not run: {count} (the "
+        "oldest is {age} old). Send /run-held to run them in order, /drop-held to drop them.",
     ),
-    "running_held": ("开始按顺序执行 {count} 条。", "Running {count} held messages in order."),
-    "dropped_held": ("丢弃了 {count} 条。", "Dropped {count} held messages."),
-    "nothing_held": ("没有留着的消息。", "Nothing is held."),
+    "running_held": ("开始按顺序执行 {count} 条。", "Running what was held, in order: {count}."),
+    "dropped_held": ("丢弃了 {count} 个。", "Dropped for good: {count}."),
+    "nothing_held": (
+        "没有留着的消息。排队的在 /queue 里。",
+        "Nothing is held. What waits in a queue: /queue",
+    ),
     # files, voice and quotes
     "files_alone": (
         "收到 {count} 个文件，要用它们做什么？写一句就行；不要了就发 /drop-held。",

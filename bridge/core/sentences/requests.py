@@ -49,16 +49,25 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The {kind} of #{id} waited too long and was declined for you.",
     ),
     "code_unknown": (
-        "没有等待中的请求用这个代码。什么也没做。",
-        "No pending request has this code. Nothing was done.",
+        "没有等待中的请求用这个代码，什么也没做。看在等的：/status",
+        "No pending request has this code. Nothing was done; /status shows what waits.",
     ),
     "code_stale": (
         "这个代码过期了，什么也没做。同一个请求的新代码：",
         "That code is too old; nothing was done. The same request under a new code:",
     ),
     "question_needs_answer": (
-        "这是一个问题：/answer {code} 加数字或文字",
-        "That is a question: /answer {code} and a number or words",
+        "这是一个问题，什么也没做。回答：/answer {code} 加数字或文字",
+        "That is a question; nothing was done. /answer {code} and a number or words",
+    ),
+    "request_is_none": (
+        "这不是问题，是一个请求，什么也没做。同意：/approve {code}  不同意：/deny {code}",
+        "That is no question but a request; nothing was done. /approve {code}  or  /deny {code}",
+    ),
+    "no_such_choice": (
+        "没有第 {number} 个选项，什么也没做。再答一次：/answer {code} 加 1 到 {last}，或用文字",
+        "There is no choice {number}; nothing was done. "
+        "/answer {code} and a number from 1 to {last}, or words",
     ),
     "kind_command": ("命令", "command"),
     "kind_file_change": ("文件改动", "file change"),

@@ -52,7 +52,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose one with /use: /list or /threads shows them.",
     ),
     "kept": ("好，不动。", "Nothing was changed."),
-    "nothing_to_confirm": ("现在没有要确认的事。", "There is nothing to confirm."),
+    "nothing_to_confirm": (
+        "现在没有要确认的事。要做的话，把原来的命令再发一次。",
+        "There is nothing to confirm. To be asked again, send the command itself again.",
+    ),
     # /refresh
     "refresh_head": ("{alias}，上次看过之后：", "{alias}, since you last looked:"),
     "refresh_none": (

@@ -130,7 +130,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no answer #{id}, or it is more than 90 days old and not kept. "
         "/status names the last one.",
     ),
-    "no_more": ("没有更多了。", "There is no more."),
+    "no_more": (
+        "没有更多了。从头看一个回答：/result 加编号",
+        "There is no more. To read an answer from its beginning: /result and its number",
+    ),
     # /steer
     "steered": ("#{id} 收到了补充。", "#{id} has taken that in."),
     "steer_over": (
