@@ -1,8 +1,9 @@
 """Files out of the staging folder and into the attachments folder, and nowhere else.
 
 A staged file is named, never pathed: a bare name opened below the folder, a regular file
-of ours with one name (threat-model R23, R24). What comes in gets a random name, 0600, in
-a folder of the day; it appears there whole or not at all (R27).
+of ours with one name (threat-model R23). It is read from that one descriptor, and hashed
+each time: what is not what was approved does not go up (R24). What comes in gets a random
+name, 0600, in a folder of the day; it appears there whole or not at all (R27).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from channel_worker.ilink.media import (
 
 CHUNK_BYTES = 64 * 1024  # small: the worker's memory must not grow with the file
 PROGRESS_BYTES = 4 * 1024 * 1024  # one log line for each
+# What the bridge takes for a copy that is lost; so is one with other bytes in it.
+_GONE = "no such staged file"
 
 _log = log.get("files")
 
@@ -47,15 +50,15 @@ class Files:
         self._cdn = cdn
 
     async def upload(self, ilink: Ilink, order: MediaUpload) -> UploadReply:
-        """Put a staged file on the CDN; it is not sent by that."""
+        """Put the staged file of that hash on the CDN; it is not sent by that."""
         try:
             fd = _open_staged(self._staging, order.staged_name)
         except (OSError, ValueError) as refused:
             _log.warning("upload.refused", why=type(refused).__name__)
-            return UploadReply("refused", code="no such staged file")
+            return UploadReply("refused", code=_GONE)
         try:
-            size_bytes, md5 = await _measured(fd)
-            plain = Plain(size_bytes, md5, lambda: _chunks(fd))
+            size_bytes, md5 = await _measured(fd, order.sha256)
+            plain = Plain(size_bytes, md5, lambda: _approved(_chunks(fd), order.sha256))
             found = await self._cdn.upload(ilink, order.kind, order.to_user_id, plain)
         except MediaFault as fault:
             _log.warning("upload.failed", outcome=fault.outcome, code=fault.code)
@@ -128,13 +131,28 @@ def _open_staged(folder: Path, name: str) -> int:
     return fd
 
 
-async def _measured(fd: int) -> tuple[int, str]:
+async def _measured(fd: int, sha256: str) -> tuple[int, str]:
+    """Size and MD5 of what was approved; raises MediaFault where it is something else."""
     digest = hashlib.md5(usedforsecurity=False)  # asked for by iLink getuploadurl
     size_bytes = 0
-    async for chunk in _chunks(fd, is_quiet=True):
+    async for chunk in _approved(_chunks(fd, is_quiet=True), sha256):
         digest.update(chunk)
         size_bytes += len(chunk)
     return size_bytes, digest.hexdigest()
+
+
+async def _approved(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
+    """The same chunks; raises MediaFault behind the last where they are not what was approved.
+
+    Encrypted, a file ends in a block that comes after its last chunk: without it the CDN
+    has half an upload, which it drops.
+    """
+    digest = hashlib.sha256()
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != sha256:
+        raise MediaFault("refused", _GONE)
 
 
 async def _chunks(fd: int, is_quiet: bool = False) -> AsyncIterator[bytes]:

@@ -137,7 +137,7 @@ class WorkerLink:
         file = row.file
         assert file is not None  # else there is nothing to upload
         return await self._moved(
-            messages.MediaUpload(file.staged_name, file.kind, row.peer, file.name),
+            messages.MediaUpload(file.staged_name, file.kind, row.peer, file.name, file.sha256),
             UPLOAD_DEADLINE_S,
             slow=messages.UploadReply("unknown", code="too slow"),
             refused=messages.UploadReply("not_sent", code="refused by the worker"),

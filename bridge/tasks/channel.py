@@ -129,7 +129,10 @@ class Channel:
             self._shared.outbox_bell.ring()
 
     async def _uploaded(self, row: OutRow) -> messages.UploadReply:
-        """Only the bytes that were checked go up, or nothing (threat-model R24)."""
+        """Only the bytes that were checked go up, or nothing (threat-model R24).
+
+        What is gone by now is not asked for; what is changed later, the worker refuses.
+        """
         file = row.file
         assert file is not None  # else there is nothing to upload
         staged = self._shared.leaving.staging / file.staged_name

@@ -251,7 +251,10 @@ class UploadReply:
 
 @dataclass(frozen=True)
 class MediaUpload(Request[UploadReply]):
-    """Puts a staged file on the CDN. `staged_name` is a bare name in the staging folder."""
+    """Puts a staged file on the CDN, or nothing: only bytes of this SHA-256 (hex) go up.
+
+    `staged_name` is a bare name in the staging folder.
+    """
 
     method: ClassVar[str] = "media.upload"
     reply: ClassVar[Any] = UploadReply  # Any: see Request
@@ -259,6 +262,7 @@ class MediaUpload(Request[UploadReply]):
     kind: Literal["image", "video", "file"]
     to_user_id: str
     file_name: str
+    sha256: str
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ async def _by_worker(
         with _process([str(BIN / "ctb-channel"), "run"], folder, settings) as worker:
             await bridge.until(lambda: bridge.peer is not None, UPLOAD_S)
             (folder / "data/staging/blob").write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            order = MediaUpload("blob", "file", OWNER, "x.bin", digest)
             peak_mib, begun_s = 0.0, time.monotonic()
             async with anyio.create_task_group() as watching:
 
@@ -70,7 +72,7 @@ async def _by_worker(
                         await anyio.sleep(LOOK_S)
 
                 watching.start_soon(watch)
-                reply = await bridge.ask(MediaUpload("blob", "file", OWNER, "x.bin"), UPLOAD_S)
+                reply = await bridge.ask(order, UPLOAD_S)
                 took_s = time.monotonic() - begun_s
                 watching.cancel_scope.cancel()
     assert reply.outcome == "sent", reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import anyio.lowlevel
 import pytest
 
 from bridge.wire import env
+from bridge.wire.messages import MediaUpload
 from channel_worker import settings
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.world import World
@@ -56,6 +58,12 @@ class Rig:
             "ILINK_CREDENTIALS_PATH": str(self.credentials_path),
         }
         return settings.read(env.read(given | variables))
+
+    def staged(self, content: bytes, kind: str = "file", name: str = "report.pdf") -> MediaUpload:
+        """The order to upload a file with this content, which lies in the staging folder."""
+        (self.folder / "data/staging/blob").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return MediaUpload("blob", kind, self.world.owner_id, name, digest)  # type: ignore[arg-type]  # one of the words
 
     @asynccontextmanager
     async def working(

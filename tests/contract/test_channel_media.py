@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from bridge.wire.messages import (
-    FetchReply,
-    Media,
-    MediaFetch,
-    MediaUpload,
-    OutboundSend,
-    UploadReply,
-)
+from bridge.core.uploading import GONE
+from bridge.wire.messages import FetchReply, Media, MediaFetch, OutboundSend, UploadReply
 from channel_worker.simulator import cdn
 from channel_worker.simulator.scenarios import small_png
 
@@ -30,9 +26,7 @@ LIMIT = 1024 * 1024
 
 
 async def upload(rig: Rig, content: bytes, kind: str = "file") -> UploadReply:
-    (rig.folder / "data/staging/blob").write_bytes(content)
-    order = MediaUpload("blob", kind, rig.world.owner_id, "report.pdf")  # type: ignore[arg-type]  # one of the words
-    return await rig.bridge.ask(order, deadline_s=20)
+    return await rig.bridge.ask(rig.staged(content, kind), deadline_s=20)
 
 
 async def fetch(rig: Rig, media: Media, kind: str = "image", limit: int = LIMIT) -> FetchReply:
@@ -148,9 +142,37 @@ async def test_nothing_outside_the_staging_folder_is_read(rig: Rig, name: str) -
     async with rig.bridge.listening(), rig.working():
         await rig.bridge.until_up()
         (rig.folder / "data/staging/link").symlink_to("/etc/passwd")
-        order = MediaUpload(name, "file", rig.world.owner_id, "x")
+        order = replace(rig.staged(b"x"), staged_name=name)
         assert (await rig.bridge.ask(order)).outcome == "refused"
     assert not rig.world.calls("getuploadurl")
+
+
+@pytest.mark.parametrize("other", [b"as changed!", b"as approved, and more", b"as", b""])
+async def test_other_bytes_than_the_approved_ones_are_not_uploaded(rig: Rig, other: bytes) -> None:
+    """I11, R24: whatever lies under the name by then."""
+    async with rig.bridge.listening(), rig.working():
+        await rig.bridge.until_up()
+        order = rig.staged(b"as approved")
+        (rig.folder / "data/staging/blob").write_bytes(other)
+        assert await rig.bridge.ask(order) == UploadReply("refused", code=GONE)
+    assert not rig.world.calls("getuploadurl")
+
+
+@pytest.mark.parametrize("size", [11, 300_000])
+async def test_file_that_changes_on_its_way_up_is_no_upload(rig: Rig, size: int) -> None:
+    """I11, R24: behind the hash that was taken first; the CDN has nothing whole of it."""
+    rig.simulator.fail("getuploadurl", "delay", seconds=0.5)
+    async with rig.bridge.listening(), rig.working(), anyio.create_task_group() as tasks:
+
+        async def change() -> None:
+            await rig.until(lambda: rig.world.calls("getuploadurl"))
+            (rig.folder / "data/staging/blob").write_bytes(b"b" * size)
+
+        await rig.bridge.until_up()
+        order = rig.staged(b"a" * size)
+        tasks.start_soon(change)
+        assert await rig.bridge.ask(order) == UploadReply("refused", code=GONE)
+    assert not rig.world.files
 
 
 async def test_fetched_picture_is_whole_private_and_named_by_us(rig: Rig) -> None:

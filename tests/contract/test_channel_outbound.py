@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from bridge.wire.messages import MediaUpload, SendReply
+from bridge.wire.messages import SendReply
 from channel_worker.simulator.world import FaultKind
 
 if TYPE_CHECKING:
@@ -176,8 +176,6 @@ async def test_proxies_of_the_environment_are_not_used(
             async with rig.bridge.listening(), rig.working():
                 token = await token_of(rig)
                 assert (await rig.bridge.send("hi", token, rig.world.owner_id)).outcome == "sent"
-                (rig.folder / "data/staging/blob").write_bytes(b"x")
-                order = MediaUpload("blob", "file", rig.world.owner_id, "x")
-                assert (await rig.bridge.ask(order)).outcome == "sent"
+                assert (await rig.bridge.ask(rig.staged(b"x"))).outcome == "sent"
             tasks.cancel_scope.cancel()
     assert asked == []

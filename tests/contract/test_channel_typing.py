@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from bridge.wire.messages import MediaUpload, TypingSet
+from bridge.wire.messages import TypingSet
 from channel_worker import typing_sign
 from channel_worker.simulator.world import FaultKind
 
@@ -60,8 +60,7 @@ async def test_sign_is_shown_while_a_file_goes_up(rig: Rig) -> None:
         await rig.until(lambda: rig.world.typing.get(owner) is True)
         await rig.bridge.ask(TypingSet(owner, "ctx", False))
         await rig.until(lambda: rig.world.typing.get(owner) is False)
-        (rig.folder / "data/staging/blob").write_bytes(b"x" * 100)
-        tasks.start_soon(rig.bridge.ask, MediaUpload("blob", "file", owner, "x.bin"))
+        tasks.start_soon(rig.bridge.ask, rig.staged(b"x" * 100))
         await rig.until(lambda: rig.world.typing.get(owner) is True)
         assert not rig.world.files  # it is still on its way
         await rig.until(lambda: rig.world.typing.get(owner) is False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from bridge.wire.messages import MediaUpload, OutboundSend, UploadedMedia
+from bridge.wire.messages import OutboundSend, UploadedMedia
 from channel_worker.ilink.speech import media_item
 from channel_worker.simulator import cdn
 from channel_worker.simulator.flaws import CHINESE, Flaw
@@ -156,9 +156,7 @@ async def test_media_of_the_worker_arrives_whole(rig: Rig, kind: str) -> None:
         rig.world.say("send it")
         await rig.bridge.until_rows(1)
         token = next(iter(rig.bridge.rows.values())).context_token
-        (rig.folder / "data/staging/blob").write_bytes(PICTURE)
-        order = MediaUpload("blob", kind, rig.world.owner_id, "图.png")  # type: ignore[arg-type]  # a literal
-        uploaded = (await rig.bridge.ask(order)).media
+        uploaded = (await rig.bridge.ask(rig.staged(PICTURE, kind, "图.png"))).media
         reply = await rig.bridge.ask(
             OutboundSend("m1", rig.world.owner_id, "ctb:m1", token, media=uploaded)
         )
