@@ -1,10 +1,8 @@
 """May this file leave the computer? Opened, checked on the open file, copied, hashed.
 
-A path in an answer is only an offer. The way to it is walked from the folder that
-allows it, component by component, each opened below the one before and never through a
-link, so nothing that is renamed meanwhile leads elsewhere (threat-model R23). All checks
-are made on the open file, and what passes is copied from that very descriptor into the
-staging folder (R24): later steps know only the copy, by its hash.
+A path in an answer is only an offer, and is reached as `way` says (threat-model R23).
+All checks are made on the open file, and what passes is copied from that very descriptor
+into the staging folder (R24): later steps know only the copy, by its hash.
 
 What is not refused may still hold a doubt (R25): then its owner is asked, once.
 """
@@ -14,16 +12,17 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath
 
 from bridge.core.attached import FileKind
 from bridge.files import sensitive
+from bridge.files.way import FILE, Guard, Place, Stays, check_kind, guarded, opened, place_of
+from bridge.files.way import Roots as Roots  # the callers' words: they know the gate alone
+from bridge.files.way import Why as Why
 from bridge.wire import filetype
 from bridge.wire import place as places
 
@@ -34,24 +33,6 @@ NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
 _UNSHOWN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # turn, hide, or end the line
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO must not block
-
-
-class Why(StrEnum):
-    """Why a file does not leave, whatever its owner says."""
-
-    OUTSIDE = "outside"  # not below a folder that allows it
-    MISSING = "missing"
-    LINK = "link"  # a link on the way, or more than one name
-    NOT_A_FILE = "not_a_file"
-    NOT_OURS = "not_ours"  # of another user, or on another file system
-    UNREADABLE = "unreadable"
-    EMPTY = "empty"
-    TOO_LARGE = "too_large"
-    CHANGED = "changed"  # while it was read
-    PRIVATE = "private"  # our own state
-
 
 class Doubt(StrEnum):
     """Why a file leaves only after its owner has said yes to its name, size and hash."""
@@ -60,16 +41,6 @@ class Doubt(StrEnum):
     NOT_EXPORTED = "not_exported"  # of the turn, but not in a folder for exports
     ARCHIVE = "archive"  # never looked into
     SECRET = "secret"
-
-
-@dataclass(frozen=True, slots=True)
-class Roots:
-    """The folders of one thread from which files may leave; all absolute."""
-
-    workspace: Path | None  # what relative paths begin with; None: there is none here
-    exports: tuple[Path, ...]  # the thread's `exports`, and CTB_ARTIFACT_ROOTS
-    private: tuple[Path, ...]  # our state: never, not even by a detour
-    is_wide: bool = False  # the workspace holds a whole home: only its exports count
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +92,21 @@ def look(
     offers: Sequence[Path], roots: Roots, window: TurnWindow, limit_bytes: int
 ) -> list[Seen | Refused]:
     """Check each offer as `stage` does, but for what only its whole content tells."""
-    guard = _guard(roots)
+    guard = guarded(roots)
     return [_look_at(offer, roots, guard, window, limit_bytes) for offer in offers]
 
 
 def _look_at(
-    offer: Path, roots: Roots, guard: _Guard, window: TurnWindow, limit_bytes: int
+    offer: Path, roots: Roots, guard: Guard, window: TurnWindow, limit_bytes: int
 ) -> Seen | Refused:
     try:
-        place = _place(offer, roots)
-        with _opened(place, guard) as (source, device):
+        place = place_of(offer, roots)
+        with opened(place, guard) as (source, device):
             found = os.fstat(source)
             _check(found, device, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
             head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
-    except _Stays as stays:
+    except Stays as stays:
         return Refused(stays.why)
     doubts += _doubts_of_content(head, place.parts)
     return Seen(found.st_size, doubts)
@@ -149,14 +120,14 @@ def stage(
     A relative path is one below the workspace. Raises OSError only for `into` itself.
     """
     try:
-        place = _place(offer, roots)
-        with _opened(place, _guard(roots)) as (source, device):
+        place = place_of(offer, roots)
+        with opened(place, guarded(roots)) as (source, device):
             found = os.fstat(source)
             _check(found, device, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
             copy = into / secrets.token_hex(NAME_BYTES)
             sha256 = _copy(source, found, copy, limit_bytes)
-    except _Stays as stays:
+    except Stays as stays:
         return Refused(stays.why)
     pieces = _pieces(copy)
     head = next(pieces)
@@ -177,7 +148,7 @@ def keep(data: bytes, into: Path) -> tuple[str, str]:
 def is_whole(staged: Path, sha256: str) -> bool:
     """Whether a copy is still there, byte for byte; blocks on the disk."""
     try:
-        fd = os.open(staged, _FILE)
+        fd = os.open(staged, FILE)
     except OSError:
         return False
     with os.fdopen(fd, "rb") as copy:
@@ -199,126 +170,14 @@ def shown(name: str) -> str:
     return kept or "file"
 
 
-class _Stays(Exception):
-    def __init__(self, why: Why) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    root: Path
-    parts: tuple[str, ...]
-    is_export: bool
-
-
-def _place(offer: Path, roots: Roots) -> _Place:
-    """The narrowest folder that allows the offer, by its words alone, and the way below."""
-    asked = offer if roots.workspace is None else roots.workspace / offer
-    if not asked.is_absolute():
-        raise _Stays(Why.OUTSIDE)
-    text = str(asked)
-    if "\0" in text or "\n" in text:
-        raise _Stays(Why.OUTSIDE)
-    allowed = [(root, True) for root in roots.exports]
-    if roots.workspace is not None and not roots.is_wide:
-        allowed.append((roots.workspace, False))
-    for root, is_export in allowed:
-        if text.startswith(f"{root}/"):
-            parts = tuple(text[len(f"{root}/") :].split("/"))
-            if ".." in parts:
-                break
-            return _Place(root, parts, is_export)
-    raise _Stays(Why.OUTSIDE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Guard:
-    """Our state, as the disk knows it, and the roots in it: a workspace may lie anywhere."""
-
-    forbidden: frozenset[tuple[int, int]]
-    closed: frozenset[Path]
-
-
-def _guard(roots: Roots) -> _Guard:
-    forbidden = frozenset(_identity(at.stat()) for at in roots.private if at.exists())
-    named = (*roots.exports, *((roots.workspace,) if roots.workspace else ()))
-    closed = frozenset(root for root in named if _is_below(root, forbidden))
-    return _Guard(forbidden, closed)
-
-
-def _is_below(root: Path, forbidden: frozenset[tuple[int, int]]) -> bool:
-    try:
-        return any(_identity(above.stat()) in forbidden for above in root.resolve().parents)
-    except OSError:
-        return False  # it is not there, so nothing is below it
-
-
-@contextmanager
-def _opened(place: _Place, guard: _Guard) -> Iterator[tuple[int, int]]:
-    """The file, reached without a link, and the root's device; closed afterwards."""
-    if place.root in guard.closed:
-        raise _Stays(Why.PRIVATE)
-    forbidden = guard.forbidden
-    folder = _open(str(place.root), _FOLDER, None)
-    try:
-        device = os.fstat(folder).st_dev
-        for part in place.parts[:-1]:
-            if _identity(os.fstat(folder)) in forbidden:
-                raise _Stays(Why.PRIVATE)
-            below = _open(part, _FOLDER, folder)
-            os.close(folder)
-            folder = below
-        if _identity(os.fstat(folder)) in forbidden:
-            raise _Stays(Why.PRIVATE)
-        _look(place.parts[-1], folder)
-        source = _open(place.parts[-1], _FILE, folder)
-    finally:
-        os.close(folder)
-    try:
-        yield source, device
-    finally:
-        os.close(source)
-
-
-def _look(name: str, folder: int) -> None:
-    """Before it is opened, which alone can wake a device, or drop SQLite's locks through a
-    second name of our database. What counts is checked again on the open file."""
-    try:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        raise _Stays(Why.MISSING) from None
-    _check_kind(found)
-
-
-def _open(name: str, flags: int, below: int | None) -> int:
-    try:
-        return os.open(name, flags, dir_fd=below)
-    except FileNotFoundError:
-        raise _Stays(Why.MISSING) from None
-    except PermissionError:
-        raise _Stays(Why.UNREADABLE) from None
-    except OSError:  # a link, or no folder, where a folder should be
-        raise _Stays(Why.LINK) from None
-
-
-def _check_kind(found: os.stat_result) -> None:
-    if stat.S_ISLNK(found.st_mode):
-        raise _Stays(Why.LINK)
-    if not stat.S_ISREG(found.st_mode):
-        raise _Stays(Why.NOT_A_FILE)
-    if found.st_nlink != 1:
-        raise _Stays(Why.LINK)
-
-
 def _check(found: os.stat_result, device: int, limit_bytes: int) -> None:
-    _check_kind(found)
+    check_kind(found)
     if found.st_uid != os.geteuid() or found.st_dev != device:
-        raise _Stays(Why.NOT_OURS)
+        raise Stays(Why.NOT_OURS)
     if found.st_size == 0:
-        raise _Stays(Why.EMPTY)
+        raise Stays(Why.EMPTY)
     if found.st_size > limit_bytes:
-        raise _Stays(Why.TOO_LARGE)
+        raise Stays(Why.TOO_LARGE)
 
 
 def _copy(source: int, found: os.stat_result, copy: Path, limit_bytes: int) -> str:
@@ -330,11 +189,11 @@ def _copy(source: int, found: os.stat_result, copy: Path, limit_bytes: int) -> s
         while data := _read(source):
             size += len(data)
             if size > limit_bytes:
-                raise _Stays(Why.TOO_LARGE)
+                raise Stays(Why.TOO_LARGE)
             digest.update(data)
             _write(target, data)
         if _state(os.fstat(source)) != _state(found) or size != found.st_size:
-            raise _Stays(Why.CHANGED)
+            raise Stays(Why.CHANGED)
         os.fsync(target)
         part.rename(copy)
         places.sync_folder(copy.parent)
@@ -372,11 +231,7 @@ def _state(found: os.stat_result) -> tuple[int, ...]:
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_nlink)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
-
-
-def _doubts_of_place(place: _Place, found: os.stat_result, window: TurnWindow) -> tuple[Doubt, ...]:
+def _doubts_of_place(place: Place, found: os.stat_result, window: TurnWindow) -> tuple[Doubt, ...]:
     first, last = window.began_ms - CLOCK_SLACK_MS, window.ended_ms + CLOCK_SLACK_MS
     times_ms = (found.st_mtime_ns // 1_000_000, found.st_ctime_ns // 1_000_000)
     is_of_turn = all(first <= at_ms <= last for at_ms in times_ms)
@@ -387,7 +242,7 @@ def _doubts_of_place(place: _Place, found: os.stat_result, window: TurnWindow) -
             return (Doubt.NOT_OF_TURN,)
         case False, True:
             return (Doubt.NOT_EXPORTED,)
-    raise _Stays(Why.OUTSIDE)
+    raise Stays(Why.OUTSIDE)
 
 
 def _doubts_of_content(content: bytes, parts: tuple[str, ...]) -> tuple[Doubt, ...]:

@@ -1,0 +1,168 @@
+"""How is a file reached? From the folder that allows it, each part below the one before.
+
+Never through a link: nothing that is renamed meanwhile leads elsewhere (threat-model R23).
+What stands in the way is said by its reason; what the open file is, the gate asks.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO must not block
+
+
+class Why(StrEnum):
+    """Why a file does not leave, whatever its owner says."""
+
+    OUTSIDE = "outside"  # not below a folder that allows it
+    MISSING = "missing"
+    LINK = "link"  # a link on the way, or more than one name
+    NOT_A_FILE = "not_a_file"
+    NOT_OURS = "not_ours"  # of another user, or on another file system
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    CHANGED = "changed"  # while it was read
+    PRIVATE = "private"  # our own state
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The folders of one thread from which files may leave; all absolute."""
+
+    workspace: Path | None  # what relative paths begin with; None: there is none here
+    exports: tuple[Path, ...]  # the thread's `exports`, and CTB_ARTIFACT_ROOTS
+    private: tuple[Path, ...]  # our state: never, not even by a detour
+    is_wide: bool = False  # the workspace holds a whole home: only its exports count
+
+
+class Stays(Exception):
+    """The file does not leave."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is offered, as words: the folder that allows it, and the way below."""
+
+    root: Path
+    parts: tuple[str, ...]
+    is_export: bool
+
+
+def place_of(offer: Path, roots: Roots) -> Place:
+    """The first folder that allows the offer, by its words alone; raises Stays."""
+    asked = offer if roots.workspace is None else roots.workspace / offer
+    if not asked.is_absolute():
+        raise Stays(Why.OUTSIDE)
+    text = str(asked)
+    if "\0" in text or "\n" in text:
+        raise Stays(Why.OUTSIDE)
+    allowed = [(root, True) for root in roots.exports]
+    if roots.workspace is not None and not roots.is_wide:
+        allowed.append((roots.workspace, False))
+    for root, is_export in allowed:
+        if text.startswith(f"{root}/"):
+            parts = tuple(text[len(f"{root}/") :].split("/"))
+            if ".." in parts:
+                break
+            return Place(root, parts, is_export)
+    raise Stays(Why.OUTSIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Our state, as the disk knows it, and the roots in it: a workspace may lie anywhere."""
+
+    forbidden: frozenset[tuple[int, int]]
+    closed: frozenset[Path]
+
+
+def guarded(roots: Roots) -> Guard:
+    """Look where our state lies now."""
+    forbidden = frozenset(_identity(at.stat()) for at in roots.private if at.exists())
+    named = (*roots.exports, *((roots.workspace,) if roots.workspace else ()))
+    closed = frozenset(root for root in named if _is_below(root, forbidden))
+    return Guard(forbidden, closed)
+
+
+def _is_below(root: Path, forbidden: frozenset[tuple[int, int]]) -> bool:
+    try:
+        return any(_identity(above.stat()) in forbidden for above in root.resolve().parents)
+    except OSError:
+        return False  # it is not there, so nothing is below it
+
+
+@contextmanager
+def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
+    """The file, reached without a link, and the root's device; closed afterwards.
+
+    Raises Stays.
+    """
+    if place.root in guard.closed:
+        raise Stays(Why.PRIVATE)
+    forbidden = guard.forbidden
+    folder = _open(str(place.root), _FOLDER, None)
+    try:
+        device = os.fstat(folder).st_dev
+        for part in place.parts[:-1]:
+            if _identity(os.fstat(folder)) in forbidden:
+                raise Stays(Why.PRIVATE)
+            below = _open(part, _FOLDER, folder)
+            os.close(folder)
+            folder = below
+        if _identity(os.fstat(folder)) in forbidden:
+            raise Stays(Why.PRIVATE)
+        _look(place.parts[-1], folder)
+        source = _open(place.parts[-1], FILE, folder)
+    finally:
+        os.close(folder)
+    try:
+        yield source, device
+    finally:
+        os.close(source)
+
+
+def _look(name: str, folder: int) -> None:
+    """Before it is opened, which alone can wake a device, or drop SQLite's locks through a
+    second name of our database. What counts is checked again on the open file."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        raise Stays(Why.MISSING) from None
+    check_kind(found)
+
+
+def _open(name: str, flags: int, below: int | None) -> int:
+    try:
+        return os.open(name, flags, dir_fd=below)
+    except FileNotFoundError:
+        raise Stays(Why.MISSING) from None
+    except PermissionError:
+        raise Stays(Why.UNREADABLE) from None
+    except OSError:  # a link, or no folder, where a folder should be
+        raise Stays(Why.LINK) from None
+
+
+def check_kind(found: os.stat_result) -> None:
+    """Raises Stays for what is no plain file with one name."""
+    if stat.S_ISLNK(found.st_mode):
+        raise Stays(Why.LINK)
+    if not stat.S_ISREG(found.st_mode):
+        raise Stays(Why.NOT_A_FILE)
+    if found.st_nlink != 1:
+        raise Stays(Why.LINK)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
