@@ -53,11 +53,16 @@ class Stays(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is offered, as words: the folder that allows it, and the way below."""
+    """What is offered, as words: a folder that is opened by its path, and the way below."""
 
-    root: Path
-    parts: tuple[str, ...]
+    base: Path
+    lead: tuple[str, ...]  # from there to the root, the folder that allows it
+    parts: tuple[str, ...]  # and on to the file
     is_export: bool
+
+    @property
+    def root(self) -> Path:
+        return self.base.joinpath(*self.lead)
 
 
 def place_of(offer: Path, roots: Roots) -> Place:
@@ -76,7 +81,10 @@ def place_of(offer: Path, roots: Roots) -> Place:
             parts = tuple(text[len(f"{root}/") :].split("/"))
             if ".." in parts:
                 break
-            return Place(root, parts, is_export)
+            if root.parent == roots.workspace:
+                # Else a link in the workspace's place would lead to the exports of another.
+                return Place(root.parent, (root.name,), parts, is_export)
+            return Place(root, (), parts, is_export)
     raise Stays(Why.OUTSIDE)
 
 
@@ -111,17 +119,17 @@ def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
     """
     if place.root in guard.closed:
         raise Stays(Why.PRIVATE)
-    forbidden = guard.forbidden
-    folder = _open(str(place.root), _FOLDER, None)
+    folder = _open(str(place.base), _FOLDER, None)
     try:
-        device = os.fstat(folder).st_dev
+        passed = [os.fstat(folder)]
+        for part in place.lead:
+            folder = _step(folder, part)
+            passed.append(os.fstat(folder))
+        device = passed[-1].st_dev
         for part in place.parts[:-1]:
-            if _identity(os.fstat(folder)) in forbidden:
-                raise Stays(Why.PRIVATE)
-            below = _open(part, _FOLDER, folder)
-            os.close(folder)
-            folder = below
-        if _identity(os.fstat(folder)) in forbidden:
+            folder = _step(folder, part)
+            passed.append(os.fstat(folder))
+        if not guard.forbidden.isdisjoint(map(_identity, passed)):
             raise Stays(Why.PRIVATE)
         _look(place.parts[-1], folder)
         source = _open(place.parts[-1], FILE, folder)
@@ -131,6 +139,13 @@ def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
         yield source, device
     finally:
         os.close(source)
+
+
+def _step(folder: int, part: str) -> int:
+    """Go on into a folder below, and close the one that is left."""
+    below = _open(part, _FOLDER, folder)
+    os.close(folder)
+    return below
 
 
 def _look(name: str, folder: int) -> None:

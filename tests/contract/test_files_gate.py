@@ -192,6 +192,16 @@ def test_a_file_whose_reading_fails_stays(desk: Desk) -> None:
     assert not list(desk.into.iterdir())
 
 
+def test_a_link_in_the_place_of_the_workspace_is_not_followed(desk: Desk) -> None:
+    """F91: it would lead to the exports of another folder."""
+    other = desk.work.with_name("other")
+    desk.work.rename(other)
+    (other / "exports" / "x").write_bytes(b"1")
+    desk.work.symlink_to(other)
+    assert desk.why("exports/x") is Why.LINK
+    assert desk.why("notes.md") is Why.LINK
+
+
 def test_our_own_state_never_leaves(tmp_path: Path) -> None:
     """Not even where somebody's workspace holds it: a yes would not help."""
     desk = Desk(tmp_path)
