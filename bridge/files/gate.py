@@ -101,9 +101,9 @@ def _look_at(
 ) -> Seen | Refused:
     try:
         place = place_of(offer, roots)
-        with opened(place, guard) as (source, device):
+        with opened(place, guard) as source:
             found = os.fstat(source)
-            _check(found, device, limit_bytes)
+            _check(found, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
             head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
     except Stays as stays:
@@ -121,9 +121,9 @@ def stage(
     """
     try:
         place = place_of(offer, roots)
-        with opened(place, guarded(roots)) as (source, device):
+        with opened(place, guarded(roots)) as source:
             found = os.fstat(source)
-            _check(found, device, limit_bytes)
+            _check(found, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
             copy = into / secrets.token_hex(NAME_BYTES)
             sha256 = _copy(source, found, copy, limit_bytes)
@@ -170,9 +170,9 @@ def shown(name: str) -> str:
     return kept or "file"
 
 
-def _check(found: os.stat_result, device: int, limit_bytes: int) -> None:
+def _check(found: os.stat_result, limit_bytes: int) -> None:
     check_kind(found)
-    if found.st_uid != os.geteuid() or found.st_dev != device:
+    if found.st_uid != os.geteuid():
         raise Stays(Why.NOT_OURS)
     if found.st_size == 0:
         raise Stays(Why.EMPTY)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+FDINFO_BYTES = 256  # three lines of it have fewer than 80
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a FIFO must not block
 
@@ -25,7 +27,7 @@ class Why(StrEnum):
     MISSING = "missing"
     LINK = "link"  # a link on the way, or more than one name
     NOT_A_FILE = "not_a_file"
-    NOT_OURS = "not_ours"  # of another user, or on another file system
+    NOT_OURS = "not_ours"  # of another user, on another disk, or mounted here
     UNREADABLE = "unreadable"
     EMPTY = "empty"
     TOO_LARGE = "too_large"
@@ -112,8 +114,8 @@ def _is_below(root: Path, forbidden: frozenset[tuple[int, int]]) -> bool:
 
 
 @contextmanager
-def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
-    """The file, reached without a link, and the root's device; closed afterwards.
+def opened(place: Place, guard: Guard) -> Iterator[int]:
+    """The file, reached through no link and no mount below its root; closed afterwards.
 
     Raises Stays.
     """
@@ -125,7 +127,7 @@ def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
         for part in place.lead:
             folder = _step(folder, part)
             passed.append(os.fstat(folder))
-        device = passed[-1].st_dev
+        disk, mount = passed[-1].st_dev, _mount_of(folder)
         for part in place.parts[:-1]:
             folder = _step(folder, part)
             passed.append(os.fstat(folder))
@@ -136,7 +138,9 @@ def opened(place: Place, guard: Guard) -> Iterator[tuple[int, int]]:
     finally:
         os.close(folder)
     try:
-        yield source, device
+        if os.fstat(source).st_dev != disk or _mount_of(source) != mount:
+            raise Stays(Why.NOT_OURS)
+        yield source
     finally:
         os.close(source)
 
@@ -167,6 +171,22 @@ def _open(name: str, flags: int, below: int | None) -> int:
         raise Stays(Why.UNREADABLE) from None
     except OSError:  # a link, or no folder, where a folder should be
         raise Stays(Why.LINK) from None
+
+
+def _mount_of(fd: int) -> bytes:
+    """The mount that an open file was reached through; empty where the system does not say.
+
+    Nothing else tells a folder of the same disk that is mounted elsewhere: Linux, proc(5),
+    `mnt_id` of fdinfo, the third line of it. Other systems have no such mounts.
+    """
+    try:
+        told = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(told, FDINFO_BYTES).partition(b"mnt_id:")[2].partition(b"\n")[0]
+    finally:
+        os.close(told)
 
 
 def check_kind(found: os.stat_result) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,13 @@ def _socket(desk: Desk) -> None:
         made.bind(str(desk.exports / "x"))
 
 
+def _device(desk: Desk) -> None:
+    try:
+        os.mknod(desk.exports / "x", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes a device node")
+
+
 def _folder(desk: Desk) -> None:
     (desk.exports / "x").mkdir()
 
@@ -162,6 +170,7 @@ def _linked_folder(desk: Desk) -> None:
         (_hard_link, Why.LINK),
         (_fifo, Why.NOT_A_FILE),
         (_socket, Why.NOT_A_FILE),
+        (_device, Why.NOT_A_FILE),
         (_folder, Why.NOT_A_FILE),
         (_empty, Why.EMPTY),
         (_large, Why.TOO_LARGE),
