@@ -89,7 +89,7 @@ class Staged:
 
 
 def look(
-    offers: Sequence[Path], roots: Roots, window: TurnWindow, limit_bytes: int
+    offers: Sequence[Path | str], roots: Roots, window: TurnWindow, limit_bytes: int
 ) -> list[Seen | Refused]:
     """Check each offer as `stage` does, but for what only its whole content tells."""
     guard = guarded(roots)
@@ -97,7 +97,7 @@ def look(
 
 
 def _look_at(
-    offer: Path, roots: Roots, guard: Guard, window: TurnWindow, limit_bytes: int
+    offer: Path | str, roots: Roots, guard: Guard, window: TurnWindow, limit_bytes: int
 ) -> Seen | Refused:
     try:
         place = place_of(offer, roots)
@@ -113,7 +113,7 @@ def _look_at(
 
 
 def stage(
-    offer: Path, roots: Roots, window: TurnWindow, into: Path, limit_bytes: int
+    offer: Path | str, roots: Roots, window: TurnWindow, into: Path, limit_bytes: int
 ) -> Staged | Refused:
     """Check `offer` and copy it into the folder `into`; blocks on the disk, never on a FIFO.
 
@@ -135,7 +135,7 @@ def stage(
     if Doubt.SECRET not in doubts and any(map(sensitive.holds_secret, pieces)):
         doubts += (Doubt.SECRET,)
     kind = kind_of(head[: filetype.HEAD_BYTES])
-    return Staged(copy.name, shown(offer.name), kind, found.st_size, sha256, doubts)
+    return Staged(copy.name, shown(PurePath(offer).name), kind, found.st_size, sha256, doubts)
 
 
 def keep(data: bytes, into: Path) -> tuple[str, str]:
@@ -218,7 +218,7 @@ def _read(source: int) -> bytes:
     try:
         return os.read(source, COPY_BYTES)
     except OSError:  # a disk, or a network, that fails
-        raise _Stays(Why.UNREADABLE) from None
+        raise Stays(Why.UNREADABLE) from None
 
 
 def _write(target: int, data: bytes) -> None:

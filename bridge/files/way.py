@@ -67,9 +67,11 @@ class Place:
         return self.base.joinpath(*self.lead)
 
 
-def place_of(offer: Path, roots: Roots) -> Place:
+def place_of(offer: Path | str, roots: Roots) -> Place:
     """The first folder that allows the offer, by its words alone; raises Stays."""
-    asked = offer if roots.workspace is None else roots.workspace / offer
+    if str(offer).endswith(("/", "/.")):  # the name of a folder
+        raise Stays(Why.NOT_A_FILE)
+    asked = (roots.workspace or Path()) / offer
     if not asked.is_absolute():
         raise Stays(Why.OUTSIDE)
     text = str(asked)

@@ -181,7 +181,9 @@ async def look_for_agent(shared: Shared, path: str) -> gate.Seen | str:
 
     def look() -> gate.Seen | Refused:
         roots = _roots_for_agent(path, aliases, shared.leaving)
-        return gate.look([place], roots, window, shared.leaving.limit_bytes)[0]
+        # A slash at the end names a folder, which a Path forgets.
+        offer = f"{place}/" if path.endswith("/") else place
+        return gate.look([offer], roots, window, shared.leaving.limit_bytes)[0]
 
     found = await to_thread.run_sync(look)
     return found if isinstance(found, gate.Seen) else found.why.value

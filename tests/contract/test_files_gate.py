@@ -47,7 +47,7 @@ class Desk:
         now_ms = time.time_ns() // 1_000_000
         roots = Roots(self.work, (self.exports,), (self.state,))
         window = TurnWindow(now_ms - 60_000, now_ms + 60_000)
-        return stage(Path(offer), roots, window, self.into, limit)
+        return stage(offer, roots, window, self.into, limit)
 
     def why(self, offer: Path | str, limit: int = LIMIT) -> Why:
         found = self.stage(offer, limit)
@@ -209,6 +209,22 @@ def test_a_link_in_the_place_of_the_workspace_is_not_followed(desk: Desk) -> Non
     desk.work.symlink_to(other)
     assert desk.why("exports/x") is Why.LINK
     assert desk.why("notes.md") is Why.LINK
+
+
+@pytest.mark.parametrize("offer", ["exports/x/", "exports/x//", "exports/x/.", "exports/./"])
+def test_a_path_that_names_a_folder_is_no_file(desk: Desk, offer: str) -> None:
+    """F91: a `Path` forgets the slash at its end."""
+    (desk.exports / "x").write_bytes(b"1")
+    assert desk.why(offer) is Why.NOT_A_FILE
+
+
+def test_another_case_of_the_name_is_not_there(desk: Desk) -> None:
+    """F91; where the disk takes both for one, it is that one."""
+    (desk.exports / "x").write_bytes(b"1")
+    if (desk.exports / "X").exists():
+        pytest.skip("this disk knows no case")
+    assert desk.why("exports/X") is Why.MISSING
+    assert desk.why("EXPORTS/x") is Why.MISSING
 
 
 def test_our_own_state_never_leaves(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files.gate import Leaving
+from bridge.files.gate import Leaving, Seen
 from bridge.store.statements import change, records
 from bridge.store.tables import AliasRow, ArtifactTable, OutboxTable, TurnTable
+from bridge.tasks.artifacts import look_for_agent
 from tests.contract.room import Room, room
 
 
@@ -202,3 +203,12 @@ async def test_folders_that_an_answer_names_are_not_listed(desk: Room) -> None:
     await desk.says("/artifacts")
     shown = await desk.reads("1. Makefile · 4 B · ready")
     assert "2." not in shown
+
+
+async def test_path_of_an_agent_that_ends_in_a_slash_is_no_file(desk: Room) -> None:
+    """F91: it is judged as it was written."""
+    file = home_of(desk) / "work/exports/a.txt"
+    file.write_text("a")
+    desk.shared.leaving = replace(desk.shared.leaving, roots=(file.parent,))
+    assert await look_for_agent(desk.shared, f"{file}/") == "not_a_file"
+    assert await look_for_agent(desk.shared, "~/work/exports/a.txt") == Seen(1, ())
