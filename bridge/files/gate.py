@@ -108,7 +108,7 @@ def _look_at(
             head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
     except Stays as stays:
         return Refused(stays.why)
-    doubts += _doubts_of_content(head, place.parts)
+    doubts += _doubts_of_content(head, b"", place.parts)
     return Seen(found.st_size, doubts)
 
 
@@ -131,7 +131,7 @@ def stage(
         return Refused(stays.why)
     pieces = _pieces(copy)
     head = next(pieces)
-    doubts += _doubts_of_content(head, place.parts)
+    doubts += _doubts_of_content(head, _tail(copy), place.parts)
     if Doubt.SECRET not in doubts and any(map(sensitive.holds_secret, pieces)):
         doubts += (Doubt.SECRET,)
     kind = kind_of(head[: filetype.HEAD_BYTES])
@@ -221,6 +221,13 @@ def _read(source: int) -> bytes:
         raise Stays(Why.UNREADABLE) from None
 
 
+def _tail(copy: Path) -> bytes:
+    """As much of its end as tells an archive."""
+    with copy.open("rb") as content:
+        content.seek(-min(sensitive.ZIP_END_BYTES, copy.stat().st_size), os.SEEK_END)
+        return content.read()
+
+
 def _write(target: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -245,8 +252,8 @@ def _doubts_of_place(place: Place, found: os.stat_result, window: TurnWindow) ->
     raise Stays(Why.OUTSIDE)
 
 
-def _doubts_of_content(content: bytes, parts: tuple[str, ...]) -> tuple[Doubt, ...]:
-    doubts = [Doubt.ARCHIVE] if sensitive.is_archive(content) else []
-    if sensitive.is_private_name(parts) or sensitive.holds_secret(content):
+def _doubts_of_content(head: bytes, tail: bytes, parts: tuple[str, ...]) -> tuple[Doubt, ...]:
+    doubts = [Doubt.ARCHIVE] if sensitive.is_archive(head, tail) else []
+    if sensitive.is_private_name(parts) or sensitive.holds_secret(head):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)

@@ -12,30 +12,37 @@ from collections import Counter
 from collections.abc import Sequence
 
 MIN_ENTROPY_BITS = 3.5  # a sign; English words have about 3, random base64 nearly 6
-TAR_SIGN_AT = 257  # POSIX ustar, header block
-ISO_SIGN_AT = 32769  # ISO 9660, primary volume descriptor
-ARCHIVE_HEAD_BYTES = ISO_SIGN_AT + 5  # as much as tells any archive
+ISO_SIGN_AT = 32_769  # ISO 9660 and UDF, first volume descriptor
+ARCHIVE_HEAD_BYTES = ISO_SIGN_AT + 5  # as much as tells any archive by its beginning
+ZIP_END_BYTES = 22 + 65_535  # its end record, and the longest comment behind that
+DMG_END_BYTES = 512
+TAR_BLOCK_BYTES = 512
+TAR_SUM_AT = 148  # eight bytes
 
 # First bytes of what holds other files; office documents and jars are zips.
 _ARCHIVE_SIGNS: tuple[bytes, ...] = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"PK\x07\x08",
-    b"\x1f\x8b",
-    b"\x1f\x9d",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-    b"\x28\xb5\x2f\xfd",
-    b"\x04\x22\x4d\x18",
-    b"LZIP",
-    b"MSCF",
-    b"!<arch>\n",
-    b"070701",
-    b"070707",
-    b"xar!",
+    *(b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"),
+    *(b"\x1f\x8b", b"\x1f\x9d", b"\xfd7zXZ\x00", b"LZIP\x01", b"\x89LZO\x00"),  # gzip and others
+    *(b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18"),  # zstd, lz4
+    b"\xff\x06\x00\x00sNaPpY",
+    *(b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF", b"MSWIM\x00"),
+    *(b"!<arch>\n", b"\xed\xab\xee\xdb", b"xar!\x00", b"hsqs", b"sqsh"),  # deb, rpm, pkg, squashfs
+    *(b"PACK\x00\x00\x00", b"# v2 git bundle\n", b"# v3 git bundle\n"),
+    *(b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile"),  # disks of virtual machines
 )
+# The same where a text could begin with the sign alone: more of the header is asked for.
+_ARCHIVE_HEADS = re.compile(
+    rb"BZh[1-9]"
+    rb"|\x5d\0\0..(?:\xff{8}|.{5}\0{3})"  # lzma: the usual dictionary, no size or a sane one
+    rb"|[\x50-\x5f]\x2a\x4d\x18"  # zstd that begins with a frame to skip
+    rb"|07070[127][0-9A-Fa-f]{70}|(?:\xc7\x71|\x71\xc7).{0,24}\0"  # cpio, and its binary form
+    rb"|.{257}ustar"
+    rb"|\x60\xea.{0,30}\0|..-(?:lh|lz|pm)[0-9a-z]-|ZOO \d\.\d\d A|.{7}\*\*ACE\*\*"  # arj, lha
+    rb"|\x04\0{3}.{12}\{\"files\""  # asar
+    rb"|#! ?/[^\n]*\n[^\0]*\0",  # a script that goes on in bytes: it unpacks itself
+    re.DOTALL,
+)
+_OCTAL = re.compile(rb"[ \0]*([0-7]+)[ \0]*")
 # Folders whose files are never for show, and files that are keys by their name.
 _PRIVATE_FOLDERS = frozenset(
     (
@@ -76,13 +83,34 @@ _TOKEN_HINTS = (
 _ASSIGNED_HINTS = (b"passw", b"secret", b"token", b"key", b"auth", b"credential")
 
 
-def is_archive(content: bytes) -> bool:
-    """Whether the bytes begin as an archive does; none is ever opened."""
+def is_archive(head: bytes, tail: bytes = b"") -> bool:
+    """Whether a file begins or ends as an archive does; none is ever opened.
+
+    `tail`: the last ZIP_END_BYTES of a file that `head` is not the whole of. A zip is read
+    from its end, whatever stands before it: a picture, or the program that unpacks it.
+    """
+    end = tail or head
     return (
-        content.startswith(_ARCHIVE_SIGNS)
-        or content[TAR_SIGN_AT:][:5] == b"ustar"
-        or content[ISO_SIGN_AT:][:5] == b"CD001"
+        head.startswith(_ARCHIVE_SIGNS)
+        or _ARCHIVE_HEADS.match(head) is not None
+        or _is_old_tar(head[:TAR_BLOCK_BYTES])
+        or head[ISO_SIGN_AT:][:5] in (b"CD001", b"BEA01")
+        or (b"\0" in end and b"PK\x05\x06" in end[-ZIP_END_BYTES:])
+        or end[-DMG_END_BYTES:].startswith(b"koly")
     )
+
+
+def _is_old_tar(block: bytes) -> bool:
+    """Whether this is the header of a tar before POSIX: no sign, but a sum of its bytes.
+
+    In octal, with blanks in its own place; some summed bytes with a sign (tar(5), v7).
+    """
+    said = block[TAR_SUM_AT : TAR_SUM_AT + 8]
+    octal = _OCTAL.fullmatch(said)
+    if octal is None or len(block) < TAR_BLOCK_BYTES:
+        return False
+    total = sum(block) - sum(said) + 8 * ord(" ")
+    return int(octal.group(1), 8) in (total, total - 256 * sum(sign > 127 for sign in block))
 
 
 def is_private_name(parts: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from bridge.files.gate import (
     shown,
     stage,
 )
+from tests.contract.test_sensitive import ARCHIVES, zipped
 
 LIMIT = 1000
 NO_SPEED = Path("/sys/devices/virtual/net/lo/speed")  # the loopback has none
@@ -325,24 +326,23 @@ def test_everyday_content_is_not_doubted(desk: Desk, content: bytes) -> None:
     assert desk.doubts("exports/report.md") == ()
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"PK\x03\x04",
-        b"\x1f\x8b\x08",
-        b"BZh9",
-        b"\xfd7zXZ\x00",
-        b"7z\xbc\xaf\x27\x1c",
-        b"Rar!\x1a\x07",
-        b"\x28\xb5\x2f\xfd",
-        b"\0" * 257 + b"ustar",
-        b"\0" * 32769 + b"CD001",
-    ],
-)
-def test_an_archive_is_doubted_whatever_its_name(desk: Desk, head: bytes) -> None:
+@pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
+def test_an_archive_is_doubted_whatever_its_name(desk: Desk, content: bytes) -> None:
     """It is known by its content and never opened."""
-    (desk.exports / "photo.png").write_bytes(head + b"rest")
+    (desk.exports / "photo.png").write_bytes(content)
     assert Doubt.ARCHIVE in desk.doubts("exports/photo.png")
+
+
+@pytest.mark.parametrize("before", [100, 40_000, 2 * COPY_BYTES + 5])
+@pytest.mark.parametrize("comment", [b"", b"c" * 65_535])
+def test_a_zip_is_found_behind_whatever_stands_before_it(
+    desk: Desk, before: int, comment: bytes
+) -> None:
+    """R25: as what unpacks itself, and as a picture that is both."""
+    content = PNG + b"\1" * before + zipped(comment)
+    (desk.exports / "photo.png").write_bytes(content)
+    found = desk.stage("exports/photo.png", len(content))
+    assert isinstance(found, Staged) and found.doubts == (Doubt.ARCHIVE,)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
-"""What looks like a secret: every kind of token, and a content without any costs little."""
+"""What looks like a secret or an archive, and a content without any costs little."""
 
 from __future__ import annotations
 
+import io
+import lzma
+import tarfile
 import time
+import zipfile
 
 import pytest
 
@@ -23,6 +27,109 @@ TOKENS = [
     "ey" + "J" + "a1" * 5 + ".ey" + "J" + "a1" * 5 + "." + "a1" * 5,
     "0a1b2c3d4e5f@im." + "bot:" + "a1b2c3d4",
 ]
+
+
+def zipped(comment: bytes = b"") -> bytes:
+    """A zip with one file in it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("a", "x")
+        archive.comment = comment
+    return made.getvalue()
+
+
+def tarred(format: int) -> bytes:
+    """The same as a tar."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=format) as archive:
+        archive.addfile(tarfile.TarInfo("名.txt"))
+    return made.getvalue()
+
+
+def old_tar() -> bytes:
+    """A tar as it was before it had a sign: with a sum of its header instead."""
+    block = bytearray(tarred(tarfile.USTAR_FORMAT)[:512])
+    block[257:] = bytes(255)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+ARCHIVES = {
+    "zip": zipped(),
+    "zip without files": b"PK\5\6" + bytes(18),
+    "zip of many disks": b"PK\7\x08PK\3\4",
+    "zip behind a script": b"#!/bin/sh\nexit\n" + zipped(),
+    "tar": tarred(tarfile.USTAR_FORMAT),
+    "gnu tar": tarred(tarfile.GNU_FORMAT),
+    "pax": tarred(tarfile.PAX_FORMAT),
+    "old tar": old_tar(),
+    "gzip": b"\x1f\x8b\x08",
+    "gzip behind a script": b"#! /bin/bash\ntail -n +3 $0 | tar xz\n\x1f\x8b\x08\0\0",
+    "compress": b"\x1f\x9d\x90",
+    "bzip2": b"BZh91AY",
+    "xz": lzma.compress(b"x" * 1000),
+    "lzma": lzma.compress(b"x" * 1000, format=lzma.FORMAT_ALONE),
+    "lzma of a known size": b"\x5d\0\0\x80\0\xe8\3" + bytes(6),
+    "lzip": b"LZIP\1",
+    "lzop": b"\x89LZO\0\r\n\x1a\n",
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "zstd behind a skipped frame": b"\x5e\x2a\x4d\x18\4\0\0\0abcd\x28\xb5\x2f\xfd",
+    "lz4": b"\x04\x22\x4d\x18",
+    "old lz4": b"\x02\x21\x4c\x18",
+    "snappy": b"\xff\x06\0\0sNaPpY",
+    "7z": b"7z\xbc\xaf\x27\x1c",
+    "rar": b"Rar!\x1a\x07\0",
+    "cab": b"MSCF\0\0\0\0",
+    "wim": b"MSWIM\0\0\0",
+    "ace": b"\x31\x2c\x31\0\0\0\x90**ACE**",
+    "arj": b"\x60\xea\x2a\0\x22\x0b\1",
+    "lha": b"\x24\x60-lh5-\x10",
+    "zoo": b"ZOO 2.10 Archive.\x1a",
+    "cpio": b"070701" + b"0" * 104,
+    "cpio with sums": b"070702" + b"0" * 104,
+    "old cpio": b"070707" + b"0" * 70,
+    "binary cpio": b"\xc7\x71\2\3" + bytes(22),
+    "binary cpio of the other order": b"\x71\xc7\2\3" + bytes(22),
+    "deb": b"!<arch>\ndebian-binary",
+    "rpm": b"\xed\xab\xee\xdb\3",
+    "pkg": b"xar!\0\x1c",
+    "squashfs": b"hsqs\1",
+    "git pack": b"PACK\0\0\0\2",
+    "git bundle": b"# v2 git bundle\n",
+    "asar": b"\4\0\0\0" + b"\x10\0\0\0" * 3 + b'{"files":{}}',
+    "iso": bytes(32_769) + b"CD001",
+    "udf": bytes(32_769) + b"BEA01",
+    "dmg": bytes(1_000) + b"koly" + bytes(508),
+    "qcow": b"QFI\xfb",
+    "vmdk": b"KDMV\1",
+    "vhd": b"conectix\0",
+    "vhdx": b"vhdxfile",
+}
+NO_ARCHIVES = {
+    "markdown with Korean": "`가나다`는 명령입니다.".encode(),
+    "Latin with a caron": "qǀx".encode(),
+    "number": b"070701 is where " + b"0" * 60 + b" begins",
+    "name": b"BZhang, ZOO and LZIP wrote this",
+    "xar in words": b"xar! they said",
+    "script": b"#!/bin/sh\necho 7z Rar PK\n",
+    "audio": b"#!AMR\n\0\0",
+    "empty tar header": bytes(512),
+    "column of digits": b"0000644 " * 64,
+    "pdf": b"%PDF-1.7\n" + bytes(600),
+}
+
+
+@pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
+def test_every_kind_of_archive_is_known(content: bytes) -> None:
+    """R25: by its content alone."""
+    assert sensitive.is_archive(content)
+
+
+@pytest.mark.parametrize("content", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
+def test_no_text_is_taken_for_an_archive(content: bytes) -> None:
+    """Ours: where a sign is made of letters, more than the sign is looked for."""
+    assert not sensitive.is_archive(content)
 
 
 @pytest.mark.parametrize("token", TOKENS)
