@@ -108,7 +108,7 @@ def _look_at(
             head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
     except Stays as stays:
         return Refused(stays.why)
-    doubts += _doubts_of_content(head, b"", place.parts)
+    doubts += _doubts_of_content(place, head, b"")
     return Seen(found.st_size, doubts)
 
 
@@ -131,7 +131,7 @@ def stage(
         return Refused(stays.why)
     pieces = _pieces(copy)
     head = next(pieces)
-    doubts += _doubts_of_content(head, _tail(copy), place.parts)
+    doubts += _doubts_of_content(place, head, _tail(copy))
     if Doubt.SECRET not in doubts and any(map(sensitive.holds_secret, pieces)):
         doubts += (Doubt.SECRET,)
     kind = kind_of(head[: filetype.HEAD_BYTES])
@@ -252,8 +252,9 @@ def _doubts_of_place(place: Place, found: os.stat_result, window: TurnWindow) ->
     raise Stays(Why.OUTSIDE)
 
 
-def _doubts_of_content(head: bytes, tail: bytes, parts: tuple[str, ...]) -> tuple[Doubt, ...]:
+def _doubts_of_content(place: Place, head: bytes, tail: bytes) -> tuple[Doubt, ...]:
     doubts = [Doubt.ARCHIVE] if sensitive.is_archive(head, tail) else []
-    if sensitive.is_private_name(parts) or sensitive.holds_secret(head):
+    is_private = sensitive.is_private_name(place.parts, place.root.parts)
+    if is_private or sensitive.holds_secret(head):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)

@@ -43,20 +43,28 @@ _ARCHIVE_HEADS = re.compile(
     re.DOTALL,
 )
 _OCTAL = re.compile(rb"[ \0]*([0-7]+)[ \0]*")
-# Folders whose files are never for show, and files that are keys by their name.
-_PRIVATE_FOLDERS = frozenset(
-    (
-        *(".git", ".svn", ".hg", ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker"),
-        *(".codex", ".password-store", ".mozilla", "firefox", "chromium", "google-chrome"),
-        *("keyrings", "keychains"),
-    )
+# Folders whose files are never for show. Some are named like a project: those count only below
+# the folder that files may leave from.
+_PRIVATE_FOLDER = re.compile(
+    r"(?x) / ( \.(git|svn|hg|ssh|gnupg|aws|azure|kube|docker|codex|password-store|1password)"
+    r"| \.(mozilla|thunderbird) | google[-/]chrome([ -][a-z]+)? | bravesoftware | microsoft[- ]edge"
+    r"| library/safari | \.config/(gcloud|gh|op|chromium|vivaldi|opera) | keyrings | keychains ) /"
 )
+_PROFILES = frozenset(("firefox", "chromium"))
+# Files that are keys, or hold some, by their name; also as somebody's copy.
 _PRIVATE_NAME = re.compile(
-    r"(?ix) ^ ( \.env (\..*)? | .*\.env | \.?netrc | _netrc | \.npmrc | \.pypirc | \.pgpass"
-    r"| \.git-credentials | \.htpasswd | id_(rsa|dsa|ecdsa|ed25519) (\.pub)?"
-    r"| .*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|ovpn|token)"
-    r"| (credentials|secrets?|auth|token)s? (\.(json|ya?ml|toml|ini|txt))?"
-    r"| (cookies|login\ data|key[34]\.db|logins\.json|wallet\.dat|shadow|passwd) ) $"
+    r"(?ix) ^ ( \.env (rc)? ([._-].*)? | .*\.env | env[._-](local|dev|test|stag|prod)[a-z]*"
+    r"| [._]?netrc | \.(npmrc|pypirc|pgpass|my\.cnf|mylogin\.cnf|s3cfg|boto|dockercfg|vault-token)"
+    r"| \.git-credentials | \.htpasswd | \.[a-z_]+_history | \.(X|ICE)authority"
+    r"| id_(rsa|dsa|ecdsa|ed25519) ([._-].*)? | .*kubeconfig (\.ya?ml)?"
+    r"| .*\.(pem|key|der|p8|p12|pfx|jks|keystore|kdbx?|ppk|asc|gpg|ovpn|token|tfstate|tfvars)"
+    r"| (.*[._-])? credentials? (\.(json|ya?ml|toml|ini|txt|csv|db))?"
+    r"| (secrets?|auth|tokens?) (\.enc)? (\.(json|ya?ml|toml|ini|txt))?"
+    r"| (pass(word|wd|phrase)s? | 密码 | 口令 | 密钥)"
+    r"  (\.(json|ya?ml|ini|txt|csv|md|docx?|xlsx?|db))?"
+    r"| client_secret.*\.json | service[-_]?account.*\.json"
+    r"| cookies (\.(binarycookies|sqlite|json|txt))? | (login|web)\ data | key[34]\.db"
+    r"| logins\.json | wallet\.dat | shadow ) (\.(bak|backup|old|orig|save|copy|\d+) | ~)* $"
 )
 _TOKEN = re.compile(
     rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY"
@@ -113,10 +121,18 @@ def _is_old_tar(block: bytes) -> bool:
     return int(octal.group(1), 8) in (total, total - 256 * sum(sign > 127 for sign in block))
 
 
-def is_private_name(parts: Sequence[str]) -> bool:
-    """Whether a folder on the way, or the file's own name, is one that keys are kept under."""
-    *folders, name = (part.casefold() for part in parts)
-    return not _PRIVATE_FOLDERS.isdisjoint(folders) or bool(_PRIVATE_NAME.match(name))
+def is_private_name(parts: Sequence[str], above: Sequence[str] = ()) -> bool:
+    """Whether a folder on the way, or the file's own name, is one that keys are kept under.
+
+    `above`: the folder that `parts` begin at, and those that hold it.
+    """
+    *folders, name = (part.casefold().strip() for part in parts)
+    way = "/".join(("", *(part.casefold() for part in above), *folders, ""))
+    return (
+        _PRIVATE_FOLDER.search(way) is not None
+        or not _PROFILES.isdisjoint(folders)
+        or _PRIVATE_NAME.match(name) is not None
+    )
 
 
 def holds_secret(content: bytes) -> bool:

@@ -140,6 +140,54 @@ def test_every_kind_of_token_is_suspected(token: str) -> None:
     assert sensitive.holds_secret(text.encode("utf-16"))
 
 
+PRIVATE_NAMES = """
+.env .env.local .env-prod .env_test .envrc .ENV prod.env env.local env.production .netrc _netrc
+.npmrc .pypirc .pgpass .my.cnf .s3cfg .vault-token .git-credentials .htpasswd .bash_history
+.zsh_history .psql_history .Xauthority id_rsa id_rsa.bak id_ed25519.old id_ed25519~ server.pem
+id.der a.p12 a.kdbx a.kdb a.ppk a.ovpn terraform.tfstate terraform.tfstate.backup prod.tfvars
+kubeconfig kubeconfig.yaml my-kubeconfig credentials credentials.json credentials.db
+application_default_credentials.json ilink_credentials.json aws-credentials.csv secrets.yaml
+secrets.yaml.bak secrets.enc.yaml secret.txt auth.json tokens.json token.txt password.txt
+passwords.txt passwords.xlsx 密码.txt 口令.docx client_secret_12.json service-account.json Cookies
+Cookies.binarycookies key4.db logins.json wallet.dat shadow
+"""
+PUBLIC_NAMES = """
+env.py environment.yml envelope.md events.envoy README id.txt rsa.py known_hosts authorized_keys
+history.md bash_history.md tokens.py tokenizer.json authors.txt auth.py password.py passwords.py
+cookies.py cookies.md keyboard.json monkey.db secretary.txt shadow.css credentials.py 密码学.pdf
+keys.csv service.json client.json
+"""
+PRIVATE_WAYS = """
+.git/config a/.ssh/config .Git/HEAD .codex/auth.db .config/gh/hosts.yml .config/gcloud/x.db
+Google/Chrome/Default/History .config/google-chrome/x google-chrome-beta/x microsoft-edge/x
+.config/BraveSoftware/Brave-Browser/Default/History firefox/x/places chromium/x .mozilla/x
+.thunderbird/x Library/Safari/History Library/Keychains/x share/keyrings/x .1password/x
+"""
+
+
+def test_every_name_that_keys_have_is_suspected() -> None:
+    """R25: dot-env, key and credential files, also as somebody's copy of one."""
+    assert [name for name in PRIVATE_NAMES.split() if not sensitive.is_private_name((name,))] == []
+
+
+def test_names_that_only_resemble_them_are_not_suspected() -> None:
+    """Ours: code about passwords is no password."""
+    assert [name for name in PUBLIC_NAMES.split() if sensitive.is_private_name((name,))] == []
+
+
+def test_every_folder_of_keys_and_profiles_is_suspected() -> None:
+    """R25: `.git` internals, CODEX_HOME by its usual name, browser profiles of any system."""
+    ways = [*(way.split("/") for way in PRIVATE_WAYS.split()), ["Microsoft Edge", "x"]]
+    assert [way for way in ways if not sensitive.is_private_name(way)] == []
+
+
+def test_folders_above_the_root_count_where_their_name_is_plain() -> None:
+    """R25; somebody may well work on a browser."""
+    assert sensitive.is_private_name(("a.txt",), ("/", "home", "me", ".ssh"))
+    assert not sensitive.is_private_name(("a.txt",), ("/", "home", "me", "firefox", "exports"))
+    assert not sensitive.is_private_name(("a.txt",), ("/", "home", "me", "secrets", "env"))
+
+
 @pytest.mark.parametrize("name", ["password", "PASSWD", "client_secret", "Api-Key", "auth_token"])
 def test_every_telling_name_is_looked_behind(name: str) -> None:
     """R25: high entropy in an assignment."""
