@@ -28,7 +28,7 @@ from bridge.wire import place as places
 
 MAX_NAME_CHARS = 80  # threat-model R26
 COPY_BYTES = 1 << 20
-OVERLAP_BYTES = 1024  # twice, for UTF-16, a name and a value of `sensitive`
+OVERLAP_BYTES = 4096  # four times, for UTF-32, a name and a value of `sensitive`
 NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
 _UNSHOWN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # turn, hide, or end the line

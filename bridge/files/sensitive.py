@@ -9,9 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 MIN_ENTROPY_BITS = 3.5  # a sign; English words have about 3, random base64 nearly 6
+CHANCE = 0.9  # of the most bits that a short value can have
+MIN_TOKEN_CHARS = 12
+MIN_PASSWORD_CHARS = 8
+MIN_WORD = 4  # letters, on the average of a name; of what chance makes, two or three
 ISO_SIGN_AT = 32_769  # ISO 9660 and UDF, first volume descriptor
 ARCHIVE_HEAD_BYTES = ISO_SIGN_AT + 5  # as much as tells any archive by its beginning
 ZIP_END_BYTES = 22 + 65_535  # its end record, and the longest comment behind that
@@ -66,29 +71,70 @@ _PRIVATE_NAME = re.compile(
     r"| cookies (\.(binarycookies|sqlite|json|txt))? | (login|web)\ data | key[34]\.db"
     r"| logins\.json | wallet\.dat | shadow ) (\.(bak|backup|old|orig|save|copy|\d+) | ~)* $"
 )
-_TOKEN = re.compile(
-    rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY"
-    rb"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    rb"|\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}|\bglpat-[\w-]{20}"
-    rb"|\bsk-[A-Za-z0-9_-]{20}|\bsk_live_[A-Za-z0-9]{16}|\bAIza[\w-]{35}"
-    rb"|\bxox[abeoprs]-[\w-]{10}|\bnpm_[A-Za-z0-9]{36}|\bpypi-[\w-]{50}"
-    rb"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10}"
-    rb"|[0-9a-f]{12}@im\.bot:[\w-]{8}"
-)
-_ASSIGNED = re.compile(
-    rb"(?i)(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|auth|credential)\w{0,20}"
-    rb"[\"']?\s{0,3}[:=]\s{0,3}[\"']?([A-Za-z0-9+/_.~!@#$%^&*-]{12,200})"
-)
+_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BETWEEN_WORDS = b"_./-$&*@%~"
+_PROGRAM_NAME = re.compile(rb"[$&*@]?[A-Za-z_][\w.]*")
 
 
-# What every token and every such assignment holds: most contents hold none, and are not read
-# sign by sign.
-_TOKEN_HINTS = (
-    *(b"PRIVATE KEY", b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"),
-    *(b"github_pat_", b"glpat-", b"sk-", b"sk_live_", b"AIza", b"xox", b"npm_", b"pypi-"),
-    *(b"eyJ", b"@im.bot:"),
+def _encoded(*words: str) -> bytes:
+    """The words in each encoding that a text may have, but for its NULs."""
+    encodings = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
+    return b"|".join(re.escape(word.encode(name)) for word in words for name in encodings)
+
+
+# Each kind of token begins here at a sign or two that are rare, and looks back at those before
+# it: a pattern with a plain beginning is searched for many times as fast as one without.
+_TOKENS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rb"BEGIN (?:(?<=----BEGIN )|(?<=---- BEGIN ))[A-Z0-9 ]{0,40}PRIVATE KEY",
+        rb"K(?:EY-(?<=AGE-SECRET-KEY-)1|ey-(?<=PuTTY-User-Key-)File)",
+        rb"I(?:A(?<=\bA[KS]IA)[0-9A-Z]{16}\b|z(?<=\bAIz)a[\w-]{35})",
+        rb"J(?:(?<=\beyJ)[\w-]{10,400}\.eyJ[\w-]{10}"
+        rb"|T(?<=LS0tLS1CRUdJT)i(?!BDRVJU|BQVUJM))",  # PEM in base64, but for what is public
+        rb"k(?:-(?<=\bsk-)[\w-]{20}|_(?<=\b[rs]k_)(?:live|test)_[A-Za-z0-9]{16})",
+        rb"h(?:[pousr]_(?<=\bgh._)[A-Za-z0-9]{36}|f_(?<=\bhf_)[A-Za-z0-9]{30})",
+        rb"p(?:m_(?<=\bnpm_)[A-Za-z0-9]{36}|ypi-(?<=\bpypi-)[\w-]{50}"
+        rb"|at(?:-(?<=\bglpat-)[\w-]{20}|_(?<=\bgithub_pat_)\w{22}))",
+        rb"xox(?<=\bxox)[abeoprs]-[\w-]{10}",
+        rb"@im(?<=[0-9a-f]{12}@im)\.bot:[\w-]{8}",
+    )
 )
-_ASSIGNED_HINTS = (b"passw", b"secret", b"token", b"key", b"auth", b"credential")
+_BEARER = re.compile(rb"B(?:earer|asic)\s{1,3}([A-Za-z0-9+/_.~-]{16,200})")
+_IN_ADDRESS = re.compile(
+    rb"://[^\s/:@,\"'<>{}%$*\\]{1,64}:(?!\$)((?:[^\s/:@,\"'<>{}%*\\]|%[0-9A-Fa-f]{2}){6,128})@"
+)
+# A telling name, and what it is given; looked for in small letters, beginning as above.
+_VALUE = rb"[\"']?\s{0,3}[:=]{1,2}>?\s{0,3}[\"']?([a-z0-9+/_.~!@#$%%^&*-]{%d,200})"
+_KEYS = b"|".join(
+    rb"(?<=%s%skey)" % (whose, mark)
+    for whose in (b"api", b"access", b"account", b"private", b"client", b"signing", b"encryption")
+    for mark in (b"", b"[_-]")
+)
+_TOKEN_NAMES = tuple(
+    re.compile(name + rb"[\w-]{0,20}" + _VALUE % MIN_TOKEN_CHARS)
+    for name in (
+        rb"ke(?:n(?<=token)|y(?:" + _KEYS + rb"))",
+        rb"cre(?:t(?<=secret)|dential)",
+        rb"uth(?<=auth)(?:orization|(?![a-z]))",
+    )
+)
+_PASSWORD_NAME = re.compile(
+    rb"p(?:ass(?:w(?:or)?d|phrase|(?<=_pass))|wd(?<![a-z]pwd))[\w-]{0,20}"
+    + _VALUE % MIN_PASSWORD_CHARS
+)
+_PASSWORD_IN_CHINESE = re.compile(
+    b"(?:%s)\\s{0,3}(?:[:=]|%s)\\s{0,3}([!-~]{%d,200})"
+    % (
+        _encoded("密码", "口令", "密钥"),
+        _encoded("：", "＝", "是", "为"),
+        MIN_PASSWORD_CHARS,
+    )
+)
+_WORD = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")  # in HTTPBasicAuth there are three
+_PARTED = re.compile(rb"[_./]|[a-z][A-Z]")
+_CONSONANTS = re.compile(rb"[bcdfghjklmnpqrstvwxz]{5}")  # in a row: few words have as many
+_HEX = re.compile(rb"(?i)(?:0x)?[0-9a-f]{16,}")
 
 
 def is_archive(head: bytes, tail: bytes = b"") -> bool:
@@ -140,25 +186,66 @@ def holds_secret(content: bytes) -> bool:
     texts = [content]
     if b"\0" in content:
         texts.append(content.replace(b"\0", b""))  # UTF-16 of ASCII, either order
-    return any(_has_token(text) or _has_random_value(text) for text in texts)
+    return any(_has_token(text) or _gives_secret(text) for text in texts)
 
 
 def _has_token(text: bytes) -> bool:
-    return any(hint in text for hint in _TOKEN_HINTS) and bool(_TOKEN.search(text))
+    return any(token.search(text) for token in _TOKENS)
 
 
-def _has_random_value(text: bytes) -> bool:
+def _gives_secret(text: bytes) -> bool:
+    """Whether what stands where a token or a password stands looks like one."""
     lowered = text.lower()
-    if not any(hint in lowered for hint in _ASSIGNED_HINTS):
-        return False
-    return any(_is_random(match.group(1)) for match in _ASSIGNED.finditer(text))
+    tokens = chain(_BEARER.findall(text), *(_given(text, lowered, name) for name in _TOKEN_NAMES))
+    passwords = chain(_IN_ADDRESS.findall(text), _given(text, lowered, _PASSWORD_NAME))
+    if not text.isascii():
+        passwords = chain(passwords, _PASSWORD_IN_CHINESE.findall(text))
+    return any(map(_is_random, tokens)) or any(map(_is_password, passwords))
+
+
+def _given(text: bytes, lowered: bytes, name: re.Pattern[bytes]) -> Iterator[bytes]:
+    """What such names are given, but for what a program calls."""
+    for found in name.finditer(lowered):
+        start, end = found.span(1)
+        is_quoted = text[start - 1 : start] in (b'"', b"'")
+        is_opened = text[end : end + 1] in (b"(", b"[", b"{")
+        value = text[start:end]
+        if is_quoted or not is_opened or _PROGRAM_NAME.fullmatch(value) is None:
+            yield value
 
 
 def _is_random(value: bytes) -> bool:
-    """No word: signs of several kinds, and many different ones."""
-    has_digit = any(sign in b"0123456789" for sign in value)
-    is_mixed = value != value.lower() and value != value.upper()
-    return (has_digit or is_mixed) and entropy_bits(value) >= MIN_ENTROPY_BITS
+    """No words: signs of several kinds, and as many different ones as chance would give."""
+    if _kinds(value) < 2 or _is_wording(value):
+        return False
+    enough = min(MIN_ENTROPY_BITS, CHANCE * math.log2(len(value)))
+    return _HEX.fullmatch(value) is not None or entropy_bits(value) >= enough
+
+
+def _is_password(value: bytes) -> bool:
+    """A word is none that is worth a question, nor is a row of stars."""
+    return _kinds(value) > 1 and len(set(value)) > 4 and not _is_wording(value)
+
+
+def _kinds(value: bytes) -> int:
+    """How many it has of small letters, capitals and digits."""
+    return sum(
+        any(first <= sign <= last for sign in value) for first, last in (b"az", b"AZ", b"09")
+    )
+
+
+def _is_wording(value: bytes) -> bool:
+    """Words, or a name in a program: letters in long runs; with digits, of more than one part."""
+    digits = value.translate(None, _LETTERS).translate(None, _BETWEEN_WORDS)
+    if digits and not (digits.isdigit() and _PARTED.search(value)):
+        return False
+    return len(digits) <= len(value) // 3 and _reads(value)
+
+
+def _reads(value: bytes) -> bool:
+    """Whether its letters stand together as in words: chance puts capitals between them."""
+    words = _WORD.findall(value)
+    return sum(map(len, words)) >= MIN_WORD * len(words) and not _CONSONANTS.search(value)
 
 
 def entropy_bits(value: bytes) -> float:

@@ -7,6 +7,9 @@ import lzma
 import tarfile
 import time
 import zipfile
+from base64 import b64encode
+from random import Random
+from string import ascii_letters, digits, hexdigits
 
 import pytest
 
@@ -26,6 +29,63 @@ TOKENS = [
     "py" + "pi-" + "a1" * 25,
     "ey" + "J" + "a1" * 5 + ".ey" + "J" + "a1" * 5 + "." + "a1" * 5,
     "0a1b2c3d4e5f@im." + "bot:" + "a1b2c3d4",
+    "hf" + "_" + "a1B2" * 8,
+    "rk_" + "live_" + "a1" * 8,
+    "sk_" + "test_" + "a1" * 8,
+    "AGE-SECRET-" + "KEY-1" + "Q7" * 29,
+    "PuTTY-User-" + "Key-File-3: ssh-ed25519",
+    "-----BEGIN ENCRYPTED " + "PRIVATE KEY-----",
+    "---- BEGIN SSH2 ENCRYPTED " + "PRIVATE KEY ----",
+    *(b64encode(f"-----BEGIN {kind}PRIVATE KEY-----".encode()).decode() for kind in ("", "EC ")),
+]
+HEX = "8f14e45fceea167a" + "5a36dedd4bea2543"
+RANDOM = "zX9$kQ2m" + "P7vL4wRt"
+GIVEN = [
+    f"Authorization: Bearer {HEX}",
+    f'{{"Authorization": "Bearer {HEX}"}}',
+    "Authorization: Basic " + "dXNlcjpTdXBlclNlY3JldDE=",
+    f'{{"auths": {{"r.io": {{"auth": "{HEX}"}}}}}}',
+    "DATABASE_URL=postgres://admin:" + "S3cr3tP4ss9x@db.host/prod",
+    f"git clone https://me:{HEX}@github.com/a/b.git",
+    "amqp://me:" + "p%40ssW0rd@mq",
+    f"private_key=0x{HEX}{HEX}",
+    f"    client-key-data: {HEX}{HEX}",
+    f"AccountName=me;AccountKey={HEX}==;",
+    f"token := {HEX[:16]}",
+    f"'access-key' => '{HEX}'",
+    f"passphrase: {RANDOM}",
+    f"pwd={RANDOM}",
+    f"DB_PASS={RANDOM}",
+    'password: "hunter2' + '!Ab"',
+    f"密码：{RANDOM}",
+    f"口令={RANDOM}",
+    f"密钥 是 {RANDOM}",
+]
+EVERYDAY = [
+    "auth = HTTPBasicAuth(user, word)",
+    "auth_server_provider: OAuthAuthorizationServerProvider | None",
+    "token = Name.Builtin.Pseudo",
+    "token = secrets.token_hex2(16)",
+    "credentials = standard_b64encode",
+    'AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier"',
+    "authority: NamingAuthority",
+    "private_key: Ed25519PrivateKey",
+    "'secret_ref': 'V1LocalObjectReference'",
+    "--token-secret=projects/123/secrets/my-token/versions/1",
+    "password = self.cleaned_data['password2']",
+    "password = forms.CharField1(widget=PasswordInput)",
+    "password: ********",
+    "password: correct-horse-battery",
+    "PWD=/home/me/work2/project",
+    "postgres://user:password@localhost/db",
+    "postgres://${USER}:${PASSWORD1}@localhost/db",
+    "see https://example.com:8443/a1B2c3D4/x@y",
+    "Basic authentication and Bearer authentication",
+    "-----BEGIN CERTIFICATE-----",
+    "ca-data: " + b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode(),
+    "key: " + b64encode(b"-----BEGIN PUBLIC KEY-----\nMII").decode(),
+    "密码：请自行设置，不少于八位。",
+    "密码：your-password-here",
 ]
 
 
@@ -138,6 +198,30 @@ def test_every_kind_of_token_is_suspected(token: str) -> None:
     text = f"use {token} for it"
     assert sensitive.holds_secret(text.encode())
     assert sensitive.holds_secret(text.encode("utf-16"))
+
+
+@pytest.mark.parametrize("text", GIVEN)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32", "gb18030"])
+def test_what_a_telling_place_is_given_is_suspected(text: str, encoding: str) -> None:
+    """R25: in headers, addresses, settings and notes, in any encoding of them."""
+    assert sensitive.holds_secret(f"# 说明\n{text}\n".encode(encoding))
+
+
+@pytest.mark.parametrize("text", EVERYDAY)
+def test_code_and_prose_about_secrets_are_not_suspected(text: str) -> None:
+    """Ours: a gate that always asks is one that nobody reads."""
+    assert not sensitive.holds_secret(f"{text}\n".encode())
+
+
+@pytest.mark.parametrize(
+    "alphabet", [ascii_letters + digits, ascii_letters + digits + "-_", hexdigits[:16]]
+)
+def test_what_chance_makes_is_no_word(alphabet: str) -> None:
+    """R25: of a hundred tokens at most one reads like a name in a program."""
+    chance = Random(7)
+    tokens = ["".join(chance.choices(alphabet, k=24)) for _ in range(300)]
+    missed = [one for one in tokens if not sensitive.holds_secret(f"API_KEY={one}\n".encode())]
+    assert len(missed) <= 3
 
 
 PRIVATE_NAMES = """
