@@ -13,9 +13,10 @@ import hashlib
 import os
 import secrets
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path, PurePath
 
 from bridge.core.attached import FileKind
@@ -29,6 +30,7 @@ from bridge.wire import place as places
 MAX_NAME_CHARS = 80  # threat-model R26
 COPY_BYTES = 1 << 20
 OVERLAP_BYTES = 4096  # four times, for UTF-32, a name and a value of `sensitive`
+LOOK_BYTES = 8 * 1024  # of each file, for a secret in it; a copy is read whole
 NAME_BYTES = 16  # of chance
 CLOCK_SLACK_MS = 2_000  # file systems keep times to 2 s at worst (FAT)
 _UNSHOWN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # turn, hide, or end the line
@@ -108,7 +110,7 @@ def _look_at(
             head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
     except Stays as stays:
         return Refused(stays.why)
-    doubts += _doubts_of_content(place, head, b"")
+    doubts += _doubts_of_content(place, head, b"", [head[:LOOK_BYTES]])
     return Seen(found.st_size, doubts)
 
 
@@ -131,9 +133,7 @@ def stage(
         return Refused(stays.why)
     pieces = _pieces(copy)
     head = next(pieces)
-    doubts += _doubts_of_content(place, head, _tail(copy))
-    if Doubt.SECRET not in doubts and any(map(sensitive.holds_secret, pieces)):
-        doubts += (Doubt.SECRET,)
+    doubts += _doubts_of_content(place, head, _tail(copy), chain([head], pieces))
     kind = kind_of(head[: filetype.HEAD_BYTES])
     return Staged(copy.name, shown(PurePath(offer).name), kind, found.st_size, sha256, doubts)
 
@@ -252,9 +252,11 @@ def _doubts_of_place(place: Place, found: os.stat_result, window: TurnWindow) ->
     raise Stays(Why.OUTSIDE)
 
 
-def _doubts_of_content(place: Place, head: bytes, tail: bytes) -> tuple[Doubt, ...]:
+def _doubts_of_content(
+    place: Place, head: bytes, tail: bytes, texts: Iterable[bytes]
+) -> tuple[Doubt, ...]:
     doubts = [Doubt.ARCHIVE] if sensitive.is_archive(head, tail) else []
     is_private = sensitive.is_private_name(place.parts, place.root.parts)
-    if is_private or sensitive.holds_secret(head):
+    if is_private or any(map(sensitive.holds_secret, texts)):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)

@@ -55,23 +55,21 @@ class Stays(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is offered, as words: a folder that is opened by its path, and the way below."""
+    """What is offered, as words: the folder that allows it, and the way below."""
 
-    base: Path
-    lead: tuple[str, ...]  # from there to the root, the folder that allows it
-    parts: tuple[str, ...]  # and on to the file
+    root: Path
+    is_in_workspace: bool  # the root is reached from there, not by its path
+    parts: tuple[str, ...]
     is_export: bool
-
-    @property
-    def root(self) -> Path:
-        return self.base.joinpath(*self.lead)
 
 
 def place_of(offer: Path | str, roots: Roots) -> Place:
     """The first folder that allows the offer, by its words alone; raises Stays."""
     if str(offer).endswith(("/", "/.")):  # the name of a folder
         raise Stays(Why.NOT_A_FILE)
-    asked = (roots.workspace or Path()) / offer
+    asked = Path(offer)
+    if roots.workspace is not None and not asked.is_absolute():
+        asked = roots.workspace / asked
     if not asked.is_absolute():
         raise Stays(Why.OUTSIDE)
     text = str(asked)
@@ -85,10 +83,7 @@ def place_of(offer: Path | str, roots: Roots) -> Place:
             parts = tuple(text[len(f"{root}/") :].split("/"))
             if ".." in parts:
                 break
-            if root.parent == roots.workspace:
-                # Else a link in the workspace's place would lead to the exports of another.
-                return Place(root.parent, (root.name,), parts, is_export)
-            return Place(root, (), parts, is_export)
+            return Place(root, root.parent == roots.workspace, parts, is_export)
     raise Stays(Why.OUTSIDE)
 
 
@@ -123,11 +118,13 @@ def opened(place: Place, guard: Guard) -> Iterator[int]:
     """
     if place.root in guard.closed:
         raise Stays(Why.PRIVATE)
-    folder = _open(str(place.base), _FOLDER, None)
+    # A link in the workspace's place would lead to the exports of another folder.
+    first = place.root.parent if place.is_in_workspace else place.root
+    folder = _open(str(first), _FOLDER, None)
     try:
         passed = [os.fstat(folder)]
-        for part in place.lead:
-            folder = _step(folder, part)
+        if place.is_in_workspace:
+            folder = _step(folder, place.root.name)
             passed.append(os.fstat(folder))
         disk, mount = passed[-1].st_dev, _mount_of(folder)
         for part in place.parts[:-1]:

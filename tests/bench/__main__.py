@@ -68,7 +68,7 @@ GOALS = (
     Goal("one decision, 1,000 names and 10,000 turns, ms", "decide_ms", 0.2),
     Goal("one message, 1,000,000 old ones, ms", "old_median_ms", 1.2, "empty_median_ms"),
     Goal("start beside 1,000,000 old messages, ms", "old_start_ms", 2_000),  # ours: as a restart
-    Goal("gate: answer with 200 paths, ms", "gate_ms", 50),
+    Goal("gate: answer with 200 source files, ms of CPU", "gate_ms", 50),
     # The controller: issue 4 and controller-contract 3.
     Goal("turn through the controller over Codex's own, ms", "held_overhead_ms", 15),
     Goal("the same, both joining the thread first, ms", "free_overhead_ms", 15),

@@ -14,13 +14,16 @@ import pytest
 
 from bridge.files.gate import (
     COPY_BYTES,
+    LOOK_BYTES,
     Doubt,
     Refused,
     Roots,
+    Seen,
     Staged,
     TurnWindow,
     Why,
     is_whole,
+    look,
     shown,
     stage,
 )
@@ -43,12 +46,13 @@ class Desk:
             folder.mkdir(parents=True)
         self.secret = self.state / "state" / "bridge.sqlite3"
         self.secret.write_bytes(b"our state")
+        self.roots = Roots(self.work, (self.exports,), (self.state,))
 
     def stage(self, offer: Path | str, limit: int = LIMIT) -> Staged | Refused:
-        now_ms = time.time_ns() // 1_000_000
-        roots = Roots(self.work, (self.exports,), (self.state,))
-        window = TurnWindow(now_ms - 60_000, now_ms + 60_000)
-        return stage(offer, roots, window, self.into, limit)
+        return stage(offer, self.roots, self._window(), self.into, limit)
+
+    def look(self, *offers: Path | str) -> list[Seen | Refused]:
+        return look(offers, self.roots, self._window(), 100_000)
 
     def why(self, offer: Path | str, limit: int = LIMIT) -> Why:
         found = self.stage(offer, limit)
@@ -60,6 +64,10 @@ class Desk:
         found = self.stage(offer, 100_000)
         assert isinstance(found, Staged), found
         return found.doubts
+
+    def _window(self) -> TurnWindow:
+        now_ms = time.time_ns() // 1_000_000
+        return TurnWindow(now_ms - 60_000, now_ms + 60_000)
 
 
 @pytest.fixture
@@ -308,6 +316,16 @@ def test_a_secret_is_found_wherever_a_large_file_holds_it(
     (desk.exports / "log.txt").write_bytes(content)
     found = desk.stage("exports/log.txt", 1 << 30)
     assert isinstance(found, Staged) and found.doubts == (Doubt.SECRET,)
+
+
+def test_a_look_reads_the_beginning_and_a_copy_everything(desk: Desk) -> None:
+    """Ours: a list of many files costs little, and nothing leaves by it."""
+    for name, before in (("near.txt", 100), ("far.txt", LOOK_BYTES)):
+        (desk.exports / name).write_bytes(b" " * before + f'API_KEY = "{RANDOM}"'.encode())
+    near, far = desk.look("exports/near.txt", "exports/far.txt")
+    assert isinstance(near, Seen) and near.doubts == (Doubt.SECRET,)
+    assert isinstance(far, Seen) and far.doubts == ()
+    assert desk.doubts("exports/far.txt") == (Doubt.SECRET,)
 
 
 @pytest.mark.parametrize(
