@@ -130,6 +130,7 @@ class _Bridge:
                 settings.artifact_roots,
                 tuple(settings.data_dir / name for name in FOLDERS),
                 settings.max_artifact_bytes,
+                secret=(settings.codex_home,),
             ),
         )
         self._db.run_now(inbox.count_boot)

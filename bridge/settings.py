@@ -55,6 +55,11 @@ class Settings:
         return Path(self.controller[0]).name == "ssh"
 
     @property
+    def codex_home(self) -> Path:
+        """Where Codex keeps its login and its threads, as our controller is told."""
+        return Path(self.controller_env.get("CODEX_HOME") or "~/.codex").expanduser()
+
+    @property
     def run_dir(self) -> Path:
         return self.data_dir / "run"
 

@@ -21,7 +21,17 @@ from pathlib import Path, PurePath
 
 from bridge.core.attached import FileKind
 from bridge.files import sensitive
-from bridge.files.way import FILE, Guard, Place, Stays, check_kind, guarded, opened, place_of
+from bridge.files.way import (
+    FILE,
+    Guard,
+    Opened,
+    Place,
+    Stays,
+    check_kind,
+    guarded,
+    opened,
+    place_of,
+)
 from bridge.files.way import Roots as Roots  # the callers' words: they know the gate alone
 from bridge.files.way import Why as Why
 from bridge.wire import filetype
@@ -53,6 +63,7 @@ class Leaving:
     roots: tuple[Path, ...] = ()  # CTB_ARTIFACT_ROOTS
     private: tuple[Path, ...] = ()
     limit_bytes: int = 20 * 1024 * 1024  # CTB_MAX_ARTIFACT_BYTES; threat-model R9
+    secret: tuple[Path, ...] = ()  # CODEX_HOME: only after a yes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +115,13 @@ def _look_at(
     try:
         place = place_of(offer, roots)
         with opened(place, guard) as source:
-            found = os.fstat(source)
+            found = os.fstat(source.fd)
             _check(found, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
-            head = os.pread(source, sensitive.ARCHIVE_HEAD_BYTES, 0)
+            head = os.pread(source.fd, sensitive.ARCHIVE_HEAD_BYTES, 0)
     except Stays as stays:
         return Refused(stays.why)
-    doubts += _doubts_of_content(place, head, b"", [head[:LOOK_BYTES]])
+    doubts += _doubts_of_content(place, source, head, b"", [head[:LOOK_BYTES]])
     return Seen(found.st_size, doubts)
 
 
@@ -124,16 +135,16 @@ def stage(
     try:
         place = place_of(offer, roots)
         with opened(place, guarded(roots)) as source:
-            found = os.fstat(source)
+            found = os.fstat(source.fd)
             _check(found, limit_bytes)
             doubts = _doubts_of_place(place, found, window)
             copy = into / secrets.token_hex(NAME_BYTES)
-            sha256 = _copy(source, found, copy, limit_bytes)
+            sha256 = _copy(source.fd, found, copy, limit_bytes)
     except Stays as stays:
         return Refused(stays.why)
     pieces = _pieces(copy)
     head = next(pieces)
-    doubts += _doubts_of_content(place, head, _tail(copy), chain([head], pieces))
+    doubts += _doubts_of_content(place, source, head, _tail(copy), chain([head], pieces))
     kind = kind_of(head[: filetype.HEAD_BYTES])
     return Staged(copy.name, shown(PurePath(offer).name), kind, found.st_size, sha256, doubts)
 
@@ -253,10 +264,10 @@ def _doubts_of_place(place: Place, found: os.stat_result, window: TurnWindow) ->
 
 
 def _doubts_of_content(
-    place: Place, head: bytes, tail: bytes, texts: Iterable[bytes]
+    place: Place, source: Opened, head: bytes, tail: bytes, texts: Iterable[bytes]
 ) -> tuple[Doubt, ...]:
     doubts = [Doubt.ARCHIVE] if sensitive.is_archive(head, tail) else []
-    is_private = sensitive.is_private_name(place.parts, place.root.parts)
-    if is_private or any(map(sensitive.holds_secret, texts)):
+    is_secret = source.is_secret or sensitive.is_private_name(place.parts, place.root.parts)
+    if is_secret or any(map(sensitive.holds_secret, texts)):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+Identity = tuple[int, int]  # device and inode
 
 FDINFO_BYTES = 256  # three lines of it have fewer than 80
 
@@ -43,6 +45,7 @@ class Roots:
     exports: tuple[Path, ...]  # the thread's `exports`, and CTB_ARTIFACT_ROOTS
     private: tuple[Path, ...]  # our state: never, not even by a detour
     is_wide: bool = False  # the workspace holds a whole home: only its exports count
+    secret: tuple[Path, ...] = ()  # what lies in these leaves only after a yes
 
 
 class Stays(Exception):
@@ -89,35 +92,45 @@ def place_of(offer: Path | str, roots: Roots) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Our state, as the disk knows it, and the roots in it: a workspace may lie anywhere."""
+    """Folders by what the disk knows of them, since a workspace may lie in any or hold it."""
 
-    forbidden: frozenset[tuple[int, int]]
-    closed: frozenset[Path]
+    private: frozenset[Identity]
+    secret: frozenset[Identity]
+    above: Mapping[Path, frozenset[Identity]]  # those that hold a root
 
 
 def guarded(roots: Roots) -> Guard:
-    """Look where our state lies now."""
-    forbidden = frozenset(_identity(at.stat()) for at in roots.private if at.exists())
+    """Look where our state and the secrets of others lie now."""
     named = (*roots.exports, *((roots.workspace,) if roots.workspace else ()))
-    closed = frozenset(root for root in named if _is_below(root, forbidden))
-    return Guard(forbidden, closed)
+    above = {root: _above(root) for root in named}
+    return Guard(_identities(roots.private), _identities(roots.secret), above)
 
 
-def _is_below(root: Path, forbidden: frozenset[tuple[int, int]]) -> bool:
+def _identities(folders: Iterable[Path]) -> frozenset[Identity]:
+    return frozenset(_identity(folder.stat()) for folder in folders if folder.exists())
+
+
+def _above(root: Path) -> frozenset[Identity]:
     try:
-        return any(_identity(above.stat()) in forbidden for above in root.resolve().parents)
+        return frozenset(_identity(above.stat()) for above in root.resolve().parents)
     except OSError:
-        return False  # it is not there, so nothing is below it
+        return frozenset()  # it is not there, so nothing is below it
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that was reached."""
+
+    fd: int
+    is_secret: bool  # by a folder on the way
 
 
 @contextmanager
-def opened(place: Place, guard: Guard) -> Iterator[int]:
+def opened(place: Place, guard: Guard) -> Iterator[Opened]:
     """The file, reached through no link and no mount below its root; closed afterwards.
 
     Raises Stays.
     """
-    if place.root in guard.closed:
-        raise Stays(Why.PRIVATE)
     # A link in the workspace's place would lead to the exports of another folder.
     first = place.root.parent if place.is_in_workspace else place.root
     folder = _open(str(first), _FOLDER, None)
@@ -130,7 +143,8 @@ def opened(place: Place, guard: Guard) -> Iterator[int]:
         for part in place.parts[:-1]:
             folder = _step(folder, part)
             passed.append(os.fstat(folder))
-        if not guard.forbidden.isdisjoint(map(_identity, passed)):
+        way = guard.above[place.root].union(map(_identity, passed))
+        if not guard.private.isdisjoint(way):
             raise Stays(Why.PRIVATE)
         _look(place.parts[-1], folder)
         source = _open(place.parts[-1], FILE, folder)
@@ -139,7 +153,7 @@ def opened(place: Place, guard: Guard) -> Iterator[int]:
     try:
         if os.fstat(source).st_dev != disk or _mount_of(source) != mount:
             raise Stays(Why.NOT_OURS)
-        yield source
+        yield Opened(source, not guard.secret.isdisjoint(way))
     finally:
         os.close(source)
 
@@ -198,5 +212,5 @@ def check_kind(found: os.stat_result) -> None:
         raise Stays(Why.LINK)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
+def _identity(found: os.stat_result) -> Identity:
     return found.st_dev, found.st_ino

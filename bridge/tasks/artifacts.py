@@ -168,7 +168,7 @@ def roots_of(cwd: str, leaving: Leaving) -> Roots | None:
     home = Path.home()
     is_wide = home.is_relative_to(workspace) or home.resolve().is_relative_to(workspace.resolve())
     exports = (workspace / EXPORTS, *leaving.roots)
-    return Roots(workspace, exports, leaving.private, is_wide)
+    return Roots(workspace, exports, leaving.private, is_wide, leaving.secret)
 
 
 async def look_for_agent(shared: Shared, path: str) -> gate.Seen | str:
@@ -197,7 +197,7 @@ def _roots_for_agent(path: str, aliases: Sequence[Alias], leaving: Leaving) -> R
     """The innermost workspace with a name that holds the file, and what the settings allow."""
     holding = [a.cwd for a in aliases if a.cwd and _expanded(path).is_relative_to(a.cwd)]
     roots = roots_of(max(holding, key=len), leaving) if holding else None
-    return roots or Roots(None, leaving.roots, leaving.private)
+    return roots or Roots(None, leaving.roots, leaving.private, secret=leaving.secret)
 
 
 def _items(offers: Sequence[Offer], view: View) -> tuple[_Item, ...]:

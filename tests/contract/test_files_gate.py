@@ -8,6 +8,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,27 @@ def test_our_own_state_never_leaves(tmp_path: Path) -> None:
     window = TurnWindow(now_ms - 60_000, now_ms + 60_000)
     found = stage(desk.secret, roots, window, desk.into, LIMIT)
     assert found == Refused(Why.PRIVATE)
+
+
+def test_codex_home_is_known_by_what_it_is(desk: Desk) -> None:
+    """R25: its name may be any, and the thread may work in it, or files leave from it."""
+    codex = desk.work / "agent"
+    sessions = codex / "sessions"
+    sessions.mkdir(parents=True)
+    (sessions / "rollout.jsonl").write_bytes(b"{}")
+    desk.roots = replace(desk.roots, secret=(codex,))
+    found = desk.doubts("agent/sessions/rollout.jsonl")
+    assert found == (Doubt.NOT_EXPORTED, Doubt.SECRET)
+    for root in (codex, sessions):
+        desk.roots = replace(desk.roots, exports=(root,))
+        assert desk.doubts(sessions / "rollout.jsonl") == (Doubt.SECRET,)
+    alias = desk.work.with_name("alias")
+    alias.symlink_to(codex)
+    desk.roots = replace(desk.roots, secret=(alias,))
+    assert desk.doubts(sessions / "rollout.jsonl") == (Doubt.SECRET,)
+    (desk.exports / "a.txt").write_bytes(b"1")
+    desk.roots = replace(desk.roots, exports=(desk.exports,))
+    assert desk.doubts("exports/a.txt") == ()
 
 
 @pytest.mark.parametrize(("size", "leaves"), [(LIMIT - 1, True), (LIMIT, True), (LIMIT + 1, False)])

@@ -188,3 +188,13 @@ def test_controller_inherits_only_what_is_listed(monkeypatch: pytest.MonkeyPatch
     assert found.controller_env["MINE"] == "yes" and found.lang == "zh"
     assert "canary" not in found.controller_env.values()
     assert "ABSENT" not in found.controller_env
+
+
+def test_codex_home_is_the_one_that_the_controller_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """R25: files in it are asked about, wherever it is."""
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load(monkeypatch).codex_home == tmp_path / ".codex"
+    assert load(monkeypatch, CODEX_HOME="/srv/codex").codex_home == Path("/srv/codex")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files.gate import Leaving, Seen
+from bridge.files.gate import Doubt, Leaving, Seen
 from bridge.store.statements import change, records
 from bridge.store.tables import AliasRow, ArtifactTable, OutboxTable, TurnTable
 from bridge.tasks.artifacts import look_for_agent
@@ -155,6 +155,20 @@ async def test_our_own_state_stays_wherever_a_workspace_lies(desk: Room) -> None
     await answers(desk, "see exports/a.txt")
     await desk.says("/artifacts")
     await desk.reads("1. a.txt · stays: the bridge's own data")
+
+
+async def test_file_of_codex_home_is_asked_about(desk: Room) -> None:
+    """R25: for a thread and for an agent, also where the settings let files leave from it."""
+    home = home_of(desk)
+    file = home / "work/codex/a.txt"
+    file.parent.mkdir()
+    file.write_text("a")
+    leaving = replace(desk.shared.leaving, roots=(file.parent,), secret=(file.parent,))
+    desk.shared.leaving = leaving
+    await answers(desk, "see codex/a.txt")
+    await desk.says("/artifacts")
+    await desk.reads("1. a.txt · 1 B · asks you first: it may hold a key or a password")
+    assert await look_for_agent(desk.shared, str(file)) == Seen(1, (Doubt.SECRET,))
 
 
 async def test_disk_that_cannot_be_written_is_said(desk: Room) -> None:
