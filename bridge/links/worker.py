@@ -43,13 +43,15 @@ class WorkerLink:
         self._made = ""  # the last attempt that this process handed over
         self._begun = False  # and whether its request was about to leave
         self._changed = anyio.Event()
-        self._fenced: set[str] = set()  # instances that another one has taken the lease from
+        self._taken: set[str] = set()  # instances that have held the lease
+        self._fenced: set[str] = set()  # those of them that another one has taken it from
 
     def attach(self, peer: Peer) -> None:
         """Give the lease to this connection; the older one is closed."""
         older, was = self._peer, self.instance
         self._peer = peer
         self.instance = peer.hello.instance if peer.hello else ""
+        self._taken.add(self.instance)
         if was and was != self.instance:
             self._fenced.add(was)
         self.link_no += 1
@@ -60,6 +62,10 @@ class WorkerLink:
     def is_fenced(self, peer: Peer) -> bool:
         """Whether another process has taken the lease from the one behind this connection."""
         return peer.hello is not None and peer.hello.instance in self._fenced
+
+    def has_held(self, peer: Peer) -> bool:
+        """Whether the process behind this connection holds the lease, or once did."""
+        return peer.hello is not None and peer.hello.instance in self._taken
 
     def holds(self, peer: Peer) -> bool:
         """Whether this connection has the lease."""

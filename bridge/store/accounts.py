@@ -15,6 +15,10 @@ class OwnerRefused(Exception):
     """Another owner without a higher epoch (threat-model R2)."""
 
 
+class OtherChannel(Exception):
+    """The state belongs to another channel; `str` is its name."""
+
+
 def get(channel: str | None = None) -> Account:
     """The account of a channel, or the only one; unpaired when there is none."""
     row = record(AccountRow, "channel = ? OR ? IS NULL", channel, channel)
@@ -25,9 +29,12 @@ def pair(offered: Account) -> Account:
     """Take the worker's credentials as the account; one transaction with what follows.
 
     A new generation clears the cursor and the context tokens. Another owner needs a
-    higher epoch, and then aliases, choices and held messages go too.
+    higher epoch, and then aliases, choices and held messages go too. Another channel is
+    another owner whose ids cannot be compared with ours: it is never taken.
     """
-    known = get(offered.channel)
+    known = get()
+    if known.state is not AccountState.UNPAIRED and known.channel != offered.channel:
+        raise OtherChannel(known.channel)
     if known.state is AccountState.UNPAIRED:
         return _write(replace(offered, state=account_step(known.state, AccountEvent.PAIRED)))
     is_other = offered.owner != known.owner

@@ -81,7 +81,7 @@ class Door:
             case messages.InboundCommit():
                 return await self._commit(peer, request)
             case messages.ChannelState():
-                return await self._state(request)
+                return await self._state(peer, request)
             case messages.OutboundBegun():
                 self._worker.begun(request)
                 return messages.Done()
@@ -122,6 +122,12 @@ class Door:
                 "these credentials belong to another owner: "
                 "run  ctb-channel login --change-owner  to hand the bridge over",
             ) from refused
+        except accounts.OtherChannel as other:
+            raise Refused(
+                codec.INVALID_PARAMS,
+                f"this data folder belongs to {other}: "
+                f"give a bridge for {hello.channel} a CTB_DATA_DIR of its own",
+            ) from other
         except StoreFault as failed:
             raise Refused(codec.INTERNAL_ERROR, "the state cannot be written now") from failed
         self._worker.attach(peer)
@@ -131,7 +137,7 @@ class Door:
         return messages.ChannelHelloReply(self._account.cursor, self._polls)
 
     async def _commit(self, peer: Peer, batch: messages.InboundCommit) -> messages.CommitReply:
-        if self._account.state is AccountState.UNPAIRED:
+        if not self._worker.has_held(peer):
             raise Refused(codec.INVALID_REQUEST, "channel.hello comes first")
         now_ms = self._shared.now_ms()
         server_ms = batch.server_now_ms or now_ms
@@ -248,14 +254,18 @@ class Door:
         if seen is None and is_denied and not is_owner and len(self.senders) < LOGGED_SENDERS:
             _log.info("message.denied", senders=len(self.senders))
 
-    async def _state(self, state: messages.ChannelState) -> messages.Done:
+    async def _state(self, peer: Peer, state: messages.ChannelState) -> messages.Done:
+        """Believed of the account's own worker; of another, only while there is none."""
+        is_ours = self._worker.holds(peer)
+        if self._worker.instance and not is_ours:
+            return messages.Done()
         if state.condition == "woke":
             if state.code.isdecimal():  # a clock that was set back is no sleep
                 self._shared.woke = Woke(int(state.code) * 1000, self._shared.now_ms())
             return messages.Done()
         self._worker.heard(state)
         events = _EVENTS.get(state.condition, ())
-        if self._account.state is not AccountState.UNPAIRED and events:
+        if is_ours and events:
             now_ms = self._shared.now_ms()
             moved = partial(_move, self._account.channel, events, state, now_ms)
             self._account = await self._shared.db.run(moved)

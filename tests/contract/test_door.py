@@ -8,13 +8,13 @@ from __future__ import annotations
 import pytest
 
 from bridge.core.decision import NewRow
-from bridge.core.model import SendClass, TurnId
+from bridge.core.model import AccountState, SendClass, TurnId
 from bridge.store import accounts, outbox
 from bridge.store.statements import change, records
 from bridge.store.tables import InboxTable, OutboxTable, proxy
 from bridge.tasks.door import LOOK_EVERY, MAX_DUE_ROWS
-from bridge.wire import messages
-from bridge.wire.peer import Peer
+from bridge.wire import codec, messages
+from bridge.wire.peer import Peer, Refused
 from tests.contract.worker_rig import Bench
 from tests.contract.worker_rig import built as built  # the fixture
 
@@ -172,3 +172,39 @@ async def test_new_login_names_the_answers_that_waited_for_long(built: Bench) ->
 async def ready(bench: Bench) -> list[str]:
     rows = await bench.db.read(lambda: records(OutboxTable, "state = 'ready' ORDER BY id"))
     return [str(row.text) for row in rows]
+
+
+async def test_another_channel_gets_no_hand_on_the_state_of_this_one(built: Bench) -> None:
+    """R2: whoever its owner is, however high its epoch; a sentence says what to do."""
+    mine = await built.connects()
+    assert (await commit(mine, message(built, 1))).status == "ok"
+    other = await built.connects("two", claims=False)
+    for epoch in (0, 9):
+        with pytest.raises(Refused, match=f"belongs to {built.network.channel}: ") as refused:
+            await other.call(hello_of("telegram", built.network.owner, epoch), LIMIT_S)
+        assert refused.value.code == codec.INVALID_PARAMS and "CTB_DATA_DIR" in str(refused.value)
+    with pytest.raises(Refused, match="hello comes first"):
+        await commit(other, message(built, 2), prev="c1", to="c2")
+    await other.call(messages.ChannelState("suspect", 0), LIMIT_S)
+    account = await built.db.read(accounts.get)
+    assert (account.channel, account.state) == (built.network.channel, AccountState.ON)
+    assert account.owner.user_ids == {built.network.owner} and account.cursor == "c1"
+    assert await keys(built) == [built.network.key(1)]
+    assert (await commit(mine, message(built, 3), prev="c1", to="c2")).cursor == "c2"
+
+
+async def test_state_of_a_worker_that_was_refused_moves_no_account(built: Bench) -> None:
+    """R2: also while the account's own worker is away."""
+    mine = await built.connects()
+    await mine.call(messages.ChannelState("login_needed", 0, "-14"), LIMIT_S)
+    mine.close()
+    await built.until_free()
+    other = await built.connects("two", claims=False)
+    with pytest.raises(Refused):
+        await other.call(hello_of("telegram", "424242"), LIMIT_S)
+    await other.call(messages.ChannelState("polling", 0), LIMIT_S)
+    assert (await built.db.read(accounts.get)).state is AccountState.LOGIN_NEEDED
+
+
+def hello_of(channel: str, owner: str, epoch: int = 0) -> messages.ChannelHello:
+    return messages.ChannelHello(channel, "tbot", (owner,), generation=1, owner_epoch=epoch)

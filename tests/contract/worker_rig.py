@@ -65,10 +65,13 @@ class Bench:
         self.path = folder / "s.sock"
         self._tasks = tasks
 
-    async def connects(self, instance: str = "one", answer: Answer | None = None) -> Peer:
-        """A worker of this instance that holds the lease."""
+    async def connects(
+        self, instance: str = "one", answer: Answer | None = None, claims: bool = True
+    ) -> Peer:
+        """A worker of this instance that holds the lease, unless it claims nothing."""
         peer = await connect(self.path, "worker", instance, answer or done, self._tasks)
-        await self.greets(peer)
+        if claims:
+            await self.greets(peer)
         return peer
 
     async def greets(self, peer: Peer) -> messages.ChannelHelloReply:
