@@ -15,6 +15,9 @@ from typing import ClassVar, Protocol
 import anyio
 import pytest
 
+from bridge.wire.messages import OutboundSend
+from bridge.wire.place import private_folder
+from channel_worker.simulator import cdn
 from channel_worker.worker import Worker
 from tests.contract.channel_rig import Rig, rigged
 from tests.fakes import pigeon
@@ -35,9 +38,22 @@ class Side(Protocol):
     channel: str
     owner: str
     stranger: str
+    attachments: Path
 
-    def writes(self, text: str, sender: str = "") -> None:
-        """The owner, or somebody else, writes to the bot."""
+    def writes(self, text: str, sender: str = "", quotes: str = "") -> None:
+        """The owner, or somebody else, writes to the bot; they may quote what it sent."""
+
+    def draws(self, picture: bytes) -> None:
+        """The owner sends a picture."""
+
+    def shows_what_we_sent(self, order: OutboundSend, server_id: str) -> None:
+        """The network gives the bot a message of its own."""
+
+    def forgets_us(self) -> None:
+        """The login is over, from the next call on."""
+
+    def knows_us_again(self) -> None:
+        """The same login is taken again, and the worker has cause to look."""
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Stops]:
@@ -89,9 +105,32 @@ class IlinkSide:
         self._world = rig.world
         self.bridge = rig.bridge
         self.owner = rig.world.owner_id
+        self.attachments = rig.folder / "data/attachments"
+        self._token = ""
 
-    def writes(self, text: str, sender: str = "") -> None:
-        self._world.say(text, sender)
+    def writes(self, text: str, sender: str = "", quotes: str = "") -> None:
+        item = {"type": 1, "text_item": {"text": text}}
+        self._world.post([item | ({"ref_msg": {"svr_id": quotes}} if quotes else {})], sender)
+
+    def draws(self, picture: bytes) -> None:
+        self._world.post([cdn.picture_item(self._rig.simulator, picture)])
+
+    def shows_what_we_sent(self, order: OutboundSend, server_id: str) -> None:
+        self._world.post(
+            [{"type": 1, "text_item": {"text": order.text}}],
+            self._world.bot_id,
+            message_type=2,
+            message_id=int(server_id),
+            client_id=order.client_id,
+        )
+
+    def forgets_us(self) -> None:
+        self._token = self._world.token
+        self._rig.simulator.expire_token()
+
+    def knows_us_again(self) -> None:
+        self._world.token = self._token
+        self._rig.write_credentials()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Worker]:
@@ -145,9 +184,24 @@ class PigeonSide:
         self._folder = folder
         self._post = Post()
         self.bridge = FakeBridge(folder)
+        self.attachments = private_folder(folder / "attachments")
+        private_folder(folder / "run")
 
-    def writes(self, text: str, sender: str = "") -> None:
-        self._post.write(text, sender or self.owner)
+    def writes(self, text: str, sender: str = "", quotes: str = "") -> None:
+        self._post.write(text, sender or self.owner, quotes)
+
+    def draws(self, picture: bytes) -> None:
+        self._post.write("", self.owner, drawing=picture)
+
+    def shows_what_we_sent(self, order: OutboundSend, server_id: str) -> None:
+        self._post.copy(order.client_id, server_id)
+
+    def forgets_us(self) -> None:
+        self._post.knows_us = False
+        self._post.tell()
+
+    def knows_us_again(self) -> None:
+        self._post.knows_us = True
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[PigeonWorker]:
@@ -185,10 +239,10 @@ class PigeonSide:
         await self.until(lambda: len(self._post.delivered) == self._post.requests)
 
     def spools(self) -> list[Path]:
-        return list(self._folder.glob("spool-*"))
+        return list((self._folder / "run").glob("spool-*"))
 
     def _worker(self) -> PigeonWorker:
-        return PigeonWorker(self._post, self.bridge.path, self._folder / "spool-pigeon")
+        return PigeonWorker(self._post, self.bridge.path, self._folder)
 
 
 @pytest.fixture(params=["ilink", "ilink-consumes", "pigeon"])

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from bridge.wire.messages import OutboundQuery, OutboundSend, PollSet, SendReply
+from bridge.wire.messages import (
+    Media,
+    MediaFetch,
+    OutboundQuery,
+    OutboundSend,
+    PollSet,
+    SendReply,
+)
 
 if TYPE_CHECKING:
     from tests.contract.port_rig import Side
 
+PICTURE = bytes(range(256)) * 8
 pytest_plugins = ["tests.contract.channel_rig", "tests.contract.port_rig"]  # in this order
 
 
@@ -175,7 +183,7 @@ async def test_fenced_worker_stores_its_batch_and_ends(side: Side) -> None:
 
 
 async def test_words_of_a_stranger_never_travel(side: Side) -> None:
-    """Promise 8; R1, R36: only the key and the sender."""
+    """Promise 10; R1, R36: only the key and the sender."""
     side.writes("let me in", side.stranger)
     async with side.bridge.listening(), side.working():
         await side.bridge.until_rows(1)
@@ -217,6 +225,95 @@ async def test_outcome_says_what_is_known_and_nothing_is_repeated(
         assert reply.outcome == outcome and not reply.server_id
         assert bool(reply.code) or outcome not in ("unknown_code", "unknown")
     assert (side.requests(), len(side.shown())) == (1, shown)
+
+
+async def test_what_cannot_be_a_message_is_not_sent_and_never_begins(side: Side) -> None:
+    """Promise 5: it surely never left."""
+    async with side.bridge.listening(), side.working():
+        token = await token_of(side)
+        reply = await side.bridge.send("", token, side.owner)
+        assert (reply.outcome, side.requests(), side.bridge.begun()) == ("not_sent", 0, [])
+
+
+@pytest.mark.parametrize("outcome", ["expired", "unknown_code"])
+async def test_doubt_about_the_login_is_followed_by_a_word_on_it(side: Side, outcome: str) -> None:
+    """Promise 6: until then the bridge sends nothing at all."""
+    async with side.bridge.listening(), side.working():
+        token = await token_of(side)
+        await side.bridge.until_state("polling")
+        side.will_say(outcome)
+        await side.until(lambda: len(side.positions()) == 2)
+        said = len(side.bridge.states)
+        assert (await side.bridge.send("once", token, side.owner)).outcome == outcome
+        await side.until(lambda: len(side.positions()) > 2)  # a message may vanish with a cut fetch
+        side.writes("still there?")
+        await side.bridge.until(lambda: "polling" in conditions(side)[said:])
+        assert (await side.bridge.send("again", token, side.owner)).outcome == "sent"
+
+
+async def test_login_that_is_over_is_said_and_so_is_its_return(side: Side) -> None:
+    """Promise 6: with messages or without."""
+    async with side.bridge.listening(), side.working():
+        await side.bridge.until_state("polling")
+        side.forgets_us()
+        await side.bridge.until(lambda: conditions(side)[-1] == "login_needed")
+        side.knows_us_again()
+        side.writes("back again")
+        await side.bridge.until_rows(1)
+        await side.bridge.until(lambda: conditions(side)[-1] == "polling")
+
+
+def conditions(side: Side) -> list[str]:
+    return [state.condition for state in side.bridge.states]
+
+
+async def test_login_that_the_bridge_does_not_take_is_offered_again(side: Side) -> None:
+    """docs/channel-port.md: nothing is fetched meanwhile, and nobody ends."""
+    side.bridge.refuse_hello = "another owner is paired"
+    async with side.working():
+        async with side.bridge.listening():
+            side.writes("early")
+            await side.bridge.until(lambda: bool(side.bridge.hellos))
+            await anyio.wait_all_tasks_blocked()
+            assert not side.positions()
+        side.bridge.refuse_hello = ""
+        async with side.bridge.listening():
+            await side.bridge.until_rows(1)
+
+
+async def test_quote_and_echo_bear_the_name_that_the_send_was_given(side: Side) -> None:
+    """Promise 7: so the bridge knows its own message again."""
+    async with side.bridge.listening(), side.working():
+        token = await token_of(side)
+        order = OutboundSend("a1", side.owner, "ctb:1", token, "12 passed")
+        named = (await side.bridge.ask(order)).server_id
+        side.writes("why?", quotes=named)
+        await side.bridge.until_rows(2)
+        side.shows_what_we_sent(order, named)
+        await side.bridge.until_rows(3)
+    _, quoting, echo = side.bridge.rows.values()
+    assert quoting.quote is not None and quoting.quote.server_id == named
+    assert (echo.is_echo, echo.client_id, echo.msg_key) == (True, "ctb:1", f"mid:{named}")
+    assert not echo.parts
+
+
+async def test_file_comes_as_a_reference_that_fetches_it(side: Side) -> None:
+    """Promise 9; R27: the members of `media` come back as they were given."""
+    side.draws(PICTURE)
+    async with side.bridge.listening(), side.working():
+        await side.bridge.until_rows(1)
+        (row,) = side.bridge.rows.values()
+        (part,) = row.parts
+        assert part.kind == "image" and part.media is not None
+        order = MediaFetch("image", Media(**vars(part.media)), len(PICTURE))
+        reply = await side.bridge.ask(order)
+        assert (reply.outcome, reply.size_bytes) == ("stored", len(PICTURE))
+        stored = side.attachments / reply.stored_path
+        assert stored.read_bytes() == PICTURE and stat.S_IMODE(stored.stat().st_mode) == 0o600
+        small = MediaFetch("image", part.media, len(PICTURE) - 1)
+        assert (await side.bridge.ask(small)).outcome == "gone"
+        nothing = MediaFetch("file", Media("no such thing", aes_key=part.media.aes_key), 1)
+        assert (await side.bridge.ask(nothing, 20.0)).outcome == "gone"
 
 
 async def test_outcome_is_remembered_for_a_bridge_that_died(side: Side) -> None:

@@ -29,9 +29,9 @@ class Chat:
         self._post = post
         self._read = 0
 
-    async def asks(self, text: str, words: str, quotes: str = "") -> str:
+    async def asks(self, text: str, words: str, quotes: str = "", drawing: bytes = b"") -> str:
         """Write it, and wait for a letter with these words below the one last read."""
-        self._post.write(text, quotes=quotes)
+        self._post.write(text, quotes=quotes, drawing=drawing)
         with anyio.fail_after(PATIENCE_S):
             while True:
                 news = self._post.news
@@ -43,13 +43,13 @@ class Chat:
 
 
 async def test_bridge_serves_another_network_unchanged(house: House) -> None:
-    """issue 5, item 11: commands, a turn, a quote, a restart of the worker, and a stranger."""
+    """issue 5, item 11: a turn, a quote, a file, doubt, a restart of the worker, a stranger."""
     house.opens("ctb-bridge", "run")
     socket = house.data / "run" / "bridge.sock"
     post = Post()
     chat = Chat(post)
     async with anyio.create_task_group() as tasks:
-        worker = PigeonWorker(post, socket, house.data / "run" / "spool-pigeon")
+        worker = PigeonWorker(post, socket, house.data)
         tasks.start_soon(worker.run)
         with anyio.fail_after(PATIENCE_S):
             await healthy(house)
@@ -58,11 +58,18 @@ async def test_bridge_serves_another_network_unchanged(house: House) -> None:
         answer = await chat.asks("hello there", "echo: hello there")
         await chat.asks("and again?", "and again?", quotes=answer)
         assert "echo: hello there" in post.delivered[-1]  # the quote, resolved by its id
+        await chat.asks("look at this", "echo: look at this", drawing=b"a drawing")
+        (stored,) = house.data.glob("attachments/*.bin")
+        assert stored.read_bytes() == b"a drawing"
+        for number, doubt in enumerate(("who are you", "coo"), 1):
+            post.answers.append(doubt)
+            await chat.asks("/list", "shop")
+            assert post.requests == len(post.delivered) + number
         post.write("let me in", sender=pigeon.STRANGER)
         worker.stop()
         post.write("while nobody was there")
 
-        after = PigeonWorker(post, socket, house.data / "run" / "spool-pigeon")
+        after = PigeonWorker(post, socket, house.data)
         tasks.start_soon(after.run)
         await chat.asks("and now?", "echo: and now?")
         senders = (await ask(socket, SendersRecent())).senders

@@ -1,8 +1,9 @@
 """A second chat network and a worker for it: the channel port, and nothing of iLink.
 
 Letters are carried by pigeons. People are numbers, a letter is `loft/number`, a position is
-a sentence, and there is no token to answer with: the chat stands in for it. The worker knows
-`bridge.wire` alone, as a worker for any other network would (docs/channel-port.md).
+a sentence, and there is no token to answer with: the chat stands in for it. A letter may bring
+a drawing along; a bird takes none back. The worker knows `bridge.wire` alone, as a worker for
+any other network would (docs/channel-port.md).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from anyio.abc import TaskGroup
 
 from bridge.wire import codec
 from bridge.wire.messages import (
+    ChannelCondition,
     ChannelHello,
     ChannelState,
     Done,
     FetchReply,
     Inbound,
     InboundCommit,
+    Media,
     MediaFetch,
     MediaUpload,
     OutboundBegun,
@@ -62,20 +65,23 @@ ANSWERS: dict[str, tuple[OutcomeWord, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    number: int
+    name: str
     sender: str
-    text: str
+    text: str = ""
     quotes: str = ""
+    drawing: bytes = b""
+    client_id: str = ""  # of what the bot itself has sent
 
-    @property
-    def name(self) -> str:
-        return f"{LOFT}/{self.number}"
+
+class WhoAreYou(Exception):
+    """The post does not know us: the login is over."""
 
 
 class Post:
     """The network: letters by position, what was delivered, and what will go wrong."""
 
     def __init__(self) -> None:
+        self.knows_us = True
         self.letters: list[Letter] = []
         self.delivered: list[str] = []
         self.requests = 0  # to deliver something, whatever came of it
@@ -84,19 +90,24 @@ class Post:
         self.hold_s = 0.0  # how long the next delivery takes
         self.news = anyio.Event()
 
-    def write(self, text: str, sender: str = OWNER, quotes: str = "") -> None:
+    def write(self, text: str, sender: str = OWNER, quotes: str = "", drawing: bytes = b"") -> None:
         """Somebody writes to the bot."""
-        self.letters.append(Letter(len(self.letters) + 1, sender, text, quotes))
-        self.tell()
+        self._put(Letter(f"{LOFT}/{len(self.letters) + 1}", sender, text, quotes, drawing))
 
     async def collect(self, position: str) -> tuple[list[Letter], str]:
         """The letters behind a position, once there are some, and the position behind them."""
         self.positions.append(position)
         self.tell()
         seen = int(position.removeprefix("after letter ") or 0)
-        while len(self.letters) <= seen:
+        while self.knows_us and len(self.letters) <= seen:
             await self.news.wait()
+        if not self.knows_us:
+            raise WhoAreYou
         return self.letters[seen:], f"after letter {len(self.letters)}"
+
+    def drawing(self, name: str) -> bytes:
+        """What came with the letter of this name; empty when nothing did."""
+        return next((letter.drawing for letter in self.letters if letter.name == name), b"")
 
     async def deliver(self, text: str) -> tuple[str, str]:
         """What the network says, and the name of the letter; ConnectionError loses both."""
@@ -104,12 +115,22 @@ class Post:
         self.tell()
         await anyio.sleep(self.hold_s)
         answer = self.answers.popleft() if self.answers else "delivered"
+        if not self.knows_us:
+            answer = "who are you"
         if answer in ("delivered", "delivered, I think", ""):
             self.delivered.append(text)
             self.tell()
         if not answer:
             raise ConnectionError("the bird did not come back")
         return answer, f"out/{len(self.delivered)}" if answer == "delivered" else ""
+
+    def copy(self, client_id: str, name: str) -> None:
+        """What the bot sent comes to the bot."""
+        self._put(Letter(name, LOFT, client_id=client_id))
+
+    def _put(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        self.tell()
 
     def tell(self) -> None:
         self.news.set()
@@ -119,10 +140,12 @@ class Post:
 class PigeonWorker:
     """Between the post and a bridge's socket; no state but a batch and its attempts."""
 
-    def __init__(self, post: Post, socket: Path, spool: Path) -> None:
+    def __init__(self, post: Post, socket: Path, data: Path) -> None:
         self._post = post
         self._socket = socket
-        self._spool = spool
+        self._spool = data / "run" / "spool-pigeon"
+        self._attachments = data / "attachments"
+        self._told: ChannelCondition | None = None  # None: our login is in doubt
         self._instance = secrets.token_hex(8)
         self._batch: list[InboundCommit] = []
         self._cursor = ""
@@ -164,16 +187,17 @@ class PigeonWorker:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._until_ended, peer, beside)
             try:
-                await peer.call(ChannelState("polling", 0), CALL_S)
                 hello = ChannelHello(CHANNEL, LOFT, (OWNER,), generation=1)
                 reply = await peer.call(hello, CALL_S)
             except Refused as refused:
-                await self._fenced_off(peer, refused)
+                await self._not_taken(peer, refused)
                 beside.cancel_scope.cancel()
                 return
             self._cursor, self._may_poll = reply.cursor, reply.poll
             self._batch = self._batch or self._spooled()
+            self._told = None
             while not self._is_stopping:
+                await self._tell_state(peer)
                 await self._store(peer)
                 await self._fetch()
             beside.cancel_scope.cancel()
@@ -182,12 +206,24 @@ class PigeonWorker:
         await peer.ended.wait()
         beside.cancel_scope.cancel()
 
-    async def _fenced_off(self, peer: Peer, refused: Refused) -> None:
-        if refused.code != codec.FENCED:
-            await peer.ended.wait()
-        await self._store(peer)
-        self._code = FENCED_OFF
-        self.stop()
+    async def _not_taken(self, peer: Peer, refused: Refused) -> None:
+        """Another pigeon flies for this loft; or this login is not taken, or not now."""
+        if refused.code == codec.FENCED:
+            await self._store(peer)
+            self._code = FENCED_OFF
+            self.stop()
+        peer.close()
+        await anyio.sleep(RETRY_S)
+
+    async def _tell_state(self, peer: Peer) -> None:
+        """How our login fares, after any doubt: the bridge sends nothing before that."""
+        if self._told == "polling":
+            return
+        await anyio.sleep(RETRY_S)  # behind the reply that made the doubt
+        found: ChannelCondition = "polling" if self._post.knows_us else "login_needed"
+        if found != self._told:
+            self._told = found
+            await peer.call(ChannelState(found, 0), CALL_S)
 
     async def _store(self, peer: Peer) -> None:
         """Hand over what is held; it goes from memory and disk only once it is stored."""
@@ -206,14 +242,19 @@ class PigeonWorker:
         changed = self._changed
         if self._is_stopping:
             return
+        if self._told != "polling":
+            return
         if not self._may_poll:
             await changed.wait()
             return
         async with anyio.create_task_group() as racing:
 
             async def collect() -> None:
-                letters, position = await self._post.collect(self._cursor)
-                self._batch = self._commits(letters, position)
+                try:
+                    letters, position = await self._post.collect(self._cursor)
+                    self._batch = self._commits(letters, position)
+                except WhoAreYou:
+                    self._told = None
                 racing.cancel_scope.cancel()
 
             racing.start_soon(collect)
@@ -259,8 +300,8 @@ class PigeonWorker:
                     self._look_again()
                 case MediaUpload():
                     return UploadReply("refused", code="pigeons carry no files")
-                case MediaFetch():
-                    return FetchReply("gone", code="pigeons carry no files")
+                case MediaFetch(_, media, limit_bytes):
+                    return self._keep(self._post.drawing(media.download_param), limit_bytes)
                 case TypingSet():
                     pass  # nobody sees a pigeon think
             return Done()
@@ -277,18 +318,33 @@ class PigeonWorker:
         await attempt.is_done.wait()
         return attempt.reply
 
+    def _keep(self, drawing: bytes, limit_bytes: int) -> FetchReply:
+        if not 0 < len(drawing) <= limit_bytes:
+            return FetchReply("gone", code="no such drawing, or one that is too large")
+        name = f"{secrets.token_hex(16)}.bin"
+        write_private(self._attachments / name, drawing)
+        return FetchReply("stored", name, "application/octet-stream", len(drawing))
+
     async def _carry(self, order: OutboundSend, attempt: _Attempt) -> None:
         """In a task of the worker: a connection that ends does not end it."""
         try:
-            await self._tell_begun(order.attempt_id)
-            answer, name = await self._post.deliver(order.text)
-            outcome, code = ANSWERS[answer]
-            attempt.reply = SendReply(outcome, name, code)
+            attempt.reply = await self._fly(order)
         except ConnectionError:
             attempt.reply = SendReply("unknown", code="no answer")
         except LinkLost:
             attempt.reply = SendReply("not_sent", code="no bridge")
         attempt.is_done.set()
+        if attempt.reply.outcome in ("expired", "unknown_code"):
+            self._told = None
+            self._look_again()
+
+    async def _fly(self, order: OutboundSend) -> SendReply:
+        if not order.text:
+            return SendReply("not_sent", code="a bird without a letter")
+        await self._tell_begun(order.attempt_id)
+        answer, name = await self._post.deliver(order.text)
+        outcome, code = ANSWERS[answer]
+        return SendReply(outcome, name, code)
 
     async def _tell_begun(self, attempt_id: str) -> None:
         if self._peer is None:
@@ -312,12 +368,17 @@ class _Attempt:
 
 def _inbound(letter: Letter) -> Inbound:
     key = f"mid:{letter.name}"
+    if letter.sender == LOFT:
+        return Inbound(key, letter.sender, is_echo=True, client_id=letter.client_id)
     if letter.sender != OWNER:
         return Inbound(key, letter.sender)
+    parts = [Part("text", letter.text)] if letter.text else []
+    if letter.drawing:
+        parts.append(Part("image", media=Media(letter.name), size_bytes=len(letter.drawing)))
     return Inbound(
         key,
         letter.sender,
         context_token=f"chat with {letter.sender}",
-        parts=(Part("text", letter.text),),
+        parts=tuple(parts),
         quote=Quote(server_id=letter.quotes) if letter.quotes else None,
     )
