@@ -66,7 +66,6 @@ class NewRow:
     parts: int = 1
     turn: TurnId | None = None
     client: str = ""  # the agent that says it; "" is the bridge or a thread
-    not_before_ms: int = 0
     staged: str = ""  # the file that it carries, by its name in the staging folder
 
 

@@ -2,8 +2,8 @@
 
 An agent chooses the words and nothing else: not who reads them, not when, not under
 whose name. Its bubble opens with a line of ours that names it, and no line of its text
-can look like one of ours (threat-model R28). At most one bubble of its notes waits: what
-it says meanwhile joins that bubble, or is refused when it is full (R37).
+can look like one of ours (threat-model R28). Its bubbles leave in order and a minute apart:
+what it notes meanwhile joins the bubble that waits, or is refused when that is full (R37).
 
 An offer is a line that names the file; the file itself leaves when its owner asks for it.
 
@@ -13,7 +13,7 @@ authority, so unlike an approval's it holds as long as the question.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -76,14 +76,12 @@ def note(
     client: str,
     text: str,
     waiting: OutRow | None,
-    last_ms: int,
     peer: Peer,
-    now_ms: int,
     ids: Ids,
 ) -> NewRow | Joined | No:
     """A bubble of its own, a place in the one that waits, or a refusal.
 
-    `waiting` has never been tried; `last_ms` is the time of this agent's last note.
+    `waiting` has never been tried.
     """
     body = _safe(text)
     if isinstance(body, No):
@@ -94,7 +92,7 @@ def note(
     shown = f"{notice('agent_note', peer.lang, client=client)}\n{body}"
     if not _fits(shown):
         return No.TOO_LONG
-    return _row(SendClass.NOTE, shown, client, ids, _spaced_ms(last_ms, now_ms))
+    return _row(SendClass.NOTE, shown, client, ids)
 
 
 def offer(
@@ -103,9 +101,7 @@ def offer(
     size_bytes: int,
     caption: str,
     waiting: int,
-    last_ms: int,
     peer: Peer,
-    now_ms: int,
     ids: Ids,
 ) -> NewRow | No:
     """The line that tells of a file and how to get it; `waiting` of this agent's are not sent."""
@@ -120,7 +116,24 @@ def offer(
         "agent_offers", peer.lang, client=client, name=harmless(name), size=size(size_bytes)
     )
     text = f"{shown}\n{body}" if body else shown
-    return _row(SendClass.NOTE, text, client, ids, _spaced_ms(last_ms, now_ms))
+    return _row(SendClass.NOTE, text, client, ids)
+
+
+def paced(rows: Sequence[OutRow], left_ms: Mapping[str, int], now_ms: int) -> list[OutRow]:
+    """These bubbles, where the notes of an agent leave in their order, a minute apart.
+
+    `left_ms` says when a note of each agent left last; a clock that was set back since
+    holds nothing up. One that is tried again waits for its back-off, those behind it for it.
+    """
+    free_ms = {agent: at + NOTE_SPACING_MS for agent, at in left_ms.items() if at <= now_ms}
+    found = []
+    for row in rows:
+        if row.client and row.send_class is SendClass.NOTE:
+            due_ms = max(row.not_before_ms, free_ms.get(row.client, 0))
+            free_ms[row.client] = max(due_ms, now_ms) + NOTE_SPACING_MS
+            row = replace(row, not_before_ms=due_ms)
+        found.append(row)
+    return found
 
 
 def ask(
@@ -147,7 +160,7 @@ def ask(
     shown = "\n".join(lines)
     if not _fits(shown):
         return No.TOO_LONG
-    row = _row(SendClass.QUESTION, shown, client, ids, 0)
+    row = _row(SendClass.QUESTION, shown, client, ids)
     return row, Question(OutId(0), client, peer.id, labels, ids.code, now_ms)
 
 
@@ -222,18 +235,10 @@ def _safe(text: str) -> str | No:
     return balanced(body) or No.EMPTY  # an open fence would swallow the lines behind it
 
 
-def _spaced_ms(last_ms: int, now_ms: int) -> int:
-    """When an agent may be heard again; 0: now."""
-    due_ms = last_ms + NOTE_SPACING_MS if last_ms else 0
-    return due_ms if now_ms < due_ms <= now_ms + NOTE_SPACING_MS else 0
-
-
 def _fits(text: str) -> bool:
     return len(borders(text)) == 1
 
 
-def _row(send_class: SendClass, text: str, client: str, ids: Ids, not_before_ms: int) -> NewRow:
+def _row(send_class: SendClass, text: str, client: str, ids: Ids) -> NewRow:
     client_id = f"ctb:{ids.seed}-g"
-    return NewRow(
-        send_class, text, client_id, client_id, client=client, not_before_ms=not_before_ms
-    )
+    return NewRow(send_class, text, client_id, client_id, client=client)

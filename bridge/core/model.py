@@ -352,6 +352,7 @@ class OutRow:
     maybe_sent: bool = False
     turn: TurnId | None = None
     file: OutFile | None = None  # it is sent instead of the text, which then is its name
+    client: str = ""  # the agent that says it; "" is the bridge or a thread
 
 
 @dataclass(frozen=True, slots=True)

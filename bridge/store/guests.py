@@ -14,9 +14,6 @@ from bridge.store.tables import OutboxTable, QuestionTable
 
 MAX_SHOWN = 50  # old ones stay unanswered for ever; nobody looks for their codes
 _WROTE = "SELECT peer, wrote_ms FROM peer WHERE wrote_ms > 0"
-_LAST_NOTE = (
-    "SELECT max(created_ms) FROM outbox WHERE client = ? AND client != '' AND send_class = ?"
-)
 _UNTRIED = """client = ? AND client != '' AND peer = ? AND send_class = ? AND state = 'ready'
     AND NOT EXISTS (SELECT 1 FROM outbox_attempt WHERE row = outbox.id)
     AND NOT EXISTS (SELECT 1 FROM artifact WHERE note = outbox.id) ORDER BY id DESC"""
@@ -34,11 +31,6 @@ def untried_note(client: str, peer: PeerId) -> OutRow | None:
     """The bubble of this agent's notes to this peer that has not been tried yet."""
     row = record(OutboxTable, _UNTRIED, client, peer, SendClass.NOTE)
     return rows.out(row) if row else None
-
-
-def last_note_ms(client: str) -> int:
-    """When this agent last added to a note; 0: never."""
-    return int(value(_LAST_NOTE, client, SendClass.NOTE) or 0)
 
 
 def asked(client: str, now_ms: int) -> int:

@@ -200,4 +200,5 @@ def out(row: Record, file: OutFile | None = None) -> OutRow:
         maybe_sent=bool(row.maybe_sent),
         turn=TurnId(row.turn) if row.turn else None,
         file=file,
+        client=row.client,
     )

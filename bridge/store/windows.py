@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.core.group_chat import is_group
-from bridge.core.model import Account, OutId
+from bridge.core.model import Account, OutId, SendClass
 from bridge.core.sending import (
     STUBBORN_REFUSALS,
     Limits,
@@ -26,6 +26,10 @@ _WINDOW = """SELECT
 _STUBBORN = """SELECT row, count(*) FROM outbox_attempt
     WHERE row IN (SELECT id FROM outbox WHERE peer = ? AND state = 'ready')
     AND outcome = 'throttled' GROUP BY row HAVING count(*) >= ?"""
+_NOTES = """SELECT client, max(started_ms) FROM outbox_attempt
+    JOIN outbox ON outbox.id = outbox_attempt.row
+    WHERE outbox_attempt.peer IN (SELECT peer FROM peer) AND started_ms > ?
+    AND state = 'done' AND client != '' AND send_class = ? GROUP BY client"""
 
 
 def seen(row: Record | None, account: Account) -> Window:
@@ -45,6 +49,11 @@ def seen(row: Record | None, account: Account) -> Window:
         breaker_until_ms=group_breaker_ms(refused, refused_ms, last_ms) if of_group else 0,
         stubborn=frozenset(OutId(number) for number, _ in stubborn),
     )
+
+
+def notes_since(at_ms: int) -> dict[str, int]:
+    """When a note of each agent left last, of those whose did after that."""
+    return dict(pairs(_NOTES, at_ms, SendClass.NOTE))
 
 
 def of_peer(peer: str) -> Window:

@@ -146,8 +146,8 @@ class Guests:
         return found
 
     def _note(self, client: str, text: str, peer: Peer, now_ms: int) -> facade.Receipt:
-        waiting, last_ms = guests.untried_note(client, peer.id), guests.last_note_ms(client)
-        said = rules.note(client, text, waiting, last_ms, peer, now_ms, self._shared.ids())
+        waiting = guests.untried_note(client, peer.id)
+        said = rules.note(client, text, waiting, peer, self._shared.ids())
         if isinstance(said, No):
             return _refused(said)
         if isinstance(said, Joined):
@@ -175,11 +175,8 @@ class Guests:
         self, client: str, path: str, seen: Seen, caption: str, peer: Peer, now_ms: int
     ) -> facade.Receipt:
         waiting = artifacts.waiting_of(client, now_ms - OFFER_LIFE_MS)
-        last_ms, ids = guests.last_note_ms(client), self._shared.ids()
-        name = shown(Path(path).name)
-        said = rules.offer(
-            client, name, seen.size_bytes, caption, waiting, last_ms, peer, now_ms, ids
-        )
+        name, ids = shown(Path(path).name), self._shared.ids()
+        said = rules.offer(client, name, seen.size_bytes, caption, waiting, peer, ids)
         if isinstance(said, No):
             return _refused(said)
         number = guests.put(said, peer.id, now_ms)

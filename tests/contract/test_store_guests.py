@@ -17,7 +17,6 @@ from bridge.core.model import (
     InboxState,
     MsgKey,
     OutId,
-    OutRow,
     Owner,
     PeerId,
     Question,
@@ -62,7 +61,8 @@ def test_note_joins_only_an_untried_bubble_of_the_same_agent_to_the_same_owner(
         found = guests.untried_note("codex", OWNER)
         assert found is not None and found.id == mine
         guests.join(mine, "mine and more", NOW_MS + 5)
-        assert guests.last_note_ms("codex") == NOW_MS + 5
+        found = guests.untried_note("codex", OWNER)
+        assert found is not None and (found.text, found.created_ms) == ("mine and more", NOW_MS + 5)
         add(AttemptTable, id="a1", row=mine, peer=OWNER, instance="w", started_ms=NOW_MS)
         assert guests.untried_note("codex", OWNER) is None
         assert guests.untried_note("", OWNER) is None
@@ -113,15 +113,3 @@ def test_question_is_found_by_quote_and_closed_once(db: Database) -> None:
             guests.close(answered)
 
     db.run_now(unit)
-
-
-def test_note_keeps_its_minute_on_its_row(db: Database) -> None:
-    """R37: the pause between two bubbles survives a restart."""
-
-    def unit() -> OutRow:
-        row = NewRow(SendClass.NOTE, "later", "ctb:l", "l", client="codex", not_before_ms=7)
-        found = guests.bubble(guests.put(row, OWNER, NOW_MS), "codex")
-        assert found is not None
-        return found[0]
-
-    assert db.run_now(unit).not_before_ms == 7

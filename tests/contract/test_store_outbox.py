@@ -26,7 +26,7 @@ from bridge.core.sending import STUBBORN_REFUSALS, Limits, OutEvent, OutStep, af
 from bridge.core.turns import Accepted, Run, after_run
 from bridge.store import accounts, inbox, outbox, turns, views, windows
 from bridge.store.db import Database
-from bridge.store.statements import records
+from bridge.store.statements import change, records
 from bridge.store.tables import OutboxTable, TurnTable
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, apply, plan, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
@@ -278,11 +278,10 @@ def owe(db: Database, *rows: NewRow, now_ms: int = NOW_MS) -> None:
     db.run_now(lambda: outbox.add_rows(rows, PeerId(OWNER), now_ms))
 
 
-def many(send_class: SendClass, not_before_ms: int = 0) -> list[NewRow]:
+def many(send_class: SendClass) -> list[NewRow]:
     """More than are read at once."""
     return [
-        NewRow(send_class, f"{n}", f"ctb:{n}", f"g{n}", not_before_ms=not_before_ms)
-        for n in range(2 * outbox.LOOKED_AT + 1)
+        NewRow(send_class, f"{n}", f"ctb:{n}", f"g{n}") for n in range(2 * outbox.LOOKED_AT + 1)
     ]
 
 
@@ -295,7 +294,9 @@ def test_bubble_that_may_go_is_found_behind_any_number_that_wait(
 ) -> None:
     """delivery-semantics 5: a back-off is of its own bubble, and holds up no other group."""
     accept(db, stored(1), to="")
-    owe(db, *many(send_class, NOW_MS + 60_000), GOES)
+    owe(db, *many(send_class))
+    db.run_now(lambda: change(OutboxTable, "1", (), not_before_ms=NOW_MS + 60_000))
+    owe(db, GOES)
     attempt = db.run_now(lambda: outbox.begin(SENDER, NOW_MS))
     assert attempt is not None and attempt.row.text == "goes"
     fails(db, attempt, Outcome.SENT)

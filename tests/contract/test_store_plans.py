@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bridge.core.attached import ArtifactId
-from bridge.core.model import OutId, PeerId, ThreadId, TurnId
-from bridge.core.sending import Limits
-from bridge.store import artifacts, attachments, groups, inbox, outbox, turns, views
+from bridge.core.decision import NewRow
+from bridge.core.guests import NOTE_SPACING_MS
+from bridge.core.model import Attempt, Outcome, OutId, PeerId, SendClass, ThreadId, TurnId
+from bridge.core.sending import Limits, OutEvent, OutStep
+from bridge.store import (
+    artifacts,
+    attachments,
+    groups,
+    guests,
+    inbox,
+    outbox,
+    turns,
+    views,
+)
 from bridge.store.db import Database
 from bridge.store.tables import proxy
 from tests.contract.test_store_inbox import NOW_MS, OWNER, accept, stored
@@ -66,6 +78,24 @@ def test_way_of_one_message_walks_through_no_whole_table(db: Database, walks: li
     db.run_now(artifacts.needed)
     db.run_now(groups.threads)
     assert not walks, "\n".join(walks)
+
+
+def test_way_of_an_agents_notes_walks_through_no_whole_table(
+    db: Database, walks: list[str]
+) -> None:
+    """R37: that they leave a minute apart is read from the attempts of that minute."""
+    accept(db, stored(1), to="")
+    for text in ("one", "two"):
+        row = NewRow(SendClass.NOTE, text, f"ctb:{text}", text, client="codex")
+        db.run_now(partial(guests.put, row, PeerId(OWNER), NOW_MS))
+    found = db.run_now(lambda: outbox.look(SENDER, NOW_MS))
+    assert isinstance(found, Attempt) and found.row.text == "one"
+    left = OutStep(OutEvent.SENT)
+    db.run_now(lambda: outbox.finish(found, Outcome.SENT, left, "", "", None, NOW_MS))
+    assert db.run_now(lambda: guests.untried_note("codex", PeerId(OWNER))) is not None
+    rest = db.run_now(lambda: outbox.look(SENDER, NOW_MS))
+    assert rest == outbox.Rest(NOW_MS + NOTE_SPACING_MS)
+    assert not walks
 
 
 def test_a_status_walks_through_no_whole_table(db: Database, walks: list[str]) -> None:

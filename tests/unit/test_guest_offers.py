@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from bridge.core import guests
 from bridge.core.decision import NewRow
-from bridge.core.guests import MAX_CAPTION_CHARS, MAX_WAITING_OFFERS, NOTE_SPACING_MS, No
+from bridge.core.guests import MAX_CAPTION_CHARS, MAX_WAITING_OFFERS, No
 from bridge.core.model import SendClass
 from bridge.core.phrases import MARK
 from tests.unit.table import table
-from tests.unit.test_guests import IDS, NOW_MS, PEER
+from tests.unit.test_guests import IDS, PEER
 
 
-def offer(
-    name: str = "a.txt", caption: str = "", waiting: int = 0, last_ms: int = 0
-) -> NewRow | No:
-    return guests.offer("codex", name, 2_048, caption, waiting, last_ms, PEER, NOW_MS, IDS)
+def offer(name: str = "a.txt", caption: str = "", waiting: int = 0) -> NewRow | No:
+    return guests.offer("codex", name, 2_048, caption, waiting, PEER, IDS)
 
 
 def test_line_names_the_agent_the_file_and_the_way_to_it() -> None:
@@ -37,9 +35,7 @@ def test_neither_name_nor_caption_can_look_like_a_line_of_the_bridge(
     assert isinstance(found, NewRow) and found.text.count(MARK) == 1
 
 
-def test_offers_of_an_agent_are_few_and_spaced() -> None:
-    """R37: three wait at most, and each waits a minute behind what was said before."""
+def test_offers_of_an_agent_are_few() -> None:
+    """R37: three wait at most; their lines are spaced as notes are."""
     assert offer(waiting=MAX_WAITING_OFFERS) is No.TOO_MANY
     assert offer(caption="x" * (MAX_CAPTION_CHARS + 1)) is No.TOO_LONG
-    found = offer(last_ms=NOW_MS - 1)
-    assert isinstance(found, NewRow) and found.not_before_ms == NOW_MS - 1 + NOTE_SPACING_MS

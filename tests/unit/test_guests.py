@@ -53,8 +53,8 @@ IDS = Ids("install", "1800-abcd", "k7mpq2xyz")
 ASKED = Question(OutId(4), "codex", OWNER, ("Blue", "Red"), "abc23defg", NOW_MS)
 
 
-def note(text: str, waiting: OutRow | None = None, last_ms: int = 0) -> NewRow | Joined | No:
-    return guests.note("codex", text, waiting, last_ms, PEER, NOW_MS, IDS)
+def note(text: str, waiting: OutRow | None = None) -> NewRow | Joined | No:
+    return guests.note("codex", text, waiting, PEER, IDS)
 
 
 def ask(text: str, *options: str, waiting: int = 0) -> tuple[NewRow, Question] | No:
@@ -146,15 +146,15 @@ def test_what_cannot_be_shown_is_refused_with_its_reason(found: object, why: No)
 # ---- pacing ----------------------------------------------------------------------
 
 
+SPACING_MS = guests.NOTE_SPACING_MS
+
+
 def test_thousand_notes_are_two_bubbles() -> None:
     """R37: at most three messages for 1,000 failures."""
-    first = row_of(note("failure 0"))
-    assert first.not_before_ms == 0
-    second = row_of(note("failure 1", last_ms=NOW_MS))
-    assert second.not_before_ms == NOW_MS + guests.NOTE_SPACING_MS
+    second = row_of(note("failure 1"))  # the first has left meanwhile
     text, refused = second.text, 0
     for number in range(2, 1_000):
-        said = note(f"failure {number}", stored(second, text), NOW_MS)
+        said = note(f"failure {number}", stored(second, text))
         if isinstance(said, Joined):
             text = said.text
             assert said.id == OutId(4)
@@ -164,10 +164,35 @@ def test_thousand_notes_are_two_bubbles() -> None:
     assert refused > 800 and text.count(MARK) == 1
 
 
-@table("last_ms", [0, NOW_MS - guests.NOTE_SPACING_MS, NOW_MS + 86_400_000])
-def test_note_after_a_minute_or_a_clock_set_back_waits_for_nothing(last_ms: int) -> None:
-    """Ours: no clock can hold a note back for longer than the spacing."""
-    assert row_of(note("hello", last_ms=last_ms)).not_before_ms == 0
+def out(number: int, client: str = "codex", **fields: Any) -> OutRow:  # Any: its own
+    row = OutRow(OutId(number), OWNER, SendClass.NOTE, f"g{number}", 1, 1, "hello", "c", NOW_MS)
+    return replace(row, client=client, **fields)
+
+
+@table(
+    ("rows", "left_ms", "due_ms"),
+    [
+        ((out(1),), {}, [0]),
+        ((out(2),), {"codex": NOW_MS - 1}, [SPACING_MS - 1]),
+        ((out(2),), {"cursor": NOW_MS - 1}, [0]),
+        ((out(2),), {"codex": NOW_MS + 86_400_000}, [0]),  # the clock was set back
+        ((out(1), out(2), out(3)), {}, [0, SPACING_MS, 2 * SPACING_MS]),
+        ((out(1), out(2, "cursor"), out(3)), {}, [0, 0, SPACING_MS]),
+        (
+            (out(1, not_before_ms=NOW_MS + 300_000), out(2)),
+            {"codex": NOW_MS - 1},
+            [300_000, 300_000 + SPACING_MS],
+        ),
+        ((out(1), out(2, send_class=SendClass.QUESTION), out(3, "")), {}, [0, 0, 0]),
+    ],
+)
+def test_notes_of_an_agent_leave_in_order_and_a_minute_apart(
+    rows: tuple[OutRow, ...], left_ms: dict[str, int], due_ms: list[int]
+) -> None:
+    """R37: counted from when they left, whenever they were written and whatever held them up."""
+    found = guests.paced(rows, left_ms, NOW_MS)
+    assert [max(0, row.not_before_ms - NOW_MS) for row in found] == due_ms
+    assert [row.id for row in found] == [row.id for row in rows]
 
 
 def test_note_goes_to_the_owner_who_wrote_last_and_to_nobody_else() -> None:
