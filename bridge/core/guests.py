@@ -31,6 +31,7 @@ from bridge.core.sending import (
     Nothing,
     Window,
     choose,
+    credits_left,
     is_worthless,
 )
 from bridge.core.text import borders
@@ -51,6 +52,8 @@ class No(StrEnum):
     EMPTY = "empty"
     TOO_LONG = "too_long"
     TOO_MANY = "too_many"
+    TOO_MANY_QUESTIONS = "too_many_questions"
+    TOO_MANY_OFFERS = "too_many_offers"
     BAD_OPTIONS = "bad_options"
     NO_OWNER = "no_owner"
 
@@ -61,6 +64,13 @@ class Joined:
 
     id: OutId
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """These very words stand in this bubble already: its receipt was lost, or never read."""
+
+    id: OutId
 
 
 def recipient(account: Account, wrote: Sequence[tuple[PeerId, int]]) -> PeerId | None:
@@ -78,7 +88,7 @@ def note(
     waiting: OutRow | None,
     peer: Peer,
     ids: Ids,
-) -> NewRow | Joined | No:
+) -> NewRow | Joined | Again | No:
     """A bubble of its own, a place in the one that waits, or a refusal.
 
     `waiting` has never been tried.
@@ -86,10 +96,13 @@ def note(
     body = _safe(text)
     if isinstance(body, No):
         return body
+    head = notice("agent_note", peer.lang, client=client)
+    shown = f"{head}\n{body}"
     if waiting is not None:
+        if waiting.text == shown or waiting.text.endswith(f"\n\n{body}"):
+            return Again(waiting.id)
         joined = f"{waiting.text}\n\n{body}"
         return Joined(waiting.id, joined) if _fits(joined) else No.TOO_MANY
-    shown = f"{notice('agent_note', peer.lang, client=client)}\n{body}"
     if not _fits(shown):
         return No.TOO_LONG
     return _row(SendClass.NOTE, shown, client, ids)
@@ -104,14 +117,14 @@ def offer(
     peer: Peer,
     ids: Ids,
 ) -> NewRow | No:
-    """The line that tells of a file and how to get it; `waiting` of this agent's are not sent."""
+    """The line that tells of a file and how to get it; `waiting` others of its are not sent."""
     body = _safe(caption) if caption.strip() else ""
     if isinstance(body, No):
         return body
     if len(caption) > MAX_CAPTION_CHARS:
         return No.TOO_LONG
     if waiting >= MAX_WAITING_OFFERS:
-        return No.TOO_MANY
+        return No.TOO_MANY_OFFERS
     shown = notice(
         "agent_offers", peer.lang, client=client, name=harmless(name), size=size(size_bytes)
     )
@@ -140,28 +153,35 @@ def ask(
     client: str,
     text: str,
     options: Sequence[str],
-    waiting: int,
+    waiting: Sequence[OutRow],
     peer: Peer,
     now_ms: int,
     ids: Ids,
-) -> tuple[NewRow, Question] | No:
-    """The bubble that asks, and the question, whose id is the bubble's once it is stored."""
+) -> tuple[NewRow, Question] | Again | No:
+    """The bubble that asks, and the question, whose id is the bubble's once it is stored.
+
+    `waiting` are the bubbles of this agent's questions that have no answer yet.
+    """
     body = _safe(text)
     if isinstance(body, No):
         return body
     labels = tuple(" ".join(harmless(option).split()) for option in options)
     if len(labels) > MAX_OPTIONS or not all(0 < len(x) <= MAX_OPTION_CHARS for x in labels):
         return No.BAD_OPTIONS
-    if waiting >= MAX_WAITING_QUESTIONS:
-        return No.TOO_MANY
     lines = [notice("agent_asks", peer.lang, client=client), body]
     lines += [f"{number}. {label}" for number, label in enumerate(labels, 1)]
-    lines.append(notice("how_to_answer_agent", peer.lang, code=ids.code))
-    shown = "\n".join(lines)
+    words = "\n".join(lines)
+    for row in waiting:
+        if row.peer == peer.id and row.text.rpartition("\n")[0] == words:
+            return Again(row.id)
+    if len(waiting) >= MAX_WAITING_QUESTIONS:
+        return No.TOO_MANY_QUESTIONS
+    how = notice("how_to_answer_agent", peer.lang, code=ids.code)
+    shown = f"{words}\n{how}"
     if not _fits(shown):
         return No.TOO_LONG
-    row = _row(SendClass.QUESTION, shown, client, ids)
-    return row, Question(OutId(0), client, peer.id, labels, ids.code, now_ms)
+    asking = _row(SendClass.QUESTION, shown, client, ids)
+    return asking, Question(OutId(0), client, peer.id, labels, ids.code, now_ms)
 
 
 def answered(room: Room, question: Question, said: str) -> Decision:
@@ -178,11 +198,18 @@ def declined(room: Room, question: Question) -> Decision:
     return _closed(room, question, "declined", "")
 
 
-def standing(question: Question, now_ms: int) -> str:
-    """How a question is: waiting, answered, declined or expired."""
+def standing(question: Question, is_lost: bool, now_ms: int) -> str:
+    """How a question is: waiting, answered, declined, expired, or on no phone."""
     if question.outcome:
         return question.outcome
+    if is_lost:
+        return "undelivered"
     return "expired" if now_ms - question.asked_ms > QUESTION_LIFE_MS else "waiting"
+
+
+def is_lost(row: OutRow, state: OutState, outcome: str) -> bool:
+    """Whether a bubble has ended and is surely on no phone."""
+    return state is OutState.DONE and outcome in ("dead", "cancelled") and not row.maybe_sent
 
 
 def receipt(
@@ -195,31 +222,31 @@ def receipt(
     now_ms: int,
 ) -> str:
     """What an agent is told of its bubble: what is known, and no more."""
+    if is_lost(row, state, outcome):
+        return "failed" if outcome == "dead" else "dropped"
     if state is OutState.DONE:
         return _ENDS.get(outcome, "unknown")
     if state is OutState.SENDING:
         return "sending"
     if is_worthless(row, window.opened_ms, now_ms):
         return "dropped"
+    left = credits_left(window, limits)
     match choose([replace(row, not_before_ms=0)], window, account, limits, now_ms):
         case Nothing():
             return "offline"
         case NeedOwner():
             return "held"
+        case _ if left is not None and left <= 1:  # what is waited for is the word for the rest
+            return "held"
         case _:
             return "queued"
 
 
-_ENDS = {
-    "sent": "delivered",
-    "unconfirmed": "unconfirmed",
-    "dead": "failed",
-    "cancelled": "dropped",
-}
+_ENDS = {"sent": "delivered", "unconfirmed": "unconfirmed"}
 
 
 def _closed(room: Room, question: Question, outcome: str, said: str) -> Decision:
-    if standing(question, room.now_ms) != "waiting":
+    if standing(question, False, room.now_ms) != "waiting":
         return room.tell("agent_question_over", client=question.client)
     told = notice(f"agent_{outcome}", room.lang, client=question.client)
     audit = Audit(f"question.{outcome}", "owner", question.client, str(question.id))

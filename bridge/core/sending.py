@@ -296,7 +296,9 @@ def _after(row: OutRow, outcome: Outcome, account: Account, limits: Limits, now_
         case Outcome.REFUSED:
             if row.tries + 1 < MAX_TRIES:
                 return _again(row, now_ms + REFUSED_MS[row.tries], maybe_sent=row.maybe_sent)
-            return OutStep(OutEvent.DEAD, tries=row.tries + 1, cancels_group=True)
+            return OutStep(
+                OutEvent.DEAD, tries=row.tries + 1, maybe_sent=row.maybe_sent, cancels_group=True
+            )
         case Outcome.UNKNOWN:
             may_repeat = limits.resends and row.send_class <= SendClass.QUESTION
             if may_repeat and _can_be_marked(row) and row.tries + 1 < MAX_TRIES:

@@ -184,7 +184,10 @@ class _Tools:
         return _delivery(await self._call(facade.QuestionAsk(question, tuple(options or ()))))
 
     async def ask_result(self, id: int) -> Answer:
-        """The owner's answer to a question of yours: waiting, answered, declined, expired."""
+        """The owner's answer to a question of yours: waiting, answered, declined, expired.
+
+        Or undelivered: the question never reached the phone, and nobody will answer it.
+        """
         found = await self._call(facade.QuestionResult(_id(id)))
         return Answer(found.state, found.text, words.of_result(found))
 

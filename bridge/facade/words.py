@@ -20,11 +20,19 @@ _STATES = {
 }
 _OF = {
     "": "",
-    "line": "The owner is told of your file by a line in the chat. ",
+    "line": "A line in the chat tells the owner of your file. ",
     "file": "The owner asked for your file. ",
 }
+_UNTOLD = {
+    "failed": "The line that tells the owner of your file was refused. ",
+    "dropped": "The line that tells the owner of your file waited too long and was dropped. ",
+}
+_STILL_LISTED = (
+    "The file stays in their list, /artifacts, for a day; offer it again to have them told."
+)
 _REFUSALS = {
     "file_path": "Nothing was offered: the path must be absolute.",
+    "file_long_path": "Nothing was offered: the path is too long. Copy it to a shorter one.",
     "file_outside": "Nothing was offered: files may leave from the exports folder of a workspace "
     "that the owner has named, or from a folder that they allow. Copy it there first.",
     "file_missing": "Nothing was offered: there is no such file.",
@@ -41,6 +49,10 @@ _REFUSALS = {
     "200 for a caption.",
     "too_many": "Nothing was queued: enough of yours waits for the owner already. "
     "Say more when that has left, and put it in fewer words.",
+    "too_many_questions": "Nothing was queued: three of your questions wait for an answer. "
+    "Ask when one is over; ask_result tells.",
+    "too_many_offers": "Nothing was offered: three of your files wait for the owner. "
+    "Offer more when one was sent, or tomorrow.",
     "bad_options": "Nothing was queued: at most nine options, each of 1 to 40 characters.",
     "no_owner": "Nothing was queued: nobody is logged in; its owner runs  ctb-channel login.",
 }
@@ -48,6 +60,8 @@ _RESULTS = {
     "waiting": "The owner has not answered yet. Ask again later; do not ask in a rush.",
     "answered": "The owner answered.",
     "declined": "The owner declined to answer.",
+    "undelivered": "It never reached the phone, so nobody will answer it. Ask again if you still "
+    "need to know.",
     "expired": "Nobody answered within twelve hours; the question is over.",
     "not_found": "There is no question of yours with this id.",
 }
@@ -57,6 +71,8 @@ def of_receipt(receipt: Receipt) -> str:
     """The sentence for what became of a note or a question."""
     if receipt.state == "refused":
         return _REFUSALS.get(receipt.why, "Nothing was queued.")
+    if receipt.of == "line" and receipt.state in _UNTOLD:
+        return _UNTOLD[receipt.state] + _STILL_LISTED
     joined = "It joined your earlier note that waits. " if receipt.is_merged else ""
     return joined + _OF[receipt.of] + _STATES[receipt.state]
 

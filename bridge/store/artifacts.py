@@ -32,6 +32,7 @@ _UNSENT = """staged_name = '' AND created_ms > ? AND NOT EXISTS (
     SELECT 1 FROM artifact AS sent JOIN outbox ON outbox.artifact = sent.id
     WHERE sent.offer = artifact.id)"""
 _OF_AGENTS = f"client != '' AND peer = ? AND {_UNSENT} ORDER BY id DESC"
+_OF_AGENT = f"client = ? AND {_OF_AGENTS}"
 _WAITING_OF = f"client != '' AND client = ? AND {_UNSENT}"
 _SENT = """SELECT max(outbox.id) FROM artifact JOIN outbox ON outbox.artifact = artifact.id
     WHERE artifact.offer = ?"""
@@ -91,6 +92,19 @@ def offers_of_agents(peer: PeerId, since_ms: int) -> tuple[Offer, ...]:
 def offer(path: str, client: str, note: OutId, peer: PeerId, now_ms: int) -> None:
     """An agent's offer, and the bubble that tells of it."""
     insert(ArtifactTable, peer=peer, client=client, note=note, path=path, created_ms=now_ms)
+
+
+def offered_by(
+    client: str, path: str, peer: PeerId, since_ms: int
+) -> tuple[ArtifactId, OutId] | None:
+    """This agent's offer of a file that nobody has asked for, and the bubble that tells of it."""
+    row = record(ArtifactTable, f"path = ? AND {_OF_AGENT}", path, client, peer, since_ms)
+    return (ArtifactId(row.id), OutId(row.note)) if row else None
+
+
+def tell(offer: ArtifactId, note: OutId, now_ms: int) -> None:
+    """An offer is made again: this bubble tells of it, and its day and its hour begin anew."""
+    change(ArtifactTable, "id = ?", (offer,), note=note, created_ms=now_ms)
 
 
 def waiting_of(client: str, since_ms: int) -> int:

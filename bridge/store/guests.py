@@ -19,7 +19,8 @@ _UNTRIED = """client = ? AND client != '' AND peer = ? AND send_class = ? AND st
     AND NOT EXISTS (SELECT 1 FROM artifact WHERE note = outbox.id) ORDER BY id DESC"""
 _LAST_END = """SELECT outcome, ended_ms FROM turn WHERE thread = ? AND state = 'done'
     ORDER BY ended_ms DESC LIMIT 1"""
-_ASKED = "SELECT count(*) FROM question WHERE client = ? AND outcome = '' AND asked_ms > ?"
+_ASKED = """id IN (SELECT id FROM question WHERE client = ? AND outcome = '' AND asked_ms > ?)
+    AND NOT (state = 'done' AND outcome IN ('dead', 'cancelled') AND NOT maybe_sent)"""
 
 
 def wrote() -> list[tuple[PeerId, int]]:
@@ -33,9 +34,10 @@ def untried_note(client: str, peer: PeerId) -> OutRow | None:
     return rows.out(row) if row else None
 
 
-def asked(client: str, now_ms: int) -> int:
-    """How many questions of this agent wait for an answer."""
-    return int(value(_ASKED, client, now_ms - QUESTION_LIFE_MS))
+def asked(client: str, now_ms: int) -> tuple[OutRow, ...]:
+    """The bubbles of this agent's questions that wait for an answer; of those on no phone none."""
+    found = records(OutboxTable, _ASKED, client, now_ms - QUESTION_LIFE_MS)
+    return tuple(rows.out(row) for row in found)
 
 
 def put(row: NewRow, peer: PeerId, now_ms: int) -> OutId:

@@ -174,7 +174,9 @@ def roots_of(cwd: str, leaving: Leaving) -> Roots | None:
 async def look_for_agent(shared: Shared, path: str) -> gate.Seen | str:
     """What the gate says of a file that an agent offers now; or why it stays."""
     place = _expanded(path)
-    if not place.is_absolute() or len(path) > MAX_PATH_CHARS:
+    if len(path) > MAX_PATH_CHARS:
+        return "long_path"
+    if not place.is_absolute():
         return "path"
     aliases, _ = await shared.db.read(views.named_threads)
     window = _window_for_agent(shared.now_ms())

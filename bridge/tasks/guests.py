@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -21,7 +21,7 @@ from bridge.core import guests as rules
 from bridge.core.artifacts import OFFER_LIFE_MS
 from bridge.core.decision import Audit, Item
 from bridge.core.errors import StoreFault
-from bridge.core.guests import Joined, No
+from bridge.core.guests import Again, Joined, No
 from bridge.core.model import (
     Alias,
     AliasName,
@@ -31,6 +31,7 @@ from bridge.core.model import (
     OutState,
     Peer,
     PeerId,
+    Question,
 )
 from bridge.core.text import clean, preview
 from bridge.files.gate import Seen, shown
@@ -150,6 +151,8 @@ class Guests:
         said = rules.note(client, text, waiting, peer, self._shared.ids())
         if isinstance(said, No):
             return _refused(said)
+        if isinstance(said, Again):
+            return self._receipt(client, said.id, now_ms)
         if isinstance(said, Joined):
             guests.join(said.id, said.text, now_ms)
             _audit("note.queue", "joined", client, said.id, peer.id, now_ms)
@@ -165,6 +168,8 @@ class Guests:
         said = rules.ask(client, text, options, asked, peer, now_ms, self._shared.ids())
         if isinstance(said, No):
             return _refused(said)
+        if isinstance(said, Again):
+            return self._receipt(client, said.id, now_ms)
         row, question = said
         number = guests.put(row, peer.id, now_ms)
         guests.put_question(replace(question, id=number))
@@ -174,13 +179,22 @@ class Guests:
     def _offer(
         self, client: str, path: str, seen: Seen, caption: str, peer: Peer, now_ms: int
     ) -> facade.Receipt:
-        waiting = artifacts.waiting_of(client, now_ms - OFFER_LIFE_MS)
+        since_ms = now_ms - OFFER_LIFE_MS
+        known = artifacts.offered_by(client, path, peer.id, since_ms)
+        line = guests.bubble(known[1], client) if known else None
+        if known and line and not rules.is_lost(*line):
+            artifacts.tell(*known, now_ms)
+            return self._receipt(client, known[1], now_ms)
+        waiting = artifacts.waiting_of(client, since_ms) - bool(known)
         name, ids = shown(Path(path).name), self._shared.ids()
         said = rules.offer(client, name, seen.size_bytes, caption, waiting, peer, ids)
         if isinstance(said, No):
             return _refused(said)
         number = guests.put(said, peer.id, now_ms)
-        artifacts.offer(path, client, number, peer.id, now_ms)
+        if known:
+            artifacts.tell(known[0], number, now_ms)
+        else:
+            artifacts.offer(path, client, number, peer.id, now_ms)
         _audit("artifact.offer", "queued", client, number, peer.id, now_ms, "artifact:offer")
         return self._receipt(client, number, now_ms)
 
@@ -209,11 +223,15 @@ class Guests:
         return facade.Receipt(number, cast(facade.ReceiptState, told))  # cast: the core's words
 
     async def _result(self, client: str, number: int) -> facade.ResultReply:
-        found = await self._shared.db.read(lambda: guests.question(number, client))
+        def unit() -> tuple[Question, bool] | None:
+            question, bubble = guests.question(number, client), guests.bubble(number, client)
+            return (question, rules.is_lost(*bubble)) if question and bubble else None
+
+        found = await self._shared.db.read(unit)
         if found is None:
             return facade.ResultReply("not_found")
-        told = rules.standing(found, self._shared.now_ms())
-        return facade.ResultReply(cast(_Standing, told), found.said)  # cast: the core's words
+        told = cast(facade.ResultState, rules.standing(*found, self._shared.now_ms()))  # cast: so
+        return facade.ResultReply(told, found[0].said)
 
     # ---- threads ---------------------------------------------------------------
 
@@ -269,7 +287,6 @@ class Guests:
 
 
 _TOLD = ("delivered", "unconfirmed", "unknown")  # a line that may be on the phone
-_Standing = Literal["waiting", "answered", "declined", "expired", "not_found"]
 
 
 def _refused(why: No) -> facade.Receipt:

@@ -55,7 +55,7 @@ class Receipt:
 
     id: int
     state: ReceiptState
-    why: str = ""  # empty, too_long, too_many, bad_options, no_owner; file_ and why it stays
+    why: str = ""  # a `No` of bridge/core/guests.py; file_ and why it stays
     is_merged: bool = False  # it joined an earlier note that had not left yet
     of: Literal["", "line", "file"] = ""  # of an offer: what the state is about
 
@@ -79,11 +79,21 @@ class QuestionAsk(Request[Receipt]):
     options: tuple[str, ...] = ()
 
 
+ResultState: TypeAlias = Literal[
+    "waiting",
+    "answered",
+    "declined",
+    "undelivered",  # its bubble was refused or dropped: nobody was asked
+    "expired",
+    "not_found",
+]
+
+
 @dataclass(frozen=True)
 class ResultReply:
     """`text` is the chosen option or the owner's own words, once answered."""
 
-    state: Literal["waiting", "answered", "declined", "expired", "not_found"]
+    state: ResultState
     text: str = ""
 
 

@@ -103,8 +103,8 @@ def test_question_is_found_by_quote_and_closed_once(db: Database) -> None:
         assert quoted("srv-1", FORMER) is None
         assert guests.waiting_for(OWNER) == (asked,) and guests.waiting_for(FORMER) == ()
         assert guests.question(number, "cursor") is None
-        assert guests.asked("codex", NOW_MS) == 1
-        assert guests.asked("codex", NOW_MS + QUESTION_LIFE_MS) == 0
+        assert [row.id for row in guests.asked("codex", NOW_MS)] == [number]
+        assert guests.asked("codex", NOW_MS + QUESTION_LIFE_MS) == ()
         answered = replace(asked, outcome="answered", said="a")
         guests.close(answered)
         assert guests.question(number, "codex") == quoted("srv-1") == answered

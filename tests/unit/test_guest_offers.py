@@ -37,5 +37,5 @@ def test_neither_name_nor_caption_can_look_like_a_line_of_the_bridge(
 
 def test_offers_of_an_agent_are_few() -> None:
     """R37: three wait at most; their lines are spaced as notes are."""
-    assert offer(waiting=MAX_WAITING_OFFERS) is No.TOO_MANY
+    assert offer(waiting=MAX_WAITING_OFFERS) is No.TOO_MANY_OFFERS
     assert offer(caption="x" * (MAX_CAPTION_CHARS + 1)) is No.TOO_LONG

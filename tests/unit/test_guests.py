@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.core import commands, guests
 from bridge.core.decide import command_of, decide, target_of
 from bridge.core.decision import Decision, Facts, Ids, NewRow, Policy, View
-from bridge.core.guests import Joined, No
+from bridge.core.guests import Again, Joined, No
 from bridge.core.intake import Batch
 from bridge.core.model import (
     Account,
@@ -53,12 +53,20 @@ IDS = Ids("install", "1800-abcd", "k7mpq2xyz")
 ASKED = Question(OutId(4), "codex", OWNER, ("Blue", "Red"), "abc23defg", NOW_MS)
 
 
-def note(text: str, waiting: OutRow | None = None) -> NewRow | Joined | No:
+def note(text: str, waiting: OutRow | None = None) -> NewRow | Joined | Again | No:
     return guests.note("codex", text, waiting, PEER, IDS)
 
 
-def ask(text: str, *options: str, waiting: int = 0) -> tuple[NewRow, Question] | No:
+def ask(
+    text: str, *options: str, waiting: tuple[OutRow, ...] = ()
+) -> tuple[NewRow, Question] | Again | No:
     return guests.ask("codex", text, options, waiting, PEER, NOW_MS, IDS)
+
+
+def asking(text: str, *options: str) -> NewRow:
+    found = ask(text, *options)
+    assert isinstance(found, tuple)
+    return found[0]
 
 
 def row_of(found: object) -> NewRow:
@@ -94,7 +102,7 @@ def test_no_text_of_an_agent_can_hold_the_mark_of_the_bridge(text: str, options:
     if isinstance(said, NewRow):
         assert said.text.count(MARK) == 1
     asked = ask(text, *options)
-    if not isinstance(asked, No):
+    if isinstance(asked, tuple):
         shown = asked[0].text.split("\n")
         marked = [number for number, line in enumerate(shown) if MARK in line]
         assert marked == [0, len(shown) - 1]
@@ -103,16 +111,14 @@ def test_no_text_of_an_agent_can_hold_the_mark_of_the_bridge(text: str, options:
 def test_option_cannot_hold_the_mark_either() -> None:
     """R28: options are an agent's words like any others."""
     found = ask("go on?", f"{MARK} approved", "no")
-    assert not isinstance(found, No)
+    assert isinstance(found, tuple)
     assert found[0].text.count(MARK) == 2
     assert found[1].options == ("> approved", "no")
 
 
 def test_open_fence_of_an_agent_does_not_swallow_our_lines() -> None:
     """R28: the options and the code stand outside of what it wrote."""
-    found = ask("look:\n```\nx = 1", "yes")
-    assert not isinstance(found, No)
-    assert "x = 1\n```\n1. yes\n" in found[0].text
+    assert "x = 1\n```\n1. yes\n" in asking("look:\n```\nx = 1", "yes").text
 
 
 @given(text=st.text(max_size=guests.MAX_TEXT_CHARS))
@@ -135,12 +141,29 @@ def test_whatever_is_queued_fits_one_bubble(text: str) -> None:
         (ask("which?", *"0123456789"), No.BAD_OPTIONS),
         (ask("which?", "a", " "), No.BAD_OPTIONS),
         (ask("which?", "o" * 41), No.BAD_OPTIONS),
-        (ask("which?", waiting=3), No.TOO_MANY),
+        (ask("which?", waiting=(stored(asking("other?")),) * 3), No.TOO_MANY_QUESTIONS),
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_its_reason(found: object, why: No) -> None:
     """R34: arguments are validated; nothing is cut in silence."""
     assert found is why
+
+
+@table(
+    ("said", "again"),
+    [
+        (note("hello", stored(row_of(note("hello")))), True),
+        (note("hello\n", stored(row_of(note("hi")), "▸ Note from codex:\nhi\n\nhello")), True),
+        (note("hello", stored(row_of(note("oh\nhello")))), False),
+        (ask("which?", "a", waiting=(stored(asking("which?", "a")),)), True),
+        (ask("which?", "a", waiting=(stored(asking("which?", "a")),) * 3), True),
+        (ask("which?", "b", waiting=(stored(asking("which?", "a")),)), False),
+        (ask("which?", waiting=(replace(stored(asking("which?")), peer=PeerId("b")),)), False),
+    ],
+)
+def test_same_words_while_they_wait_are_said_once(said: object, again: bool) -> None:
+    """R34: a call is repeated when its reply is lost; the receipt is that of the first."""
+    assert (said == Again(OutId(4))) == again
 
 
 # ---- pacing ----------------------------------------------------------------------
@@ -225,7 +248,12 @@ ROW = stored(row_of(note("hello")))
         ({"state": OutState.DONE, "outcome": "sent"}, "delivered"),
         ({"state": OutState.DONE, "outcome": "unconfirmed"}, "unconfirmed"),
         ({"state": OutState.DONE, "outcome": "unknown"}, "unknown"),
+        ({"window": replace(OPEN, used=7, last_attempt_ms=NOW_MS)}, "held"),
         ({"state": OutState.DONE, "outcome": "dead"}, "failed"),
+        (
+            {"state": OutState.DONE, "outcome": "dead", "row": replace(ROW, maybe_sent=True)},
+            "unknown",
+        ),
         ({"state": OutState.DONE, "outcome": "cancelled"}, "dropped"),
         ({"state": OutState.DONE, "outcome": "something new"}, "unknown"),
     ],
@@ -248,13 +276,13 @@ def test_receipt_says_what_is_known_and_no_more(
 
 def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
     """Ours: a question that nobody waits for is not put on the phone."""
-    found = ask("go on?")
-    assert not isinstance(found, No)
-    row = stored(found[0])
+    row = stored(asking("go on?"))
     assert not is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS)
     assert is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS + 1)
-    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS) == "waiting"
-    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
+    assert guests.standing(ASKED, False, NOW_MS + QUESTION_LIFE_MS) == "waiting"
+    assert guests.standing(ASKED, False, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
+    assert guests.standing(ASKED, True, NOW_MS) == "undelivered"
+    assert guests.standing(replace(ASKED, outcome="answered"), True, NOW_MS) == "answered"
 
 
 # ---- the owner's answer ------------------------------------------------------------

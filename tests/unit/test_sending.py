@@ -234,6 +234,7 @@ def test_refused_dies_at_the_third_time_and_takes_its_group_along() -> None:
     events = [after(Outcome.REFUSED, row(1, tries=tries)).event for tries in range(3)]
     assert events == [OutEvent.RETRY, OutEvent.RETRY, OutEvent.DEAD]
     assert after(Outcome.REFUSED, row(1, tries=2)).cancels_group
+    assert after(Outcome.REFUSED, row(1, tries=2, maybe_sent=True)).maybe_sent
 
 
 def test_unknown_is_repeated_after_5_and_60_seconds_and_marked() -> None:
