@@ -186,7 +186,7 @@ class SafeDesk:
                 return messages.CommitReply("storage_error", request.prev_cursor)
             case messages.ChannelState() | messages.OutboundBegun():
                 return messages.Done()
-        raise Refused(codec.INTERNAL_ERROR, "the bridge is in safe mode; see  ctb-bridge doctor")
+        raise Refused(codec.SAFE_MODE, "the bridge is in safe mode; see  ctb-bridge doctor")
 
 
 def _window(tally: views.Tally, now_ms: int) -> list[str]:

@@ -30,14 +30,15 @@ class Unanswered(Exception):
 async def ask(socket: Path, client: str, request: Request[R]) -> R:
     """The reply; raises Unanswered."""
     replies: list[R] = []
-    trouble = ""
+    trouble, has_asked = "", False
     async with anyio.create_task_group() as tasks:
         try:
             peer = await connect(socket, "facade", uuid.uuid4().hex, _refuse, tasks)
             await peer.call(facade.FacadeHello(client), ANSWER_DEADLINE_S)
+            has_asked = True
             replies.append(await peer.call(request, ANSWER_DEADLINE_S))
         except TimeoutError:
-            trouble = _LOST
+            trouble = _LOST if has_asked else _SILENT
         except OSError:
             trouble = _NOT_RUNNING
         except codec.FrameTooLong:
@@ -48,7 +49,7 @@ async def ask(socket: Path, client: str, request: Request[R]) -> R:
             trouble = _OTHER_VERSION
         except (LinkLost, PeerFault) as fault:
             _log.warning("facade.unanswered", why=str(fault))
-            trouble = _LOST
+            trouble = _LOST if has_asked else _SILENT
         tasks.cancel_scope.cancel()
     if trouble:  # raised out here, where no task group wraps it
         raise Unanswered(trouble)
@@ -59,7 +60,11 @@ _NOT_RUNNING = (
     "not_running: the bridge is not running, nothing was done; "
     "its owner starts it with  honcho start"
 )
-_LOST = "unknown: the bridge did not answer; what you asked may have been done, or not"
+_SILENT = "not_answering: the bridge does not answer, nothing was done; try again in a minute"
+_LOST = (
+    "unknown: the bridge did not answer; what you asked may have been done, or not; "
+    "asked again in the same words, it is not done twice while it waits"
+)
 _OTHER_VERSION = (
     "protocol: ctb-mcp and the bridge are of different versions, nothing was done; "
     "its owner installs one version and restarts both"
@@ -72,6 +77,11 @@ def _refusal(refused: Refused) -> str:
             return f"not_allowed: {refused}"
         case codec.METHOD_NOT_FOUND:
             return "not_offered: the bridge does not offer this; nothing was done"
+        case codec.SAFE_MODE:
+            return (
+                "safe_mode: the bridge cannot trust its state, nothing was done; "
+                "its owner runs  ctb-bridge doctor"
+            )
         case codec.INVALID_PARAMS:
             return "invalid_arguments: an argument is missing or of another type"
     return unexpected(str(refused))

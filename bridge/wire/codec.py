@@ -28,6 +28,7 @@ PROTOCOL_MISMATCH = -32001
 WRONG_ROLE = -32003
 FENCED = -32004  # to channel.hello: another worker has taken over this account
 NOT_ALLOWED = -32005  # to a facade: this agent lacks the scope
+SAFE_MODE = -32006  # the state cannot be trusted: nothing is changed before a person has looked
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

@@ -19,9 +19,10 @@ from typing import Any
 import anyio
 import pytest
 
+from bridge.desk import SafeDesk
 from bridge.facade.server import build
 from bridge.wire import codec, facade
-from bridge.wire.peer import Refused, connect
+from bridge.wire.peer import Peer, Refused, connect, listen, serve
 from bridge.wire.request import Request
 from bridge.wire.scopes import SCOPES, Scope
 from tests.contract.facade_rig import BIN, LIMIT_S, OWNER, Failed, Ground, nothing, until
@@ -89,6 +90,33 @@ async def test_without_a_bridge_every_tool_says_so(ground: Ground) -> None:
         for tool in TOOLS:
             with pytest.raises(Failed, match=r"^not_running: "):
                 await host(tool, **GIVEN.get(tool, {}))
+
+
+async def test_bridge_that_hangs_up_or_does_not_trust_its_state_has_done_nothing(
+    ground: Ground,
+) -> None:
+    """R34, R39: a code of its own for each; `unknown` is for what may have been done."""
+    ground.allow(codex=list(SCOPES))
+    ground.socket.parent.mkdir(mode=0o700, parents=True)
+    safe, does_hang_up = SafeDesk("quick_check failed"), True
+
+    async def answer(peer: Peer, request: object) -> object:
+        if does_hang_up:
+            peer.close()
+        return await safe.answer(request)
+
+    async with (
+        ground.host() as host,
+        await listen(ground.socket) as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(serve, listener, answer, lambda _peer: None)
+        with pytest.raises(Failed, match=r"^not_answering: .*nothing was done"):
+            await host("note_owner", text="hello")
+        does_hang_up = False
+        with pytest.raises(Failed, match=r"^safe_mode: .*nothing was done"):
+            await host("note_owner", text="hello")
+        tasks.cancel_scope.cancel()
 
 
 async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: Ground) -> None:
