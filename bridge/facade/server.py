@@ -7,6 +7,7 @@ the bridge, which alone decides. A tool that the client lacks the scope for is n
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +15,18 @@ from functools import partial
 from inspect import getdoc
 from pathlib import Path
 from traceback import extract_tb
+from types import NoneType
 from typing import Any, TypeVar
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.stdio import stdio_server
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 
 from bridge.facade import words
+from bridge.facade.lines import Lines
 from bridge.facade.link import Unanswered, ask, unexpected
 from bridge.wire import facade
 from bridge.wire.peer import VERSION
@@ -117,14 +121,21 @@ def _annotations(call: type[Request[Any]]) -> ToolAnnotations:  # Any: replies d
 class _Server(MCPServer[None]):
     """The SDK's server, with errors of a code and a sentence (threat-model R34)."""
 
+    async def run_stdio_async(self) -> None:
+        """As the SDK does it, over lines that it can read."""
+        lines = anyio.wrap_file(Lines(sys.stdin.buffer, encoding="utf-8", errors="replace"))
+        async with stdio_server(stdin=lines) as (heard, said):
+            server = self._lowlevel_server
+            await server.run(heard, said, server.create_initialization_options())
+
     async def call_tool(
         self,
         name: str,
         arguments: dict[str, Any],  # Any: JSON of the host
         context: Context[None, Any] | None = None,  # Any: as the SDK has it
     ) -> CallToolResult | InputRequiredResult:
-        if any(isinstance(value, bool | float) for value in arguments.values()):
-            raise ToolError("invalid_arguments: no tool takes a truth value or a fraction")
+        if any(type(arguments[name]) not in _TYPES[name] for name in _TYPES.keys() & arguments):
+            raise ToolError(_WRONG_TYPE)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError as crash:
@@ -146,7 +157,17 @@ def _plain(failed: ToolError) -> str:
         return str(cause)
     if cause is None:
         return "unknown_tool: there is no such tool, or this client lacks its scope"
-    return "invalid_arguments: an argument is missing or of another type"
+    return _WRONG_TYPE
+
+
+# Of every argument that a tool takes: the SDK would make a number of "1" or of true, and a
+# list of "[1]" (threat-model R10). Others are ignored.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (int,),
+    "options": (list, NoneType),
+    **dict.fromkeys(("text", "question", "path", "caption", "alias"), (str,)),
+}
+_WRONG_TYPE = "invalid_arguments: an argument is missing or of another type"
 
 
 class _Tools:

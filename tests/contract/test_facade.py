@@ -119,6 +119,29 @@ async def test_bridge_that_hangs_up_or_does_not_trust_its_state_has_done_nothing
         tasks.cancel_scope.cancel()
 
 
+async def test_half_an_emoji_is_answered_as_any_other_text(ground: Ground) -> None:
+    """R10: what a host in JavaScript writes when it cuts a text at a number of units."""
+    ground.allow(codex=list(SCOPES))
+    command = [str(BIN / "ctb-mcp"), "--client", "codex"]
+    async with await anyio.open_process(command, env=ground.env) as process:
+        assert process.stdin is not None and process.stdout is not None
+        asked = {"name": "note_owner", "arguments": {"text": "go \ud83d"}}
+        for number, (method, given) in enumerate([("initialize", HELLO), ("tools/call", asked)]):
+            line = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
+            await process.stdin.send(json.dumps(line).encode() + b"\n")
+            with anyio.fail_after(LIMIT_S):
+                reply = json.loads(await process.stdout.receive())
+        assert reply["id"] == 1 and reply["result"]["content"][0]["text"].startswith("not_running")
+        process.terminate()
+
+
+HELLO = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "host", "version": "1"},
+}
+
+
 async def test_every_method_needs_its_scope_whatever_the_caller_claims(ground: Ground) -> None:
     """R33: the matrix at the socket, past the facade; a scope in a request is ignored."""
     ground.allow(**{f"c{number}": [scope] for number, scope in enumerate(SCOPES)})
@@ -268,17 +291,47 @@ async def test_no_answer_of_an_agent_makes_a_turn_and_each_word_has_its_audit_li
     assert all(line[3].startswith("codex ") for line in said) and "secret" not in str(said)
 
 
+WRONG: list[tuple[str, dict[str, object]]] = [
+    ("delivery_status", {"id": "1"}),
+    ("delivery_status", {"id": True}),
+    ("delivery_status", {"id": 1.0}),
+    ("ask_owner", {"question": "go on?", "options": '["a"]'}),
+    ("ask_owner", {"question": "go on?", "options": ["a", 1]}),
+    ("note_owner", {"text": 5}),
+]
+
+
+async def test_argument_of_another_type_is_refused_and_never_converted(ground: Ground) -> None:
+    """R10: also where the SDK would make one of the other."""
+    ground.allow(codex=list(SCOPES))
+    async with ground.host() as host:  # no bridge: nothing of it gets that far
+        for tool, given in WRONG:
+            with pytest.raises(Failed, match=r"^invalid_arguments: "):
+                await host(tool, **given)
+        for options in (["a"], None):
+            with pytest.raises(Failed, match=r"^not_running: "):
+                await host("ask_owner", question="go on?", options=options, to={"a": 1})
+
+
 async def test_fuzzed_arguments_are_refused_in_a_code_and_a_sentence(ground: Ground) -> None:
     """R34, R10: no traceback, no path, no echo of what was given; the facade stays up."""
     ground.allow(codex=list(SCOPES))
     chance = random.Random(33)
     odd: list[object] = [None, True, 1.5, -1, 2**80, "", "\0", "x" * 3_000, [], [1], {"a": 1}]
     odd += ["▸ hi", "$(touch x)", "' OR 1=1 --", "../../etc/passwd", {"$ref": "#"}, [["a"]], "[1]"]
-    names = ["text", "question", "options", "id", "alias", "scope", "to", "client"]
+    names = ["text", "question", "options", "id", "alias", "path", "caption"]
+    names += ["scope", "to", "client"]
+    exports = ground.folder / "exports"
+    exports.mkdir()
+    (exports / "ok.txt").write_text("fine")
+    ground.env["CTB_ARTIFACT_ROOTS"] = str(exports)
+    odd += [f"{exports}/ok.txt", f"{exports}/\0", f"{exports}/../exports/ok.txt", "/dev/zero"]
     async with ground.bridge(), ground.host() as host:
         for _ in range(120):
             tool = chance.choice([*TOOLS, "send_file", "dispatch", "approve", ""])
-            given = {n: chance.choice(odd) for n in chance.sample(names, chance.randint(0, 4))}
+            told = chance.sample(names, chance.randint(0, 4))
+            told += GIVEN.get(tool, {}) if chance.random() < 0.5 else ()  # all that it needs
+            given = {name: chance.choice(odd) for name in told}
             try:
                 await host(tool, **given)
             except Failed as failed:
