@@ -100,7 +100,8 @@ class Desk:
         ]
         lines += _window(tally, self._shared.now_ms())
         if tally.account.unconfirmed_run >= UNCONFIRMED_ALERT:
-            lines.append("WeChat     takes messages without a receipt: some may not be shown")
+            says = "takes messages without a receipt: some may not be shown"
+            lines.append(f"{tally.account.network:<11} {says}")
         denied = sum(s.denied for s in self._door.senders.values() if not s.is_owner)
         if denied:
             lines.append(f"strangers   {counted(denied, 'message')} not let in")
@@ -126,7 +127,8 @@ class Desk:
                     "(a login on another computer may be the cause)"
                 )
             case AccountState.SUSPECT:
-                return f"in trouble, WeChat answered {account.rest_reason}; looking again"
+                said = f"{account.network} answered {account.rest_reason}"
+                return f"in trouble, {said}; looking again"
             case AccountState.UNPAIRED:
                 return "login needed: run  ctb-channel login"
         assert_never(account.state)
@@ -190,20 +192,20 @@ class SafeDesk:
 
 
 def _window(tally: views.Tally, now_ms: int) -> list[str]:
-    """What WeChat still takes: replies left, the end of their day, a breaker that is open."""
-    lines = []
+    """What the chat still takes: replies left, the end of their day, a breaker that is open."""
+    lines, network = [], tally.account.network
     if tally.credits is not None:
         until = "until the owner writes"
         if tally.closes_ms is None:
             lines.append("replies     none: the owner has to write first")
         elif tally.closes_ms <= now_ms:
-            lines.append(f"replies     none {until}: WeChat takes them for a day")
+            lines.append(f"replies     none {until}: {network} takes them for a day")
         else:
             left = age(tally.closes_ms - now_ms, "en")
             lines.append(f"replies     {tally.credits} left {until}, for {left}")
     if tally.account.breaker_until_ms > now_ms:
         wait = age(tally.account.breaker_until_ms - now_ms, "en")
-        lines.append(f"WeChat      refused to take a message; trying again in {wait}")
+        lines.append(f"{network:<11} refused to take a message; trying again in {wait}")
     return lines
 
 

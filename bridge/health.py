@@ -1,4 +1,4 @@
-"""How a running bridge finds itself: worker, account, WeChat, controller, clock, leftovers.
+"""How a running bridge finds itself: worker, account, chat, controller, clock, leftovers.
 
 The part of `ctb-bridge doctor` that only the process itself can know.
 """
@@ -42,24 +42,26 @@ class Health:
         account, given_up = await self._shared.db.read(unit)
         found = [
             Finding("ok", "database", "open; checked when the bridge started"),
-            self._of_worker(),
+            self._of_worker(account.network),
             of_account(account, now_ms),
             of_controller(self._controller),
-            of_clock(self._door.ahead_ms),
+            of_clock(self._door.ahead_ms, account.network),
         ]
         if account.unconfirmed_run >= UNCONFIRMED_ALERT:
             says = "takes messages without a receipt: some may not be shown"
-            found.append(Finding("warn", "WeChat", says, "write to the bot; see what arrives"))
+            found.append(
+                Finding("warn", account.network, says, "write to the bot; see what arrives")
+            )
         if given_up:
             says = f"{given_up} messages, turns or bubbles of the last 30 days"
             found.append(Finding("warn", "given up", says, "run  ctb-bridge dead"))
         return DoctorReply(tuple(found))
 
-    def _of_worker(self) -> Finding:
+    def _of_worker(self, network: str) -> Finding:
         heard = self._worker.condition
         if self._worker.instance:
             if heard is not None and heard.condition in ("backing_off", "poll_poison"):
-                says = f"connected; WeChat cannot be polled ({heard.code or heard.condition})"
+                says = f"connected; {network} cannot be polled ({heard.code or heard.condition})"
                 return Finding("warn", "worker", says, "look at the network and its log")
             return Finding("ok", "worker", "connected")
         if heard is not None and heard.condition == "no_credentials":
@@ -84,15 +86,15 @@ def of_account(account: Account, now_ms: int) -> Finding:
     match account.state:
         case AccountState.ON if account.breaker_until_ms > now_ms:
             wait = age(account.breaker_until_ms - now_ms, "en")
-            says = f"WeChat refuses to take messages; trying again in {wait}"
+            says = f"{account.network} refuses to take messages; trying again in {wait}"
             return Finding("warn", "account", says, "write to the bot: it tries at once")
         case AccountState.ON:
             return Finding("ok", "account", f"on, login {account.generation}")
         case AccountState.SUSPECT:
-            says = f"in doubt, WeChat answered {account.rest_reason}; it is looked at again"
+            says = f"in doubt, {account.network} answered {account.rest_reason}; looked at again"
             return Finding("warn", "account", says, "wait a minute, then run this again")
         case AccountState.LOGIN_NEEDED:
-            says = f"the login is over, WeChat answered {account.rest_reason}"
+            says = f"the login is over, {account.network} answered {account.rest_reason}"
             return Finding("fail", "account", says, LOGIN)
         case AccountState.UNPAIRED:
             return Finding("fail", "account", "nobody has logged in yet", LOGIN)
@@ -111,12 +113,12 @@ def of_controller(controller: Controller) -> Finding:
     return Finding("ok", "controller", "answers, with every tool")
 
 
-def of_clock(ahead_ms: int | None) -> Finding:
-    """This computer's clock against the last reply of WeChat."""
+def of_clock(ahead_ms: int | None, network: str) -> Finding:
+    """This computer's clock against the last batch of the network."""
     if ahead_ms is None:
         return Finding("ok", "clock", "not compared: no message has come since the start")
     if abs(ahead_ms) <= CLOCK_OFF_MS:
-        return Finding("ok", "clock", f"{ahead_ms / 1000:+.0f} s against WeChat's last batch")
+        return Finding("ok", "clock", f"{ahead_ms / 1000:+.0f} s against {network}'s last batch")
     way = "ahead of" if ahead_ms > 0 else "behind"
-    says = f"{age(abs(ahead_ms), 'en')} {way} WeChat's last batch, unless that batch had to wait"
+    says = f"{age(abs(ahead_ms), 'en')} {way} {network}'s last batch, unless it had to wait"
     return Finding("warn", "clock", says, "set the clock by the network")

@@ -211,6 +211,11 @@ class Account:
     rest_reason: str = ""  # raw code or word behind suspect and login_needed
     rest_since_ms: int = 0
 
+    @property
+    def network(self) -> str:
+        """What the desk calls the channel."""
+        return "WeChat" if self.channel in ("", "wechat") else self.channel
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:

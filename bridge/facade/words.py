@@ -5,15 +5,15 @@ from __future__ import annotations
 from bridge.wire.facade import Receipt, ResultReply
 
 _STATES = {
-    "queued": "It is queued and leaves as soon as WeChat may take it.",
-    "held": "It waits until the owner writes to the bot: WeChat takes no more before that. "
+    "queued": "It is queued and leaves as soon as the chat may take it.",
+    "held": "It waits until the owner writes to the bot: the chat takes no more before that. "
     "A note that waits for more than an hour is dropped, a question after twelve.",
-    "offline": "It waits until WeChat is connected again; a note for an hour at most.",
+    "offline": "It waits until the chat is connected again; a note for an hour at most.",
     "sending": "It is on its way.",
-    "delivered": "WeChat took it for the owner's phone. Whether it was read is not known.",
-    "unconfirmed": "WeChat took it without a receipt; it may not be shown.",
+    "delivered": "The chat took it for the owner's phone. Whether it was read is not known.",
+    "unconfirmed": "The chat took it without a receipt; it may not be shown.",
     "unknown": "The connection broke while it was sent: it may be on the phone, or not.",
-    "failed": "WeChat refused it; it was not delivered.",
+    "failed": "The chat refused it; it was not delivered.",
     "dropped": "It waited too long and was dropped; it was not delivered.",
     "offered": "It is in the owner's list, and leaves only when they ask for it with /sendfile.",
     "not_found": "There is nothing of yours with this id.",

@@ -67,7 +67,7 @@ class Door:
         self._room_bell = anyio.Event()
         self.senders: dict[str, Seen] = {}  # who wrote since this process began
         self._pace = Pace(groups.HOUR_MS)  # of groups
-        self.ahead_ms: int | None = None  # our clock before that of WeChat, at its last reply
+        self.ahead_ms: int | None = None  # our clock before that of the network
 
     async def open(self) -> None:
         """Know the account as it was left; raises StoreFault."""

@@ -32,13 +32,13 @@ class FacadeHello(Request[FacadeHelloReply]):
 
 ReceiptState: TypeAlias = Literal[
     "queued",  # it goes as soon as it may
-    "held",  # it goes when the owner writes: WeChat takes no more before that
-    "offline",  # it goes when WeChat is connected again
+    "held",  # it goes when the owner writes: the chat takes no more before that
+    "offline",  # it goes when the chat is connected again
     "sending",
-    "delivered",  # WeChat took it and gave it an id
-    "unconfirmed",  # WeChat took it and gave no id
+    "delivered",  # the chat took it and gave it an id
+    "unconfirmed",  # the chat took it and gave no id
     "unknown",  # it may be on the phone, or not
-    "failed",  # WeChat refused it for good
+    "failed",  # the chat refused it for good
     "dropped",  # it waited too long and was never sent
     "offered",  # the owner knows of the file, which leaves when they ask for it
     "refused",  # nothing was queued; `why` says the reason

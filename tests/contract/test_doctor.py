@@ -119,6 +119,8 @@ def test_every_state_of_an_account_has_its_finding() -> None:
         assert bool(found.next) == (found.level != "ok")
     throttled = Account(state=AccountState.ON, breaker_until_ms=NOW_MS + 90_000)
     assert of_account(throttled, NOW_MS).level == "warn"
+    other = Account("pigeon", state=AccountState.SUSPECT, rest_reason="coo")
+    assert "pigeon answered coo" in of_account(other, NOW_MS).says
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_clock_is_compared_with_the_last_batch(
     ahead_ms: int | None, level: str, words: str
 ) -> None:
     """delivery-semantics 12: the HTTP Date of the poll."""
-    found = of_clock(ahead_ms)
+    found = of_clock(ahead_ms, "WeChat")
     assert found.level == level and words in found.says
 
 
