@@ -234,14 +234,19 @@ class Room:
         self._numbers = count(1)
 
     async def says(
-        self, text: str, quoted_id: str = "", quoted_text: str = "", *parts: Part
+        self,
+        text: str,
+        quoted_id: str = "",
+        quoted_text: str = "",
+        *parts: Part,
+        sender: PeerId = OWNER,
     ) -> None:
-        """A message of the owner, as the worker would have brought it: words, or `parts`."""
+        """A message of an owner, as the worker would have brought it: words, or `parts`."""
         number = next(self._numbers)
         now_ms = self.shared.now_ms()
         message = Arrival(
             channel="wechat",
-            sender=OWNER,
+            sender=sender,
             msg_key=MsgKey(f"mid:{number}"),
             chat="direct",
             is_echo=False,
@@ -345,11 +350,16 @@ async def room(folder: Path, *, recovers_own_locks: bool = True) -> AsyncIterato
 
 
 def choose_thread() -> None:
-    alias = Alias(AliasName("code"), THREAD, "/")
+    name_thread(Alias(AliasName("code"), THREAD, "/"))
+    add(PeerRow, peer=OWNER, lang="en")
+    change(PeerRow, "peer = ?", (OWNER,), active="code")
+
+
+def name_thread(alias: Alias) -> None:
     add(
         AliasRow,
         name=alias.name,
-        skeleton="code",
+        skeleton=alias.name,
         thread=alias.thread,
         cwd=alias.cwd,
         title="",
@@ -359,5 +369,3 @@ def choose_thread() -> None:
         effort="",
         seen_head="",
     )
-    add(PeerRow, peer=OWNER, lang="en")
-    change(PeerRow, "peer = ?", (OWNER,), active="code")
