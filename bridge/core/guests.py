@@ -198,7 +198,7 @@ def declined(room: Room, question: Question) -> Decision:
     return _closed(room, question, "declined", "")
 
 
-def standing(question: Question, is_lost: bool, now_ms: int) -> str:
+def standing(question: Question, now_ms: int, *, is_lost: bool = False) -> str:
     """How a question is: waiting, answered, declined, expired, or on no phone."""
     if question.outcome:
         return question.outcome
@@ -246,7 +246,7 @@ _ENDS = {"sent": "delivered", "unconfirmed": "unconfirmed"}
 
 
 def _closed(room: Room, question: Question, outcome: str, said: str) -> Decision:
-    if standing(question, False, room.now_ms) != "waiting":
+    if standing(question, room.now_ms) != "waiting":
         return room.tell("agent_question_over", client=question.client)
     told = notice(f"agent_{outcome}", room.lang, client=question.client)
     audit = Audit(f"question.{outcome}", "owner", question.client, str(question.id))

@@ -230,8 +230,9 @@ class Guests:
         found = await self._shared.db.read(unit)
         if found is None:
             return facade.ResultReply("not_found")
-        told = cast(facade.ResultState, rules.standing(*found, self._shared.now_ms()))  # cast: so
-        return facade.ResultReply(told, found[0].said)
+        question, is_lost = found
+        told = rules.standing(question, self._shared.now_ms(), is_lost=is_lost)
+        return facade.ResultReply(cast(facade.ResultState, told), question.said)  # cast: its words
 
     # ---- threads ---------------------------------------------------------------
 

@@ -279,10 +279,10 @@ def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
     row = stored(asking("go on?"))
     assert not is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS)
     assert is_worthless(row, NOW_MS, NOW_MS + QUESTION_LIFE_MS + 1)
-    assert guests.standing(ASKED, False, NOW_MS + QUESTION_LIFE_MS) == "waiting"
-    assert guests.standing(ASKED, False, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
-    assert guests.standing(ASKED, True, NOW_MS) == "undelivered"
-    assert guests.standing(replace(ASKED, outcome="answered"), True, NOW_MS) == "answered"
+    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS) == "waiting"
+    assert guests.standing(ASKED, NOW_MS + QUESTION_LIFE_MS + 1) == "expired"
+    assert guests.standing(ASKED, NOW_MS, is_lost=True) == "undelivered"
+    assert guests.standing(replace(ASKED, outcome="answered"), NOW_MS, is_lost=True) == "answered"
 
 
 # ---- the owner's answer ------------------------------------------------------------
