@@ -39,7 +39,9 @@ def main(engine: str, reads_only: bool, end_idle_server: bool) -> None:
         _say_and_exit("CODEX_HOME must be a full path, for example /home/me/.codex", EXIT_USE)
     folder = home / "cross-thread-controller"
     named = "ctb.sqlite3" if engine == "codex" else "echo.sqlite3"
-    database = Path(os.environ.get("CROSS_THREAD_CONTROLLER_DB") or folder / named)
+    given = os.environ.get("CROSS_THREAD_CONTROLLER_DB")
+    database = Path(given or folder / named)
+    samples = database.parent / "samples" if given else Path.home() / ".cache" / "ctb-echo"
     _set_up_log(folder)
 
     import anyio
@@ -58,7 +60,7 @@ def main(engine: str, reads_only: bool, end_idle_server: bool) -> None:
         )
     from bridge.codex.serve import Place, serve
 
-    anyio.run(serve, Place(engine, home, folder, database, command, reads_only))
+    anyio.run(serve, Place(engine, home, folder, database, samples, command, reads_only))
 
 
 def _command(text: str) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class Place:
     home: Path
     folder: Path  # of our own files below CODEX_HOME, mode 0700
     database: Path
+    samples: Path  # folders of the threads of `echo`, away from Codex's own files
     codex_command: tuple[str, ...]
     reads_only: bool
 
@@ -186,7 +187,7 @@ async def _sole(path: Path) -> place.HeldLock:
 
 def _engine(where: Place, keys: Keys) -> Engine:
     if where.engine == "echo":
-        return Echo(keys.db, where.database.parent / "samples")
+        return Echo(keys.db, where.samples)
     return Codex(where.home, where.folder, where.codex_command)
 
 

@@ -80,7 +80,7 @@ async def test_offered_file_leaves_when_the_owner_asks_for_it(house: House) -> N
     await house.phone.asks("/threads", "1. ")
     await house.phone.asks("/use 1", "Now using")
     await house.phone.asks("file:exports/first.txt=one", "I wrote exports/first.txt.")
-    workspace = next((house.folder / "codex").rglob("exports"))
+    workspace = next(house.folder.rglob("exports"))
     plot = workspace / "plot.txt"
     plot.write_text("the plot")
     env = rig.environment(house.folder) | house.settings

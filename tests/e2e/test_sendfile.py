@@ -27,7 +27,7 @@ async def chat(house: House) -> AsyncIterator[House]:
 
 def workspace(house: House) -> Path:
     """The folder of the thread in use: where the newest export lies."""
-    exports = sorted((house.folder / "codex").rglob("exports"))
+    exports = sorted(house.folder.rglob("exports"))
     return exports[0].parent
 
 
@@ -80,7 +80,7 @@ async def test_a_file_in_doubt_is_asked_about_and_yes_sends_what_was_hashed(chat
     await chat.phone.asks("/artifacts", "1. notes.md · 9 B · asks you first: it is not in")
     asked = await chat.phone.asks("/sendfile 1", "Send notes.md?")
     assert "9 B, SHA-256 " in asked
-    path = next((chat.folder / "codex").rglob("notes.md"))
+    path = next((chat.folder / ".cache").rglob("notes.md"))
     path.write_text("changed since")
     chat.phone.says("/yes")
     assert await chat.phone.gets_files(1) == [("notes.md", b"as it was")]
