@@ -11,7 +11,6 @@ from bridge.core.bubbles import behind
 from bridge.core.decision import NewRow
 from bridge.core.foreign import harmless
 from bridge.core.group_chat import is_group
-from bridge.core.guests import NOTE_SPACING_MS, paced
 from bridge.core.model import (
     Attempt,
     AttemptId,
@@ -281,20 +280,14 @@ def _ready(peer: str, seen: Window, now_ms: int) -> list[OutRow]:
             else:
                 found.append(row)
         if len(page) < LOOKED_AT:
-            return _paced(found, now_ms)
-        if any(is_up(row, now_ms) for row in due_of(_paced(found, now_ms), now_ms)):
+            return windows.paced(found, now_ms)
+        if any(is_up(row, now_ms) for row in due_of(windows.paced(found, now_ms), now_ms)):
             break
         last = (page[-1].send_class, page[-1].id)
     if seen.is_announced:  # it goes before all that it announces
         asking = records(OutboxTable, "peer = ? AND state = 'ready' AND grp = ?", peer, REST_GROUP)
         found += [_out(row) for row in asking if all(row.id != other.id for other in found)]
-    return _paced(found, now_ms)
-
-
-def _paced(ready: list[OutRow], now_ms: int) -> list[OutRow]:
-    if not any(row.client for row in ready):
-        return ready
-    return paced(ready, windows.notes_since(now_ms - NOTE_SPACING_MS), now_ms)
+    return windows.paced(found, now_ms)
 
 
 def _write_attempt(row: OutRow, token: str, sender: Sender, now_ms: int) -> Attempt:

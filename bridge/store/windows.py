@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.core import guests
 from bridge.core.group_chat import is_group
-from bridge.core.model import Account, OutId, SendClass
+from bridge.core.guests import NOTE_SPACING_MS
+from bridge.core.model import Account, OutId, OutRow, SendClass
 from bridge.core.sending import (
     STUBBORN_REFUSALS,
     Limits,
@@ -51,9 +53,12 @@ def seen(row: Record | None, account: Account) -> Window:
     )
 
 
-def notes_since(at_ms: int) -> dict[str, int]:
-    """When a note of each agent left last, of those whose did after that."""
-    return dict(pairs(_NOTES, at_ms, SendClass.NOTE))
+def paced(ready: list[OutRow], now_ms: int) -> list[OutRow]:
+    """These bubbles, with the time before which no note of an agent among them may go."""
+    if not any(row.client for row in ready):
+        return ready
+    left_ms = dict(pairs(_NOTES, now_ms - NOTE_SPACING_MS, SendClass.NOTE))
+    return guests.paced(ready, left_ms, now_ms)
 
 
 def of_peer(peer: str) -> Window:
