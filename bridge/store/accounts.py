@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.core.model import Account, AccountState
+from bridge.core.group_chat import is_group
+from bridge.core.intake import InboxEvent, inbox_step
+from bridge.core.model import Account, AccountState, InboxState, PeerId
 from bridge.core.sending import AccountEvent, account_step
-from bridge.store import rows
-from bridge.store.statements import add, change, record
+from bridge.store import rights, rows
+from bridge.store.statements import add, change, record, rows_of
 from bridge.store.tables import AccountRow, AliasRow, GroupRow, InboxTable, PeerRow
+
+_PRESENT = """SELECT peer FROM peer
+    UNION SELECT peer FROM inbox WHERE state = 'new'
+    UNION SELECT peer FROM inbox WHERE state = 'held'
+    UNION SELECT peer FROM turn WHERE state != 'done'
+    UNION SELECT peer FROM outbox WHERE state != 'done'
+    UNION SELECT peer FROM question WHERE outcome = ''"""
 
 
 class OwnerRefused(Exception):
@@ -25,12 +34,14 @@ def get(channel: str | None = None) -> Account:
     return rows.account(row) if row else Account(channel=channel or "")
 
 
-def pair(offered: Account) -> Account:
+def pair(offered: Account, now_ms: int) -> Account:
     """Take the worker's credentials as the account; one transaction with what follows.
 
     A new generation clears the cursor and the context tokens. Another owner needs a
-    higher epoch, and then aliases, choices and held messages go too. Another channel is
-    another owner whose ids cannot be compared with ours: it is never taken.
+    higher epoch, and then aliases, choices and groups go too. Whatever waits or runs for
+    somebody who is no owner any more ends here, also where only the list grew shorter.
+    Another channel is another owner whose ids cannot be compared with ours: it is never
+    taken.
     """
     known = get()
     if known.state is not AccountState.UNPAIRED and known.channel != offered.channel:
@@ -40,8 +51,14 @@ def pair(offered: Account) -> Account:
     is_other = offered.owner != known.owner
     if is_other and offered.owner_epoch <= known.owner_epoch and not _shares_owner(offered, known):
         raise OwnerRefused(offered.bot_id)
-    if is_other and offered.owner_epoch > known.owner_epoch:
-        _forget_owner()
+    if is_other:
+        is_handed_over = offered.owner_epoch > known.owner_epoch
+        for peer in _present():
+            if is_handed_over or not (is_group(peer) or peer in offered.owner.user_ids):
+                _forget(peer, now_ms)
+        if is_handed_over:
+            AliasRow.delete().execute()
+            GroupRow.delete().execute()
     if (offered.generation, offered.bot_id) == (known.generation, known.bot_id):
         return _write(replace(known, owner=offered.owner, owner_epoch=offered.owner_epoch))
     change(PeerRow, "1", (), context_token="", token_time_ms=0)
@@ -74,11 +91,19 @@ def _shares_owner(offered: Account, known: Account) -> bool:
     return bool(offered.owner.user_ids & known.owner.user_ids)
 
 
-def _forget_owner() -> None:
-    PeerRow.delete().execute()
-    AliasRow.delete().execute()
-    GroupRow.delete().execute()
-    change(InboxTable, "state IN ('new', 'held')", (), state="done", outcome="dropped")
+def _present() -> tuple[PeerId, ...]:
+    """Whoever is known, or has something unfinished here."""
+    return tuple(PeerId(peer) for (peer,) in rows_of(_PRESENT))
+
+
+def _forget(peer: PeerId, now_ms: int) -> None:
+    """Nothing of this peer goes on, and nothing of what it chose is kept."""
+    PeerRow.delete().where(PeerRow.peer == peer).execute()
+    for was in (InboxState.NEW, InboxState.HELD):
+        state, outcome = inbox_step(was, InboxEvent.DROP_HELD)
+        dropped = {"state": state, "outcome": outcome, "done_ms": now_ms}
+        change(InboxTable, "peer = ? AND state = ?", (peer, was), **dropped)
+    rights.end_waiting(peer, now_ms)
 
 
 def _write(value: Account) -> Account:

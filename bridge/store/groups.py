@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from bridge.core.errors import Stale
 from bridge.core.group_chat import GroupChat, GroupEvent, GroupState, GroupStep, group_step
-from bridge.core.model import Account, InboxRow, PeerId, ThreadId, TurnState
-from bridge.core.turn_states import TurnEvent, turn_step
-from bridge.store import accounts, outbox, rows
+from bridge.core.model import Account, InboxRow, PeerId, ThreadId
+from bridge.store import accounts, rights, rows
 from bridge.store.statements import Record, add, change, record, records, rows_of, value
-from bridge.store.tables import GroupRow, InboxTable, TurnTable
+from bridge.store.tables import GroupRow, InboxTable
 
 _FIRST = "peer = ? AND state = 'new' ORDER BY id"
 _WAITING = "SELECT count(*) FROM turn WHERE peer = ? AND state != 'done'"
@@ -75,7 +74,7 @@ def step(moved: GroupStep, now_ms: int) -> None:
     if not change(GroupRow, "number = ? AND state = ?", (was.number, was.state), **columns):
         raise Stale(f"group {was.number} is no longer {was.state}")
     if was.state is GroupState.APPROVED:
-        _end_waiting(was.peer, now_ms)
+        rights.end_waiting(was.peer, now_ms)
 
 
 def silence_all(now_ms: int) -> None:
@@ -85,21 +84,6 @@ def silence_all(now_ms: int) -> None:
             state = group_step(group.state, GroupEvent.DISABLE)
             moved = GroupChat(group.number, group.peer, state, group.thread, group.asked_ms)
             step(GroupStep(group, moved), now_ms)
-
-
-def _end_waiting(peer: PeerId, now_ms: int) -> None:
-    for state in (TurnState.QUEUED, TurnState.PARKED):
-        change(
-            TurnTable,
-            "peer = ? AND state = ? AND state != 'done'",  # so the index is used
-            (peer, state),
-            state=turn_step(state, TurnEvent.CANCEL),
-            outcome="cancelled",
-            ended_ms=now_ms,
-        )
-    live = "peer = ? AND state IN ('starting', 'running') AND state != 'done'"
-    change(TurnTable, live, (peer,), stop_requested=True)
-    outbox.cancel_waiting(peer, now_ms)
 
 
 def _group(row: Record) -> GroupChat:

@@ -43,7 +43,7 @@ from bridge.core.sending import (
     out_step,
 )
 from bridge.core.uploading import is_up, refusal
-from bridge.store import accounts, artifacts, rows, windows
+from bridge.store import accounts, artifacts, rights, rows, windows
 from bridge.store.audit import add_audit
 from bridge.store.statements import Record, add, change, pairs, record, records, value
 from bridge.store.tables import AccountRow, AttemptTable, OutboxTable, PeerRow
@@ -54,7 +54,6 @@ _WAITING = """SELECT peer, max(state = 'sending') FROM outbox
     WHERE state != 'done' GROUP BY peer"""
 _NEXT = """peer = ? AND state = 'ready' AND (send_class, id) > (?, ?)
     ORDER BY send_class, id LIMIT ?"""
-_MAY_READ = "SELECT 1 FROM group_chat WHERE peer = ? AND state = 'approved'"
 # The bubbles of an answer as it came: `turn-<id>-0-...`; frozen once one was tried.
 _UNTRIED = """SELECT grp, min(turn) FROM outbox
     WHERE peer = ? AND state = 'ready' AND grp LIKE 'turn-%-0-%'
@@ -98,6 +97,9 @@ def look(sender: Sender, now_ms: int) -> Attempt | Rest:
     wake: list[int] = []
     upload: OutRow | None = None
     for peer, _ in sorted(waiting, key=lambda item: is_group(item[0])):  # a group comes last
+        if not rights.may_read(peer):  # an attempt was under way when it lost that right
+            rights.cancel_bubbles(peer, now_ms)
+            continue
         row = record(PeerRow, "peer = ?", peer)
         token = row.context_token if row else ""
         seen = windows.seen(row, account)
@@ -181,17 +183,12 @@ def _step(
 def add_rows(bubbles: Sequence[NewRow], peer: PeerId, now_ms: int) -> None:
     """Owe these bubbles; a client id that is there already is the same bubble.
 
-    A group that may not ask is owed nothing, whoever ends what it had asked.
+    Who may be told nothing is owed nothing (`rights`).
     """
-    if bubbles and is_group(peer) and not value(_MAY_READ, peer):
+    if bubbles and not rights.may_read(peer):
         return
     for bubble in bubbles:
         add(OutboxTable, "OR IGNORE", **_columns(bubble, peer, now_ms))
-
-
-def cancel_waiting(peer: PeerId, now_ms: int) -> None:
-    """What has not begun to leave for this peer never will."""
-    _cancel("peer = ? AND state = 'ready'", (peer,), now_ms)
 
 
 def untried_answers(peer: str) -> list[tuple[str, TurnId]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from peewee import Model
+
 from bridge.core import commands as c
 from bridge.core.decision import Audit, View
 from bridge.core.given_up import TOLD_FOR_MS, GivenUp, Kind
@@ -31,7 +33,7 @@ from bridge.core.retention import KEPT_MS
 from bridge.core.room import alias_meant
 from bridge.core.sending import OutEvent, out_step
 from bridge.core.turn_states import WITHOUT_ANSWER, TurnEvent, turn_step
-from bridge.store import audit, groups, outbox, rows, turns
+from bridge.store import audit, groups, outbox, rights, rows, turns
 from bridge.store.statements import Record, change, record, records
 from bridge.store.tables import AttemptTable, InboxTable, OutboxTable, TurnTable
 
@@ -120,7 +122,10 @@ def newest(limit: int) -> tuple[Turn, ...]:
 
 
 def given_up(now_ms: int, peer: PeerId | None = None) -> tuple[GivenUp, ...]:
-    """What was given up in the last thirty days, newest first; of one peer, or of all."""
+    """What was given up in the last thirty days, newest first; of one peer, or of all.
+
+    Not of somebody who may be told nothing any more: it is not taken up again either.
+    """
     whose, since_ms = "(peer = ? OR ? IS NULL)", now_ms - TOLD_FOR_MS
     asked = (peer, peer, since_ms, MAX_GIVEN_UP)
     messages = records(
@@ -134,23 +139,25 @@ def given_up(now_ms: int, peer: PeerId | None = None) -> tuple[GivenUp, ...]:
     unsent = records(
         OutboxTable, f"{_UNSENT} AND {whose} AND done_ms > ? ORDER BY id DESC LIMIT ?", *asked
     )
-    found = [_message(row) for row in messages]
-    found += [_turn(row) for row in dead if row.state == TurnState.DONE]
-    found += [_unsent(row) for row in unsent]
+    found = [_message(row) for row in messages if rights.may_read(row.peer)]
+    found += [
+        _turn(row) for row in dead if row.state == TurnState.DONE and rights.may_read(row.peer)
+    ]
+    found += [_unsent(row) for row in unsent if rights.may_read(row.peer)]
     return tuple(sorted(found, key=lambda one: -one.at_ms))
 
 
 def find(kind: Kind, number: int) -> GivenUp | None:
-    """One that was given up, by what its name says."""
+    """One that was given up, by what its name says; None of a former owner."""
     match kind:
         case Kind.MESSAGE:
-            row = record(InboxTable, f"id = ? AND {_POISON} AND {_TEXT}", number)
+            row = _of_somebody(InboxTable, f"id = ? AND {_POISON} AND {_TEXT}", number)
             return _message(row) if row else None
         case Kind.TURN:
-            row = record(TurnTable, f"id = ? AND {_DEAD} AND state = 'done'", number)
+            row = _of_somebody(TurnTable, f"id = ? AND {_DEAD} AND state = 'done'", number)
             return _turn(row) if row else None
         case Kind.BUBBLE:
-            row = record(OutboxTable, f"id = ? AND {_UNSENT}", number)
+            row = _of_somebody(OutboxTable, f"id = ? AND {_UNSENT}", number)
             return _unsent(row) if row else None
 
 
@@ -196,6 +203,12 @@ def drop(one: GivenUp, now_ms: int) -> None:
             dropped = out_step(OutState.DONE, OutEvent.DROPPED)
             change(OutboxTable, "id = ?", (one.id,), state=dropped, outcome="dropped")
     _note(one, "dropped", now_ms)
+
+
+def _of_somebody(table: type[Model], where: str, number: int) -> Record | None:
+    """A row of somebody who may still be told something."""
+    row = record(table, where, number)
+    return row if row is not None and rights.may_read(row.peer) else None
 
 
 def _revive_turn(number: int) -> None:

@@ -64,10 +64,10 @@ class PeerRow(_Row):
 
 
 class InboxTable(_Row):
-    """Messages in. Written by `inbox.accept` and `inbox.apply`, and by `past` when one that was
-    given up is tried again or dropped; read by `views` and `past`. Keys
-    stay 90 days, texts while a quote of them must resolve (30 days), and nothing unfinished
-    ever goes (`retention`, here and below)."""
+    """Messages in. Written by `inbox.accept` and `inbox.apply`, by `accounts.pair` when their
+    sender is no owner any more, and by `past` when one that was given up is tried again or
+    dropped; read by `views` and `past`. Keys stay 90 days, texts while a quote of them must
+    resolve (30 days), and nothing unfinished ever goes (`retention`, here and below)."""
 
     id = IntegerField(primary_key=True)
     channel = TextField()
@@ -141,9 +141,10 @@ class AliasRow(_Row):
 
 
 class TurnTable(_Row):
-    """One prompt and its answer. Made by `inbox.apply`, moved by `turns`, and by `past` as
-    above; read by `views` and `past`. Goes 90 days after its end, behind its messages and its
-    bubbles: so long its answer is read again, and its key holds as long as theirs."""
+    """One prompt and its answer. Made by `inbox.apply`, moved by `turns`, by `rights`, and by
+    `past` as above; read by `views` and `past`. Goes 90 days after its end, behind its
+    messages and its bubbles: so long its answer is read again, and its key holds as long as
+    theirs."""
 
     id = IntegerField(primary_key=True)
     key = TextField()
@@ -184,9 +185,9 @@ class TurnTable(_Row):
 
 class OutboxTable(_Row):
     """Bubbles owed. Made by `inbox.apply`, `turns` and `guests`, moved by `outbox`, by
-    `relogin`, and by `past` as above; read by `views`, `guests` and `past`. Stay for 30 days,
-    as long as a quote of them must resolve, and longer while their turn or another part is not
-    done."""
+    `relogin` and `rights`, and by `past` as above; read by `views`, `guests` and `past`. Stay
+    for 30 days, as long as a quote of them must resolve, and longer while their turn or another
+    part is not done."""
 
     id = IntegerField(primary_key=True)
     peer = TextField()
@@ -258,8 +259,8 @@ class AttemptTable(_Row):
 
 
 class ApprovalTable(_Row):
-    """Requests that turns wait for. Written by `approvals` and `inbox.apply`; read by
-    `views` and the turn's task; goes with its turn."""
+    """Requests that turns wait for. Written by `approvals`, `rights` and `inbox.apply`;
+    read by `views` and the turn's task; goes with its turn."""
 
     id = TextField()
     digest = TextField()
@@ -285,8 +286,8 @@ class ApprovalTable(_Row):
 
 
 class QuestionTable(_Row):
-    """Questions of agents. Written by `guests` and `inbox.apply`; read by `guests` and
-    `views`; goes with its bubble."""
+    """Questions of agents. Written by `guests`, `rights` and `inbox.apply`; read by
+    `guests` and `views`; goes with its bubble."""
 
     id = IntegerField(primary_key=True)  # of the bubble that shows it
     client = TextField()

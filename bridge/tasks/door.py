@@ -112,6 +112,7 @@ class Door:
             owner_epoch=hello.owner_epoch,
             paired_at_ms=hello.paired_at_ms,
         )
+        before = self._account.owner
         try:
             self._account = await self._shared.db.run(
                 partial(_pair, offered, self._shared.lang, self._shared.now_ms())
@@ -132,6 +133,8 @@ class Door:
             raise Refused(codec.INTERNAL_ERROR, "the state cannot be written now") from failed
         self._worker.attach(peer)
         _log.info("channel.hello", generation=hello.generation)
+        if self._account.owner != before:
+            self._shared.turns_bell.ring()
         self._shared.outbox_bell.ring()
         self._polls = await self._has_room()
         return messages.ChannelHelloReply(self._account.cursor, self._polls)
@@ -292,7 +295,7 @@ class Door:
 def _pair(offered: Account, lang: Lang, now_ms: int) -> Account:
     """Take these credentials as the account; a new login or owner leaves an audit line."""
     known = accounts.get(offered.channel)
-    account = accounts.pair(offered)
+    account = accounts.pair(offered, now_ms)
     is_new_owner = account.owner != known.owner
     is_new_login = account.generation != known.generation
     if is_new_login:

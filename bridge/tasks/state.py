@@ -90,6 +90,7 @@ class Shared:
     leaving: Leaving = field(default_factory=Leaving)
     inbox_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
+    turns_bell: Bell = field(default_factory=Bell)  # the turns of an owner who went have ended
     is_stopping: bool = False
     woke: Woke | None = None
 

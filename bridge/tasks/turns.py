@@ -77,7 +77,10 @@ class Threads:
             self._tasks = tasks
             for thread in self._left:
                 self.wake(thread)
-            await anyio.sleep_forever()
+            while True:
+                await self.shared.turns_bell.heard()
+                for thread in tuple(self._bells):
+                    self.wake(thread)
 
     def began(self, turn: Turn) -> None:
         """A turn was committed; `starting` means that this process has just claimed it."""

@@ -336,7 +336,7 @@ async def room(folder: Path, *, recovers_own_locks: bool = True) -> AsyncIterato
     db = Database(folder / "bridge.sqlite3")
     db.open()
     try:
-        db.run_now(lambda: accounts.pair(ACCOUNT))
+        db.run_now(lambda: accounts.pair(ACCOUNT, 0))
         db.run_now(choose_thread)
         built = Room(db, folder, Scripted(), recovers_own_locks)
         async with anyio.create_task_group() as tasks:

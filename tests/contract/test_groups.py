@@ -11,7 +11,7 @@ import pytest
 from bridge.core import verbs
 from bridge.core.group_chat import group_peer
 from bridge.core.groups import HOURLY, MAX_PENDING
-from bridge.store import accounts, groups, views, windows
+from bridge.store import groups, views, windows
 from bridge.store.statements import change
 from bridge.store.tables import (
     AliasRow,
@@ -26,7 +26,7 @@ from bridge.store.tables import (
 )
 from bridge.wire import messages
 from tests.contract.desk_rig import CHAT, GROUP, MEMBER, NOW_MS, OFF, Desk, desk
-from tests.contract.worker_rig import LIMIT_S, OWNER
+from tests.contract.worker_rig import OWNER
 
 
 async def test_group_asks_is_approved_and_is_answered_where_it_asked() -> None:
@@ -329,13 +329,3 @@ async def test_boot_with_groups_off_ends_every_approval_and_what_it_left() -> No
         assert group.state == "disabled"
         live, waits = await at.rows(TurnTable)
         assert (live.stop_requested, waits.state, waits.outcome) == (1, "done", "cancelled")
-
-
-async def test_another_owner_inherits_no_group() -> None:
-    """R2: what the former owner allowed is over."""
-    async with desk() as at:
-        await at.approves()
-        hello = messages.ChannelHello("wechat", "bot", ("oNext@im.wechat",), 2, 1)
-        await at.worker.call(hello, LIMIT_S)
-        assert await at.rows(GroupRow) == []
-        assert (await at.bench.db.read(accounts.get)).owner.user_ids == {"oNext@im.wechat"}

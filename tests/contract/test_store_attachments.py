@@ -192,5 +192,5 @@ def test_account_of_another_owner_drops_the_files_of_the_first(db: Database) -> 
 
     accept(db, stored(1, parts=(PICTURE,)))
     other = replace(ACCOUNT, owner=Owner(frozenset({"oNew"})), generation=2, owner_epoch=1)
-    db.run_now(lambda: accounts.pair(other))
+    db.run_now(lambda: accounts.pair(other, NOW_MS))
     assert due(db) == [] and db.run_now(turns.busy_threads) == ()

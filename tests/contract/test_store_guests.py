@@ -37,7 +37,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "bridge.sqlite3")
     database.open()
     account = Account("wechat", "bot", Owner(frozenset({OWNER})), generation=1)
-    database.run_now(lambda: accounts.pair(account))
+    database.run_now(lambda: accounts.pair(account, NOW_MS))
     yield database
     database.close()
 

@@ -41,7 +41,7 @@ ACCOUNT = Account("wechat", "bot", Owner(frozenset({OWNER})), generation=1)
 def db(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "bridge.sqlite3")
     database.open()
-    database.run_now(lambda: accounts.pair(ACCOUNT))
+    database.run_now(lambda: accounts.pair(ACCOUNT, NOW_MS))
     yield database
     database.close()
 
@@ -194,7 +194,7 @@ def test_late_message_does_not_bring_back_an_older_token(db: Database) -> None:
 def test_new_generation_drops_cursor_and_tokens_and_keeps_the_rows(db: Database) -> None:
     """F31: login again by the same owner."""
     accept(db, stored(1))
-    db.run_now(lambda: accounts.pair(replace(ACCOUNT, generation=2)))
+    db.run_now(lambda: accounts.pair(replace(ACCOUNT, generation=2), NOW_MS))
     assert db.run_now(accounts.get).cursor == ""
     assert db.run_now(lambda: PeerRow.get_by_id(OWNER).context_token) == ""
     assert keys(db) == ["mid:1"]
@@ -205,9 +205,9 @@ def test_other_owner_needs_a_higher_epoch(db: Database) -> None:
     accept(db, stored(1))
     other = replace(ACCOUNT, owner=Owner(frozenset({"oOther@im.wechat"})), generation=2)
     with pytest.raises(accounts.OwnerRefused):
-        db.run_now(lambda: accounts.pair(other))
+        db.run_now(lambda: accounts.pair(other, NOW_MS))
     assert db.run_now(accounts.get).owner == ACCOUNT.owner
-    db.run_now(lambda: accounts.pair(replace(other, owner_epoch=1)))
+    db.run_now(lambda: accounts.pair(replace(other, owner_epoch=1), NOW_MS))
     assert db.run_now(accounts.get).owner == other.owner
     assert db.run_now(lambda: InboxTable.get().outcome) == "dropped"
 

@@ -38,7 +38,7 @@ UNMADE = unmade_thread("seed")
 def db(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "bridge.sqlite3")
     database.open()
-    database.run_now(lambda: accounts.pair(ACCOUNT))
+    database.run_now(lambda: accounts.pair(ACCOUNT, NOW_MS))
     yield database
     database.close()
 
