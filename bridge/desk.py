@@ -77,7 +77,7 @@ class Desk:
         return messages.StopReply(sum(turn.state in running for turn in unfinished))
 
     def _senders(self) -> messages.SendersReply:
-        newest = sorted(self._door.senders.items(), key=lambda found: -found[1].last_at_ms)
+        newest = sorted(self._door.senders.seen.items(), key=lambda found: -found[1].last_at_ms)
         return messages.SendersReply(
             tuple(
                 messages.Sender(user_id, seen.messages, seen.last_at_ms, seen.is_owner)
@@ -102,7 +102,7 @@ class Desk:
         if tally.account.unconfirmed_run >= UNCONFIRMED_ALERT:
             says = "takes messages without a receipt: some may not be shown"
             lines.append(f"{tally.account.network:<11} {says}")
-        denied = sum(s.denied for s in self._door.senders.values() if not s.is_owner)
+        denied = self._door.senders.strange
         if denied:
             lines.append(f"strangers   {counted(denied, 'message')} not let in")
         is_healthy = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from bridge.store import groups as known_groups
 from bridge.tasks.fetch import Fetches
 from bridge.tasks.groups import note_asking
 from bridge.tasks.points import reach
+from bridge.tasks.senders import Senders
 from bridge.tasks.state import Pace, Shared, Woke
 from bridge.wire import codec, log, messages
 from bridge.wire.peer import Peer, Refused
@@ -35,20 +35,8 @@ MAX_DUE_ROWS = 200  # delivery-semantics 9
 LOOK_EVERY = 16  # messages; rows also become due by other ways than through this door
 MIN_FREE_BYTES = 200 * 1024 * 1024  # delivery-semantics 9
 GUARD_S = 5.0  # how often room for more is looked at while there is none
-MAX_SENDERS = 1_000  # threat-model R36: bounded counters
-LOGGED_SENDERS = 10
 
 _log = log.get("door")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How often somebody wrote since this process began, and when last."""
-
-    messages: int
-    last_at_ms: int
-    is_owner: bool
-    denied: int
 
 
 class Door:
@@ -65,7 +53,7 @@ class Door:
         self._polls = True
         self._spare = 0  # messages that may come before the due rows are counted again
         self._room_bell = anyio.Event()
-        self.senders: dict[str, Seen] = {}  # who wrote since this process began
+        self.senders = Senders()
         self._pace = Pace(groups.HOUR_MS)  # of groups
         self.ahead_ms: int | None = None  # our clock before that of the network
 
@@ -196,9 +184,13 @@ class Door:
         return messages.CommitReply("ok", found.cursor)
 
     async def _match_echoes(self, received: Sequence[messages.Inbound]) -> None:
-        """Our own messages among them settle what is not known of them; nothing else."""
+        """Our own messages among them settle what is not known of them; nothing else.
+
+        Another bot's message is an echo as well, to the worker; what it claims is nothing.
+        """
+        ours = (self._account.bot_id, "direct")
         for message in received:
-            if message.is_echo and message.client_id:
+            if message.is_echo and (message.from_user_id, message.chat) == ours:
                 server_id = message.msg_key.removeprefix("mid:")
                 with suppress(StoreFault):
                     await self._shared.db.run(partial(outbox.echoed, message.client_id, server_id))
@@ -227,7 +219,12 @@ class Door:
         except Exception:  # R1: a fault of ours lets nobody in, and keeps nobody else out
             _log.exception("message.not_judged")
             return None
-        self._count(came.sender, is_denied=denied is not None)
+        self.senders.note(
+            came.sender,
+            is_owner=came.sender in self._account.owner.user_ids,
+            is_denied=denied is not None,
+            now_ms=self._shared.now_ms(),
+        )
         if denied is intake.Denied.NEW_GROUP:
             asking[came.chat_id] = None
         if denied is not None:
@@ -243,19 +240,6 @@ class Door:
         age_ms = max(0, server_ms - created_ms)
         is_dated = intake.is_plausible(came.create_time_ms, server_ms)
         return inbox.Stored(came, state, outcome, age_ms, created_ms, is_dated)
-
-    def _count(self, sender: str, is_denied: bool) -> None:
-        """Who writes is counted, and of strangers nothing else is kept."""
-        seen = self.senders.get(sender)
-        if seen is None and len(self.senders) >= MAX_SENDERS:
-            return
-        count, denied = (seen.messages, seen.denied) if seen else (0, 0)
-        is_owner = sender in self._account.owner.user_ids
-        self.senders[sender] = Seen(
-            count + 1, self._shared.now_ms(), is_owner, denied + int(is_denied)
-        )
-        if seen is None and is_denied and not is_owner and len(self.senders) < LOGGED_SENDERS:
-            _log.info("message.denied", senders=len(self.senders))
 
     async def _state(self, peer: Peer, state: messages.ChannelState) -> messages.Done:
         """Believed of the account's own worker; of another, only while there is none."""

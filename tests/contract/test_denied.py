@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import anyio
 import pytest
 
 from bridge.core import intake
-from bridge.store.tables import InboxTable, OutboxTable
-from bridge.tasks.door import LOGGED_SENDERS, MAX_SENDERS
+from bridge.store.statements import change
+from bridge.store.tables import InboxTable, OutboxTable, TurnTable
+from bridge.tasks.senders import MAX_SENDERS, Senders
 from bridge.wire import messages
 from tests.contract.desk_rig import CHAT, MEMBER, OFF, desk
-from tests.contract.worker_rig import LIMIT_S, OWNER
+from tests.contract.worker_rig import LIMIT_S, OWNER, WECHAT
 
 SECRET = "attack-at-dawn"
 FILE = messages.Media(download_param=SECRET, full_url="https://cdn.example/" + SECRET)
@@ -50,7 +52,7 @@ async def test_denied_message_costs_a_counter_and_nothing_else(
         for word in WORDS:
             await at.writes(word + SECRET, **DENIED[who])
         sender = DENIED[who]["sender"]
-        assert at.bench.door.senders[sender].messages == len(WORDS) + (sender == OWNER)
+        assert at.bench.door.senders.seen[sender].messages == len(WORDS) + (sender == OWNER)
         assert await at.everything() == before
         assert (at.asked, at.controller.asked) == (asked, [])
         assert sorted(at.bench.folder.rglob("*")) == files
@@ -88,7 +90,7 @@ def _breaks(*_given: object) -> None:
 
 
 async def test_counters_of_strangers_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """R36: many senders cost a table of fixed size and a handful of log lines."""
+    """R36: many senders cost a table of fixed size and one log line, and hide no owner."""
     caplog.set_level(logging.INFO)
     async with desk(OFF) as at:
         strangers = [
@@ -97,9 +99,82 @@ async def test_counters_of_strangers_are_bounded(caplog: pytest.LogCaptureFixtur
         ]
         batch = messages.InboundCommit("", "", at.bench.shared.now_ms(), tuple(strangers))
         assert (await at.worker.call(batch, LIMIT_S)).status == "ok"
-        assert len(at.bench.door.senders) == MAX_SENDERS
-        assert len([r for r in caplog.records if "denied" in r.getMessage()]) <= LOGGED_SENDERS
+        assert len(at.bench.door.senders.seen) == MAX_SENDERS
+        assert at.bench.door.senders.strange == MAX_SENDERS + 500
+        assert len([r for r in caplog.records if "denied" in r.getMessage()]) == 1
         await at.greets()
+        assert at.bench.door.senders.seen[OWNER].is_owner
+        assert len(at.bench.door.senders.seen) == MAX_SENDERS
+
+
+def test_strangers_are_told_of_in_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """R36: the line counts what came since the one before; a clock set back hides nothing."""
+    caplog.set_level(logging.INFO)
+    senders = Senders()
+    for at_ms in (0, 1, 59_999, 60_000, 60_001, 30_000):
+        senders.note("oX", is_owner=False, is_denied=True, now_ms=at_ms)
+    told = [vars(record)["fields"] for record in caplog.records]
+    assert [(line["messages"], line["in_all"]) for line in told] == [(1, 1), (3, 4), (2, 6)]
+
+
+def test_who_wrote_last_is_kept_and_owners_are() -> None:
+    """Ours: `probe-updates` names the owner, and whoever has just written, in any flood."""
+    senders = Senders()
+    senders.note(OWNER, is_owner=True, is_denied=False, now_ms=0)
+    for number in range(2 * MAX_SENDERS):
+        senders.note(f"o{number}", is_owner=False, is_denied=True, now_ms=number)
+    assert len(senders.seen) == MAX_SENDERS
+    assert OWNER in senders.seen and f"o{2 * MAX_SENDERS - 1}" in senders.seen
+    assert "o0" not in senders.seen
+
+
+@pytest.mark.parametrize(("sender", "chat"), [(MEMBER, CHAT), (MEMBER, ""), (OWNER, "")])
+async def test_another_bots_message_settles_nothing(sender: str, chat: str) -> None:
+    """R1, R4: only who sends from the bot's own id may say that a bubble of ours arrived."""
+    async with desk(OFF) as at:
+        await at.greets()
+
+        def unit() -> None:
+            change(OutboxTable, "1", (), outcome="unknown", server_id="")
+
+        await at.bench.db.run(unit)
+        (row,) = await at.rows(OutboxTable)
+        await at.writes("x", sender, chat, is_echo=True, client_id=row.client_id)
+        assert await at.rows(OutboxTable) == [row]
+        await at.writes("x", WECHAT.bot_id, "", is_echo=True, client_id=row.client_id)
+        (after,) = await at.rows(OutboxTable)
+        assert (after.outcome, after.server_id) == ("sent", "3")
+
+
+async def test_hundred_echoes_start_nothing() -> None:
+    """R7: neither the bot's own words, nor what bears an owner's name and says it is the bot's."""
+    async with desk(OFF) as at:
+        await at.greets()
+        asked, sent = list(at.asked), len(at.sent)
+        for sender in (WECHAT.bot_id, OWNER):
+            for number in range(50):
+                await at.writes(f"do it {number}", sender, "", is_echo=True)
+        await at.until_decided()
+        assert (at.asked, len(at.sent), at.controller.asked) == (asked, sent, [])
+        assert await at.rows(TurnTable) == []
+
+
+async def test_flood_of_a_hundred_thousand_costs_neither_room_nor_the_owners_time() -> None:
+    """R36: ten thousand strangers; the state does not grow, and the owner is answered at once."""
+    async with desk(OFF) as at:
+        await at.greets()
+        before = await at.everything()
+        flood = [messages.Inbound(f"mid:x{n}", f"o{n}@im.wechat") for n in range(10_000)]
+        for first in [*range(0, 10_000, 1_000)] * 10:
+            some = tuple(flood[first : first + 1_000])
+            batch = messages.InboundCommit("", "", at.bench.shared.now_ms(), some)
+            await at.bench.door.answer(at.worker, batch)  # past the socket, which has its own
+        assert await at.everything() == before
+        assert len(at.bench.door.senders.seen) == MAX_SENDERS
+        assert at.bench.door.senders.strange == 100_000
+        with anyio.fail_after(1.0):
+            await at.owner_writes("/list")
+            await at.reads(OWNER, "Your names for threads")
 
 
 async def test_reply_goes_to_the_peer_of_the_row_and_never_to_a_name_in_the_text() -> None:

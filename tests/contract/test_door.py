@@ -121,7 +121,7 @@ async def test_messages_of_strangers_are_counted_and_nothing_else_of_them_is_kep
     )
     assert (await commit(worker, stranger)).status == "ok"
     assert await keys(built) == []
-    seen = built.door.senders[built.network.stranger]
+    seen = built.door.senders.seen[built.network.stranger]
     assert (seen.messages, seen.denied, seen.is_owner) == (1, 1, False)
 
 
@@ -137,7 +137,7 @@ async def test_owner_who_writes_in_a_group_is_no_stranger(built: Bench) -> None:
         parts=(text_part("@Bot hi"),),
     )
     assert (await commit(worker, here, there)).status == "ok"
-    seen = built.door.senders[built.network.owner]
+    seen = built.door.senders.seen[built.network.owner]
     assert (seen.messages, seen.denied, seen.is_owner) == (2, 1, True)
 
 

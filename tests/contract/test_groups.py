@@ -131,7 +131,7 @@ async def test_switched_off_a_group_costs_a_counter_and_nothing_else(
         await at.reads(OWNER, "CTB_GROUP_QA=on")
         assert await at.rows(GroupRow) == [] and at.controller.asked == []
         assert [row.peer for row in await at.rows(InboxTable)] == [OWNER]
-        assert len(at.sent) == 1 and sender in at.bench.door.senders
+        assert len(at.sent) == 1 and sender in at.bench.door.senders.seen
 
 
 async def test_group_that_asks_leaves_no_words_behind_and_no_more_than_three_ask() -> None:
