@@ -50,7 +50,8 @@ def answer(
         case c.Aliases():
             return Reply(_aliases(view))
         case c.Status(alias):
-            return Reply(_status(alias, view, facts, policy, now_ms))
+            refusal = "no_alias" if alias and alias_meant(view, alias) is None else ""
+            return Reply(_status(alias, view, facts, policy, now_ms), refusal=refusal)
         case c.Queue():
             return Reply(_queue(view))
         case c.More():
@@ -63,7 +64,8 @@ def answer(
         case c.Help(verb) if verb:
             return Reply(notice("usage", lang, usage=in_full(verb, lang)))
         case c.Trace(number):
-            return Reply(_trace(number, view, now_ms))
+            refusal = "" if view.life else "no_turn"
+            return Reply(_trace(number, view, now_ms), refusal=refusal)
         case c.Dead():
             return Reply(given_up.told(view.given_up, lang, now_ms))
         case c.Why():
@@ -290,7 +292,7 @@ def _more(view: View, ids: Ids) -> Reply:
 def _result(number: int, view: View, ids: Ids) -> Reply:
     peer, turn = view.peer, view.asked_turn
     if turn is None or turn.peer != peer.id:
-        return Reply(notice("no_result", peer.lang, id=number))
+        return Reply(notice("no_result", peer.lang, id=number), refusal="no_result")
     if turn.cuts:
         return _pages(turn, peer, 0, BUBBLES_AT_ONCE, ids)
     return without_text(turn, peer.lang)

@@ -103,7 +103,7 @@ def _ask(room: Room, file: FileFact, copy: NewFile) -> Decision:
         hash=copy.sha256[:HASH_DIGITS],
         why=_doubts(file.doubts, room.lang),
     )
-    audit = _audit(copy, "owner", "asked")
+    audit = replace(_audit(copy, "owner", "asked"), what="artifact.ask")
     return replace(room.build(InboxEvent.ANSWERED, told, (audit,)), files=(copy,))
 
 

@@ -20,7 +20,7 @@ from bridge.core import (
 )
 from bridge.core import commands as c
 from bridge.core.answers import answer
-from bridge.core.decision import Asking, Audit, Decision, Facts, Ids, Policy, View
+from bridge.core.decision import Asking, Decision, Facts, Ids, Policy, View
 from bridge.core.intake import Batch, InboxEvent, is_command
 from bridge.core.model import AliasName, ThreadId, is_unmade
 from bridge.core.phrases import notice
@@ -160,12 +160,8 @@ def decide(
 def set_aside(batch: Batch, view: View, ids: Ids) -> Decision:
     """Messages that failed three times: out of the way, and their owner told."""
     room = Room(batch, view, Facts(), Policy(), 0, ids)
-    first = batch.rows[0].id
-    return room.build(
-        InboxEvent.POISONED,
-        notice("poison", view.peer.lang, id=first),
-        audit=(Audit("inbox.poison", "delivery-semantics 9", "poison", f"message {first}"),),
-    )
+    told = notice("poison", view.peer.lang, id=batch.rows[0].id)
+    return room.build(InboxEvent.POISONED, told, room.not_done("refused", "poison"))
 
 
 def _yes(room: Room) -> Decision:

@@ -8,7 +8,7 @@ from bridge.core.decision import Audit, Decision, RowStep
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import InboxState
 from bridge.core.phrases import age, notice
-from bridge.core.room import Room
+from bridge.core.room import Room, subject
 
 
 def hold_stale(room: Room) -> Decision:
@@ -35,7 +35,8 @@ def release_held(room: Room, event: InboxEvent, phrase: str) -> Decision:
     if not rows:
         return room.tell("nothing_held")
     steps = tuple(RowStep(row, *inbox_step(was, event), is_released=is_run) for row, was in rows)
-    audit = Audit("inbox.release", "owner", "run" if is_run else "dropped", str(len(rows)))
+    outcome = "run" if is_run else "dropped"
+    audit = tuple(Audit("inbox.release", "owner", outcome, subject(row)) for row, _ in rows)
     told = notice(phrase, room.lang, count=len(rows))
-    found = room.build(InboxEvent.ANSWERED, told, (audit,))
+    found = room.build(InboxEvent.ANSWERED, told, audit)
     return replace(found, rows=found.rows + steps)

@@ -207,7 +207,7 @@ def _turn(room: Room, alias: Alias, said: Composed, *, is_idle: bool) -> NewTurn
 def _start_parked(room: Room, turn: Turn, told: str) -> Decision:
     """The same turn under the same key: its start was never accepted."""
     step = TurnStep(turn.id, turn.thread, turn.state, turn.state, reason=Parked.AGREED)
-    audit = Audit("turn.retry", "owner accepted the new head", "starting", turn=turn.id)
+    audit = Audit("turn.retry", "owner", "the new head is accepted", turn=turn.id)
     return replace(room.build(InboxEvent.ANSWERED, told), turn_steps=(step,), audit=(audit,))
 
 

@@ -13,6 +13,7 @@ from bridge.core.model import (
     Alias,
     AliasName,
     Confirmation,
+    InboxId,
     InboxState,
     Key,
     Listed,
@@ -62,8 +63,12 @@ class Room:
         return self.build(InboxEvent.ANSWERED, told, self.not_done("refused", phrase))
 
     def not_done(self, what: str, phrase: str) -> tuple[Audit, ...]:
-        """The audit line of a phrase that refuses or holds the message; none of another."""
-        return rules.line(what, phrase, f"message {self.batch.rows[0].id}")
+        """The audit line of a phrase that refuses or holds the message; none of another.
+
+        What is held leaves one for each message: each may come to a turn of its own.
+        """
+        rows = self.batch.rows if what == "held" else self.batch.rows[:1]
+        return tuple(line for row in rows for line in rules.line(what, phrase, subject(row.id)))
 
     def answered(self, found: Reply) -> Decision:
         """Answer with a list, the status, or bubbles of a stored answer."""
@@ -95,6 +100,11 @@ class Room:
             peer_after=self.peer if self.peer != self.view.peer else None,
             audit=audit,
         )
+
+
+def subject(row: InboxId) -> str:
+    """What an audit line calls a message."""
+    return f"message {row}"
 
 
 def alias_named(view: View, name: str) -> Alias | None:

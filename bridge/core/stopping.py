@@ -8,7 +8,7 @@ from bridge.core.decision import Asking, Audit, Decision, RowStep, TurnStep
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import InboxState, ThreadId, Turn, TurnState
 from bridge.core.phrases import notice
-from bridge.core.room import Room, active_thread, alias_named, called, turns_of
+from bridge.core.room import Room, active_thread, alias_named, called, subject, turns_of
 from bridge.core.turn_states import TurnEvent, turn_step
 
 
@@ -46,7 +46,7 @@ def _unplan(room: Room, asking: Asking) -> Decision:
     """A prompt whose turn is not there yet: its rows are done, so no turn can follow."""
     state, outcome = inbox_step(InboxState.NEW, InboxEvent.ANSWERED)
     steps = tuple(RowStep(row, state, outcome) for row in asking.rows)
-    audit = Audit("turn.stop", "owner", "not begun", f"message {asking.rows[0]}")
+    audit = Audit("turn.stop", "owner", "not begun", subject(asking.rows[0]))
     found = room.build(InboxEvent.ANSWERED, notice("not_begun", room.lang))
     return replace(found, rows=found.rows + steps, audit=(audit,))
 

@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bridge.core import paths, text
+from bridge.core import paths, rules, text
 from bridge.core.brief import brief
 from bridge.core.bubbles import BUBBLES_AT_ONCE, MANY_WAITING, bubbles
-from bridge.core.decision import Ids, NewRow
+from bridge.core.decision import Audit, Ids, NewRow
 from bridge.core.errors import Refusal
 from bridge.core.foreign import harmless, named, on_a_line
 from bridge.core.group_chat import is_group
@@ -143,6 +143,7 @@ class ParkStep:
     reason: Parked
     retry_at_ms: int
     rows: tuple[NewRow, ...]
+    audit: tuple[Audit, ...] = ()  # of what its owner has to decide
 
 
 def after_start(
@@ -157,7 +158,8 @@ def after_start(
         case HeadMoved():
             moved = notice("head_moved", peer.lang, id=turn.id, alias=turn.alias)
             row = _row(turn, moved, f"head_moved-{turn.id}", ids)
-            return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, (row,))
+            held = rules.line("held", "head_moved", f"turn {turn.id}")
+            return ParkStep(TurnEvent.HEAD_MOVED, Parked.HEAD, 0, (row,), held)
         case Elsewhere(holder):
             who = named(holder) or say("another_program", peer.lang)
             told = _told_once(turn, peer, "parked_elsewhere", holder=who)
@@ -300,7 +302,7 @@ def _answered(
     rows = bubbles(done, 0, count, peer, ids, desk_turns, way)
     more = count if len(cuts) > count else 0
     found = Settlement(TurnEvent.OVER, "completed", result, cuts, rows, owed(turn), run.head, more)
-    return replace(found, offers=paths.offers(said))
+    return replace(found, offers=() if is_group(turn.peer) else paths.offers(said))
 
 
 def _by_name(turn: Turn, said: str) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.decision import Audit, Refused
-from bridge.core.model import PeerId, TurnId
+from bridge.core.model import InboxId, PeerId, TurnId
+from bridge.core.room import subject
 from bridge.store.statements import Record, add, record, records
 from bridge.store.tables import AuditTable
 
 # A partial index serves only a condition that holds its very words.
-_NOT_DONE = "peer = ? AND what IN ('refused', 'held', 'withheld') ORDER BY id DESC"
+_NOT_DONE = "what IN ('refused', 'held', 'withheld')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def add_audit(
 
 def last_not_done(peer: PeerId) -> Refused | None:
     """What was refused, held or withheld last."""
-    row = record(AuditTable, _NOT_DONE, peer)
+    row = record(AuditTable, f"peer = ? AND {_NOT_DONE} ORDER BY id DESC", peer)
     return Refused(row.at_ms, row.rule, row.outcome) if row else None
 
 
@@ -58,6 +59,21 @@ def page(after: int, since_ms: int, limit: int) -> tuple[Line, ...]:
 
 def of_turn(turn: TurnId) -> tuple[Line, ...]:
     return tuple(_line(row) for row in records(AuditTable, "turn = ? ORDER BY id", turn))
+
+
+def of_messages(peer: PeerId, rows: Sequence[InboxId], until: int) -> tuple[Line, ...]:
+    """What was said of these messages before the line `until`: why they waited, and how long.
+
+    Only between the first of them and that line is anything looked for that no index finds.
+    """
+    marks, subjects = ", ".join("?" * len(rows)), [subject(row) for row in rows]
+    known = f"peer = ? AND {_NOT_DONE} AND subject IN ({marks}) ORDER BY id"
+    held = records(AuditTable, known, peer, *subjects)
+    if not held:
+        return ()
+    between = f"id > ? AND id < ? AND what = 'inbox.release' AND subject IN ({marks}) ORDER BY id"
+    released = records(AuditTable, between, held[0].id, until, *subjects)
+    return tuple(_line(row) for row in [*held, *released])
 
 
 def _line(row: Record) -> Line:

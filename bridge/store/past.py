@@ -92,10 +92,14 @@ def life(number: TurnId) -> Life | None:
         return None
     came = records(InboxTable, "turn = ? ORDER BY id", number)
     bubbles = records(OutboxTable, "turn = ? ORDER BY id", number)
+    decided = audit.of_turn(number)
+    if came and decided:
+        rows_of_it = [InboxId(row.id) for row in came]
+        decided = (*audit.of_messages(turn.peer, rows_of_it, decided[0].id), *decided)
     return Life(
         turn=turn,
         came=tuple(_came(row) for row in came),
-        decided=tuple(_decided(line) for line in audit.of_turn(number)),
+        decided=tuple(_decided(line) for line in decided),
         bubbles=tuple(_bubble(row) for row in bubbles),
     )
 

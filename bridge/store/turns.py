@@ -31,6 +31,9 @@ TITLE_CHARS = 80  # of a thread that its first message made
 # A turn that was taken up again has a lower id than the live one of its thread.
 LIVE_FIRST = "ORDER BY state IN ('starting', 'running', 'settling') DESC, id"
 _FIRST = f"thread = ? AND state != 'done' {LIVE_FIRST}"
+# In the words of the index that serves it.
+_PARKED_FOR = """SELECT outcome FROM audit
+    WHERE turn = ? AND turn IS NOT NULL AND what = 'turn.park' ORDER BY id DESC"""
 _ANSWERS = """SELECT count(DISTINCT turn) FROM outbox
     WHERE peer = ? AND state != 'done' AND artifact IS NULL"""
 
@@ -115,7 +118,10 @@ def position(thread: ThreadId) -> str:
 
 
 def park(turn: Turn, step: ParkStep, now_ms: int, sender: outbox.Sender | None) -> Attempt | None:
-    """The turn keeps its place and no lock, and its owner is told."""
+    """The turn keeps its place and no lock, and its owner is told.
+
+    Each reason leaves one line in the audit, however often it is met again.
+    """
     change(
         TurnTable,
         "id = ?",
@@ -125,6 +131,10 @@ def park(turn: Turn, step: ParkStep, now_ms: int, sender: outbox.Sender | None) 
         retry_at_ms=step.retry_at_ms,
         tries=turn.tries + 1,
     )
+    lines = step.audit
+    if value(_PARKED_FOR, turn.id) != step.reason:
+        lines = (Audit("turn.park", "delivery-semantics 6", step.reason), *lines)
+    inbox.add_audit(lines, turn.peer, now_ms, turn.id)
     outbox.add_rows(step.rows, turn.peer, now_ms)
     return outbox.begin(sender, now_ms) if sender and step.rows else None
 

@@ -115,7 +115,7 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
     path.chmod(0o600)
     built = Counter(tmp_path)
     account = Account("wechat", "bot", Owner(frozenset({OWNER})), generation=1)
-    built.db.run_now(lambda: accounts.pair(account))
+    built.db.run_now(lambda: accounts.pair(account, 0))
     built.db.run_now(lambda: add(PeerRow, **OWNER_ROW))
     built.writes()
     yield built

@@ -82,6 +82,7 @@ class Scripted(Controller):
         self.finds: list[Run | None] = []  # what is found before that, once each
         self.find_fails: Exception | None = None
         self.starts: list[StartReply | Exception] = []  # what a start is answered, once each
+        self.started: list[ThreadId] = []  # where, in the order of the starts
         self.is_forgetful = False  # of every run that is over
         self.lock: LockToken | None = LockToken("lock")
         self.given: list[str] = []  # decisions, as they came
@@ -130,6 +131,7 @@ class Scripted(Controller):
         return self.known
 
     async def start(self, turn: Turn) -> StartReply:
+        self.started.append(turn.thread)
         await self.note_call("start")
         reply = self.starts.pop(0) if self.starts else Accepted(RUN, turn.thread, self.lock, 1)
         if isinstance(reply, Exception):

@@ -112,7 +112,7 @@ def test_file_of_the_first_schema_is_taken_along(tmp_path: Path) -> None:
     path = tmp_path / "bridge.sqlite3"
     database = Database(path)
     database.open()
-    database.run_now(lambda: accounts.pair(ACCOUNT))
+    database.run_now(lambda: accounts.pair(ACCOUNT, NOW_MS))
     accept(database, stored(1))
     database.close()
     with closing(sqlite3.connect(path)) as old:

@@ -104,6 +104,12 @@ def test_file_without_a_doubt_is_a_bubble_and_nothing_is_said_about_it() -> None
     assert [(line.what, line.outcome) for line in found.audit] == [("artifact.send", "queued")]
 
 
+def test_question_about_a_file_is_not_its_sending() -> None:
+    """R38: each send has exactly one line; the question before it has its own."""
+    asked = says(c.SendFile("1"), DOUBTED)
+    assert [(line.what, line.outcome) for line in asked.audit] == [("artifact.ask", "asked")]
+
+
 def test_file_that_stays_is_said_and_the_others_go() -> None:
     """issue 5, item 7."""
     doubted = replace(DOUBTED, copy=None)  # of many, one in doubt is not even kept
@@ -114,7 +120,7 @@ def test_file_that_stays_is_said_and_the_others_go() -> None:
     assert lines[0][0] == "artifact.send"
     assert lines[1:] == [("refused", "threat-model R23", "not_sent")]  # for /why
     asked = says(c.SendFile("all"), READY, doubted)
-    assert [line.what for line in asked.audit] == ["artifact.send"]
+    assert [(line.what, line.rule) for line in asked.audit][1:] == [("refused", "threat-model R25")]
 
 
 def test_files_of_all_that_are_asked_about_are_told_with_the_numbers_that_send_them() -> None:

@@ -358,6 +358,13 @@ def test_turn_that_its_owner_ended_says_nothing_in_the_group() -> None:
     assert ended("interrupted", turn=replace(TURN, stop_requested=True)).rows == ()
 
 
+def test_answer_to_a_group_offers_no_file() -> None:
+    """R5, R22: a turn of a group has no file, whatever its answer names."""
+    named = "see /home/x/exports/a.txt, `./exports/b.txt` and [c](exports/c.txt)"
+    assert ended("completed", named).offers == ()
+    assert ended("completed", named, replace(TURN, peer=PeerId("oOwner@im.wechat"))).offers
+
+
 @table("reply", [Elsewhere("Codex"), Busy("somebody", is_locked=True)])
 def test_turn_that_waits_is_not_told_of(reply: Elsewhere | Busy) -> None:
     """A group has no word in what happens at the desk."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 from bridge.core import commands as c
 from bridge.core import given_up, life, rules
-from bridge.core.decision import Audit, Facts, Refused, ThreadStatus
+from bridge.core.decision import Audit, Facts, Policy, Refused, ThreadStatus, View
 from bridge.core.errors import Refusal
 from bridge.core.given_up import GivenUp, Kind
 from bridge.core.life import Bubble, Came, Decided, Life, Tried
@@ -18,13 +20,14 @@ from bridge.core.model import (
     SendClass,
     ThreadId,
     Turn,
+    TurnId,
     TurnState,
 )
 from bridge.core.sentences import SENTENCES
 from bridge.core.sentences.rules import SENTENCES as BECAUSE
 from tests.unit.table import table
 from tests.unit.test_answers import LONG, said
-from tests.unit.test_decide import ALIAS, ASKED, FREE, NOW_MS, TURN, VIEW, row, told
+from tests.unit.test_decide import ALIAS, APPROVAL, ASKED, FREE, NOW_MS, TURN, VIEW, row, told
 from tests.unit.test_decide import said as decided
 
 CAME_MS = NOW_MS - 300_000
@@ -53,6 +56,7 @@ LIFE = Life(
 )
 
 TOLD = replace(VIEW, life=LIFE)
+QUESTION = replace(ASKED, approvals=(replace(APPROVAL, kind="question", options=("q1:a",)),))
 
 
 # ---- /trace
@@ -207,6 +211,84 @@ def test_refusals_leave_one_line_each_with_their_rule() -> None:
         (line,) = decided(text, view=view).audit
         assert (line.what, line.outcome, line.subject) == ("refused", outcome, "message 1")
         assert rule in line.rule
+
+
+@table(
+    ("text", "view", "outcome"),
+    [
+        ("/status nothing", VIEW, "no_alias"),
+        ("/trace 99", VIEW, "no_turn"),
+        ("/resend 99", VIEW, "no_turn"),
+        ("/result 99", VIEW, "no_result"),
+        ("/cancel 99", VIEW, "not_waiting"),
+        ("/sendfile 9", VIEW, "no_file_number"),
+        (f"/approve {QUESTION.approvals[0].code}", QUESTION, "question_needs_answer"),
+        (f"/answer {APPROVAL.code} yes", ASKED, "request_is_none"),
+        ("/group approve 9", VIEW, "group_unknown"),
+    ],
+)
+def test_command_that_does_nothing_leaves_its_line(text: str, view: View, outcome: str) -> None:
+    """design 7: `/why` must not tell of an older refusal than the one just read."""
+    facts = Facts(files=(), files_of=TurnId(1)) if "/sendfile" in text else FREE
+    policy = Policy(group_qa=True)
+    found = decided(text, view=view, facts=facts, policy=policy)
+    assert [(line.what, line.outcome) for line in found.audit] == [("refused", outcome)]
+
+
+# What is told where nothing was asked to be done, was done, or had been there to do.
+REFUSES_NOTHING = {
+    "artifacts_empty",
+    "artifacts_none",
+    "bubbles_gone",
+    "confirm_remove",
+    "fork_empty",
+    "group_none",
+    "kept",
+    "nothing_held",
+    "nothing_runs",
+    "nothing_to_retry",
+    "recover_ask",
+    "recover_free",
+    "recovered",
+    "refresh_empty",
+    "removed",
+    "resend_none",
+    "steer_unknown",
+    "stopping",
+}
+
+
+def test_every_sentence_that_answers_a_command_refuses_by_a_rule_or_refuses_nothing() -> None:
+    """design 7: a new refusal cannot be forgotten."""
+    behind = {phrase for _, _, phrases in rules._BEHIND for phrase in phrases}
+    told = _told_in_commands()
+    assert sorted(told - behind - REFUSES_NOTHING) == []
+    assert sorted(REFUSES_NOTHING - told) == [] and REFUSES_NOTHING.isdisjoint(behind)
+
+
+def _told_in_commands() -> set[str]:
+    """Each phrase that a decision gives to `tell`, written there or under a name."""
+    found: set[str] = set()
+    for path in Path(rules.__file__).parent.glob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                found |= _told_by(function)
+    return found & set(SENTENCES)
+
+
+def _told_by(function: ast.FunctionDef) -> set[str]:
+    calls = [call for call in ast.walk(function) if isinstance(call, ast.Call)]
+    told = [c.args[0] for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "tell"]
+    names = {name.id for name in told if isinstance(name, ast.Name)}
+    for step in ast.walk(function):
+        if isinstance(step, ast.Assign) and {getattr(t, "id", "") for t in step.targets} & names:
+            told.append(step.value)
+    return {
+        part.value
+        for one in told
+        for part in ast.walk(one)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
 
 
 def test_permissions_leave_a_line_too() -> None:

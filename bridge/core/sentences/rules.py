@@ -41,6 +41,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "a confirmation is for one thing, within two minutes, with no command in between. "
         "Send the command itself again.",
     ),
+    "because_number": (
+        "编号只指手机上出现过、现在还在的那一个。"
+        "/queue 看排队的，/status 看最近的回答，/artifacts 看文件。",
+        "a number means what was shown to you under it, while that is still there. /queue shows "
+        "what waits, /status the last answer, /artifacts the files.",
+    ),
     "because_folder": (
         "新线程能改它的文件夹，所以文件夹要先存在，也不能大到包着主目录。选里面的一个再发。",
         "a new thread may write to its folder, so the folder must be there and must not hold "
@@ -50,6 +56,21 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "一个代码只对一个请求有效，只能用一次，十分钟后要换新的。/status 看有没有请求在等。",
         "a code is for one request, once, and is renewed after ten minutes. "
         "/status shows whether one waits.",
+    ),
+    "because_verdict": (
+        "动作只能同意或不同意，问题只能回答，不能互换。/status 看在等哪一种，再按它的写法发。",
+        "an action is approved or denied, a question is answered, and neither stands for the "
+        "other. Send the command that the request itself shows.",
+    ),
+    "because_deadline": (
+        "请求不会永远等着：到了期限就替你回绝，免得以后误同意。还要做就再发一次消息。",
+        "a request does not wait for ever: at its deadline it is declined for you. "
+        "Send the message again if it shall still be done.",
+    ),
+    "because_head": (
+        "线程在电脑上有了新内容时，排着的消息不会不问就执行。/retry 照样执行。",
+        "where a thread went on at the desk, a message that waited is not run unasked. "
+        "/retry runs it all the same.",
     ),
     "because_desk": (
         "没有完整显示的动作，或关掉了手机同意时，只能在电脑上确认。也可以 /deny 加代码。",
@@ -83,6 +104,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "a file only leaves from the exports of a thread, or from where you allow it, and only a "
         "plain and whole one of yours. /artifacts tells the reason for each, and the way.",
     ),
+    "because_doubt": (
+        "可能含有秘密、太旧或打包的文件，要你看过名字、大小和校验值再说 /yes。"
+        "用数字一个一个地 /sendfile。",
+        "a file that is old, packed, or may hold a secret only goes once you saw its name, size "
+        "and hash and said /yes. Ask for one at a time: /sendfile and its number.",
+    ),
     "because_stale": (
         "到达时已经太旧的消息不会自己执行，免得过时的话改动了什么。"
         "/run-held 执行，/drop-held 丢弃。",
@@ -93,6 +120,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "一个线程最多排这么多条，多的先留着。/queue 看排队的，之后 /run-held 执行。",
         "only so many messages wait for one thread; the rest are held. "
         "/queue shows them; /run-held runs the rest later.",
+    ),
+    "because_poison": (
+        "三次出错的消息放到一边，免得挡住后面的。换个说法再发一次；电脑上看 ctb-bridge dead。",
+        "a message that failed three times is set aside, so that it holds up nothing behind it. "
+        "Say it another way; at the desk,  ctb-bridge dead  lists it.",
     ),
     "because_window": (
         "你每写一次，微信只让回复有限的几条，用完就等你。随便写一句就继续发。",
