@@ -21,7 +21,7 @@ def verdict(room: Room, code: str, decision: str, said: str = "") -> Decision:
     turn = next((t for t in room.view.turns if t.id == approval.turn), None)
     if turn is None:
         return room.tell("code_unknown")
-    if room.now_ms - approval.code_ms > approvals.CODE_LIFE_MS:
+    if not 0 <= room.now_ms - approval.code_ms <= approvals.CODE_LIFE_MS:
         return _fresh_code(room, approval, turn)
     if decision == "accept" and (approval.is_cut or not room.policy.remote_approvals):
         return room.tell("at_desk")

@@ -131,7 +131,7 @@ class Dispatcher:
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 plan = plan or await self._passed(batch.passed, view)
                 view = replace(await self._whole(view, command), asking=plan)
-            view = await self._quoted(view, batch.rows)
+            view = self._aged(await self._quoted(view, batch.rows))
             if batch.rows[0].meant:
                 view = replace(view, meant=batch.rows[0].meant)
             if commands.needs_past(command):
@@ -156,6 +156,11 @@ class Dispatcher:
         asked = command.turn if isinstance(command, commands.Result) else view.peer.more_turn
         limits = self._shared.limits
         return await self._shared.db.read(lambda: views.whole(view, asked, limits))
+
+    def _aged(self, view: View) -> View:
+        now_ms = self._shared.now_ms()
+        aged = tuple(self._shared.codes.aged(asked, now_ms) for asked in view.approvals)
+        return replace(view, approvals=aged)
 
     async def _passed(self, rows: tuple[InboxRow, ...], view: View) -> Asking | None:
         """The prompt that a command goes ahead of, because its files are not here yet."""
@@ -249,6 +254,8 @@ class Dispatcher:
         applied = await self._shared.db.run(
             lambda: inbox.apply(decision, view.account, sender, now_ms)
         )
+        if decision.approval is not None:
+            self._shared.codes.shown(decision.approval)
         if decision.owes:
             self._channel.take(applied.attempt)
         return applied

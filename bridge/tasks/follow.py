@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bridge.core import approvals as core
-from bridge.core import history
+from bridge.core import history, rules
 from bridge.core.bubbles import has_moved
 from bridge.core.decision import Audit, Item, NewRow
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal, StoreFault
@@ -286,17 +286,22 @@ class Follow:
         turn = self._turn
         before = await self._shared.db.read(lambda: approvals.of_turn(turn.id))
         answer = await self._controller.approvals(run.id)
+        opened: tuple[Approval, ...] = ()
 
         def unit(now_ms: int, sender: Sender | None) -> Attempt | None:
+            nonlocal opened
             peer = views.peer(turn.peer, self._shared.lang)
             known = approvals.of_turn(turn.id)
             listed = core.still_asked(answer, before, known)
             ids = [self._shared.ids() for _ in listed]
             is_remote = self._shared.policy.remote_approvals
             step = core.after_asked(turn, listed, known, peer, is_remote, now_ms, ids)
+            opened = step.opened
             return approvals.asked(step, turn.peer, now_ms, sender)
 
         await self._channel.write(unit)
+        for approval in opened:
+            self._shared.codes.shown(approval)
         self._bell.ring()
 
     async def _give_decisions(self, tasks: TaskGroup) -> float:
@@ -347,11 +352,12 @@ class Follow:
         state = core.approval_step(approval.state, core.ApprovalEvent.EXPIRED)
         declined = replace(approval, state=state, decision="decline")
         line = Audit("approval.deny", "threat-model R29", "waited too long", turn=approval.turn)
+        told = rules.line("refused", "approval_expired", f"turn {approval.turn}")
         now_ms = self._shared.now_ms()
 
         def unit() -> None:
             approvals.decide(declined)
-            add_audit((line,), approval.peer, now_ms)
+            add_audit((line, *told), approval.peer, now_ms, approval.turn)
 
         await self._shared.db.run(unit)
 

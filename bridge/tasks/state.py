@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from bridge.core.decision import Ids, Policy
-from bridge.core.model import Lang, PeerId
+from bridge.core.model import Approval, Lang, PeerId
 from bridge.core.sending import Limits
 from bridge.files.gate import Leaving
 from bridge.store.db import Database
@@ -25,6 +26,7 @@ CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 CODE_LENGTH = 9
 CODE_BITS = 128  # so many more than 44 that no letter is likelier by more than 2**-80
 NAMED_MS = 600_000  # what waited at the channel has come within ten minutes of the wake-up
+MAX_CODES = 1_000  # one is kept for each request that was shown; a code lives ten minutes
 STORE_RETRY_S = 1.0  # after a unit that the database abandoned
 
 
@@ -69,6 +71,30 @@ class Pace:
         self._noted[peer].append(now_ms)
 
 
+class Codes:
+    """When the code of a request was shown, by the clock that nobody sets (threat-model R29).
+
+    Of this process alone: of a code that an earlier one has shown, the other clock is asked.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._shown_s: OrderedDict[str, float] = OrderedDict()
+
+    def shown(self, approval: Approval) -> None:
+        self._shown_s.setdefault(approval.code, self._monotonic_s())
+        if len(self._shown_s) > MAX_CODES:
+            self._shown_s.popitem(last=False)
+
+    def aged(self, approval: Approval, now_ms: int) -> Approval:
+        """The request with a code that is as old as either clock says."""
+        shown_s = self._shown_s.get(approval.code)
+        if shown_s is None:
+            return approval
+        age_ms = int((self._monotonic_s() - shown_s) * 1000)
+        return replace(approval, code_ms=min(approval.code_ms, now_ms - age_ms))
+
+
 @dataclass(frozen=True, slots=True)
 class Woke:
     """The last sleep of this machine: how long it was, and when it ended."""
@@ -91,6 +117,7 @@ class Shared:
     inbox_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
     turns_bell: Bell = field(default_factory=Bell)  # the turns of an owner who went have ended
+    codes: Codes = field(default_factory=Codes)
     is_stopping: bool = False
     woke: Woke | None = None
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from bridge.core.approvals import Asked
-from bridge.core.model import ApprovalId
+from bridge.core.errors import LinkLost, Stale
+from bridge.core.model import ApprovalId, ApprovalState, PeerId, TurnId
 from bridge.links.link import ToolError
+from bridge.store import approvals
 from bridge.store.statements import change
 from bridge.store.tables import ApprovalTable
-from tests.contract.room import THREAD, Room, room
+from bridge.tasks.state import Codes
+from tests.contract.room import OWNER, THREAD, Room, room
 
 COMMAND = Asked(ApprovalId("t:1"), "command", "run a command: make", "make\n/", "digest-1", ())
 MINUTE_MS = 60_000
@@ -164,6 +168,64 @@ async def test_stale_code_shows_the_same_request_under_a_fresh_one(busy: Room) -
     await busy.says(f"/approve {fresh}")
     await busy.reads("is approved")
     assert busy.controller.given == ["accept"]
+
+
+async def test_code_goes_stale_by_the_clock_that_nobody_sets(busy: Room) -> None:
+    """R29: by either clock; the wall clock was set back, and the code is eleven minutes old."""
+    (code,) = await busy.codes()
+    ticks = [0.0]
+    codes = Codes(lambda: ticks[0])
+    for approval in await busy.db.read(lambda: approvals.of_turn(TurnId(1))):
+        codes.shown(approval)
+    busy.shared.codes = codes
+    ticks[0] = 11 * 60.0
+    await busy.says(f"/approve {code}")
+    await busy.reads("/approve", 2)
+    assert (await busy.codes())[0] != code and busy.controller.given == []
+    await busy.says(f"/approve {(await busy.codes())[0]}")
+    await busy.reads("is approved")
+
+
+async def test_code_that_lies_ahead_of_the_clock_is_stale(busy: Room) -> None:
+    """R29: the clock was set back by an hour behind it."""
+    (code,) = await busy.codes()
+    await older(busy, "code_ms", -HOUR_MS)
+    busy.shared.codes = Codes()  # an earlier process has shown it
+    await busy.says(f"/approve {code}")
+    await busy.reads("/approve", 2)
+    assert (await busy.codes())[0] != code and busy.controller.given == []
+
+
+async def test_why_tells_of_a_request_that_was_declined_at_its_deadline(busy: Room) -> None:
+    """design 7, R29: and the audit has one line of the decision and one for `/why`."""
+    await older(busy, "asked_ms", 13 * HOUR_MS)
+    busy.controller.fails(LinkLost("controller", 1))
+    await busy.reads("declined for you")
+    await busy.says("/why")
+    await busy.reads("at its deadline it is declined for you")
+    audits = await busy.audits()
+    assert audits.count(("approval.deny", "waited too long")) == 1
+    assert audits.count(("refused", "approval_expired")) == 1
+
+
+async def test_request_is_decided_once_where_two_words_race(busy: Room) -> None:
+    """R29: the second of approve and deny finds nothing open, whatever it had read before."""
+    (asked,) = await busy.db.read(lambda: approvals.of_turn(TurnId(1)))
+    given = [
+        replace(asked, state=ApprovalState.ANSWERING, decision=word)
+        for word in ("decline", "accept")
+    ]
+    await busy.db.run(lambda: approvals.decide(given[0]))
+    with pytest.raises(Stale):
+        await busy.db.run(lambda: approvals.decide(given[1]))
+    (kept,) = await busy.db.read(lambda: approvals.of_turn(TurnId(1)))
+    assert kept.decision == "decline"
+
+
+async def test_code_of_another_owner_is_nobodys(busy: Room) -> None:
+    """R29: a request is asked of one person, and answered by that one alone."""
+    assert len(await busy.db.read(lambda: approvals.of_peer(OWNER))) == 1
+    assert await busy.db.read(lambda: approvals.of_peer(PeerId("oSecond@im.wechat"))) == ()
 
 
 async def older(room: Room, column: str, age_ms: int) -> None:
