@@ -39,7 +39,7 @@ from bridge.links.controller import NO_ANSWER, Controller
 from bridge.store import accounts, artifacts, guests, inbox, outbox, views, windows
 from bridge.tasks.artifacts import look_for_agent
 from bridge.tasks.channel import Channel
-from bridge.tasks.state import Shared
+from bridge.tasks.state import Pace, Shared
 from bridge.wire import codec, facade, log, scopes
 from bridge.wire import peer as wire
 from bridge.wire.peer import Refused
@@ -49,6 +49,9 @@ MAX_THREADS = 50
 TITLE_CHARS = 80
 HISTORY_BYTES = 32 * 1024  # R34: what one call may bring back
 ITEM_CHARS = 4_000
+
+REFUSALS_A_MINUTE = 10  # that the audit keeps, of all agents
+_ANY = PeerId("")
 
 R = TypeVar("R")
 
@@ -65,6 +68,7 @@ class Guests:
         self._channel = channel
         self._controller = controller
         self._data_dir = data_dir
+        self._refusals = Pace(60_000)
         self._names: WeakKeyDictionary[wire.Peer, str] = WeakKeyDictionary()
 
     async def answer(self, peer: wire.Peer, request: object) -> object:
@@ -76,9 +80,8 @@ class Guests:
         client = self._names.get(peer)
         if client is None:
             raise Refused(codec.INVALID_REQUEST, "facade.hello comes first")
-        self._allow(client, request)
         try:
-            return await self._serve(client, request)
+            return await self._judged(client, request)
         except StoreFault as fault:
             _log.exception("guests.store_failed")
             raise Refused(codec.INTERNAL_ERROR, "the state cannot be written now") from fault
@@ -102,6 +105,28 @@ class Guests:
         if needed not in self._granted(client):
             _log.info("guests.refused", client=client, scope=needed)
             raise Refused(codec.NOT_ALLOWED, f"{client} lacks the scope {needed}")
+
+    async def _judged(self, client: str, request: object) -> object:
+        """What its scopes allow is served; a refusal leaves a line."""
+        try:
+            self._allow(client, request)
+        except Refused as refused:
+            if refused.code == codec.NOT_ALLOWED:
+                await self._note_refusal(client, request, "not in its scopes")
+            raise
+        found = await self._serve(client, request)
+        if isinstance(found, facade.Receipt) and found.state == "refused":
+            await self._note_refusal(client, request, found.why)
+        return found
+
+    async def _note_refusal(self, client: str, request: object, why: str) -> None:
+        """One audit line, while there are not too many: an agent asks as often as it likes."""
+        now_ms, needed = self._shared.now_ms(), facade.NEEDS[type(request)]  # type: ignore[index]  # it was looked up
+        if self._refusals.before(_ANY, now_ms) >= REFUSALS_A_MINUTE:
+            return
+        self._refusals.note(_ANY, now_ms)
+        line = Audit("agent.refused", f"scope {needed}", why, client)
+        await self._shared.db.run(lambda: inbox.add_audit([line], PeerId(""), now_ms))
 
     async def _serve(self, client: str, request: object) -> object:
         match request:

@@ -10,8 +10,10 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,6 +186,22 @@ async def test_scope_that_is_taken_away_is_gone_at_the_next_call(ground: Ground)
         assert str(ground.folder) not in str(failed.value)
 
 
+async def test_refused_agent_leaves_a_line_and_cannot_fill_the_audit(ground: Ground) -> None:
+    """R33, R38: by which rule, of which agent; ten a minute, however often it asks."""
+    ground.allow(codex=["notify:owner"])
+    async with ground.bridge(), ground.agent("codex") as agent:
+        await agent.call(facade.NoteQueue("hello"), LIMIT_S)
+        for _ in range(15):
+            with pytest.raises(Refused, match="lacks the scope"):
+                await agent.call(facade.ThreadHistory("code"), LIMIT_S)
+    with closing(sqlite3.connect(ground.folder / "data/state/bridge.sqlite3")) as rows:
+        lines = rows.execute("SELECT peer, what, rule, outcome, subject FROM audit ORDER BY id")
+        found = [line for line in lines if line[1] == "agent.refused"]
+    denied = ("", "agent.refused", "scope history:read", "not in its scopes", "codex")
+    assert found[0] == ("", "agent.refused", "scope notify:owner", "no_owner", "codex")
+    assert found[1:] == [denied] * 9
+
+
 async def test_receipts_say_what_became_of_a_note(ground: Ground) -> None:
     """issue 5, point 12: refused and why, offline, held, delivered, merged, unknown, failed."""
     ground.allow(codex=["status:read", "notify:owner"], other=["status:read"])
@@ -279,8 +297,6 @@ async def test_no_answer_of_an_agent_makes_a_turn_and_each_word_has_its_audit_li
         await host("note_owner", text="/send code do it")
         await host("ask_owner", question="/approve all")
         await ground.until_sent("/approve all")
-    import sqlite3
-
     database = ground.folder / "data" / "state" / "bridge.sqlite3"
     with sqlite3.connect(database) as rows:
         assert rows.execute("SELECT count(*) FROM turn").fetchone() == (0,)
