@@ -56,14 +56,16 @@ class Confined(Scripted):
 class Desk:
     """A bridge, the worker in front of it, and the people who write."""
 
-    def __init__(self, built: Bench, controller: Confined, worker: Peer) -> None:
+    def __init__(self, built: Bench, threads: Threads, controller: Confined, worker: Peer) -> None:
         self.bench = built
+        self.threads = threads
         self.controller = controller
         self.worker = worker
         self.sent: deque[messages.OutboundSend] = deque()
         self.asked: list[object] = []  # everything the bridge asked of the worker
         self.went = anyio.Event()
         self._number = 0
+        self._mark = 0  # what was sent before the last message was written
 
     async def serve(self, request: Any) -> Any:  # Any: requests and replies differ
         self.asked.append(request)
@@ -77,6 +79,7 @@ class Desk:
 
     async def writes(self, text: str, sender: str = MEMBER, chat: str = CHAT, **more: Any) -> None:
         self._number += 1
+        self._mark = len(self.sent)
         now_ms = self.bench.shared.now_ms()
         known: dict[str, Any] = {
             "chat": "group" if chat else "direct",
@@ -93,10 +96,10 @@ class Desk:
         await self.writes(text, OWNER, "")
 
     async def reads(self, to: str, words: str) -> messages.OutboundSend:
-        """Wait until these words were sent to this chat."""
+        """Wait until these words were sent to this chat, after the last message to the bridge."""
         with anyio.move_on_after(LIMIT_S):
             while True:
-                for order in self.sent:
+                for order in list(self.sent)[self._mark :]:
                     if order.to_user_id == to and words in order.text:
                         return order
                 await self.went.wait()
@@ -181,7 +184,7 @@ async def desk(policy: Policy = ON) -> AsyncIterator[Desk]:
         threads = Threads(built.shared, controller, channel, built.link, True)
         own = Groups(built.shared, channel, threads, built.folder / "groups")
         dispatcher = Dispatcher(built.shared, controller, channel, threads, own)
-        holder.append(Desk(built, controller, worker))
+        holder.append(Desk(built, threads, controller, worker))
         await built.db.run(choose_thread)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(channel.keep_sending)

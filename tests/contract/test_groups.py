@@ -26,7 +26,7 @@ from bridge.store.tables import (
 )
 from bridge.wire import messages
 from tests.contract.desk_rig import CHAT, GROUP, MEMBER, NOW_MS, OFF, Desk, desk
-from tests.contract.worker_rig import OWNER
+from tests.contract.worker_rig import LIMIT_S, OWNER
 
 
 async def test_group_asks_is_approved_and_is_answered_where_it_asked() -> None:
@@ -149,6 +149,31 @@ async def test_group_that_asks_leaves_no_words_behind_and_no_more_than_three_ask
         assert not any("secret" in o.text for o in at.sent)
         asked = [row.subject for row in await at.rows(AuditTable, "what = 'group.ask'")]
         assert asked == [f"group {number}" for number in range(1, MAX_PENDING + 1)]
+
+
+async def test_five_groups_that_ask_at_once_are_no_more_than_there_is_room_for() -> None:
+    """R37: two ask already, and five more in one batch."""
+    async with desk() as at:
+        await at.greets()
+        for number in range(2):
+            await at.writes("@Bot hello", chat=f"chat-{number}")
+        now_ms = at.bench.shared.now_ms()
+        batch = tuple(
+            messages.Inbound(
+                f"mid:g{number}",
+                MEMBER,
+                chat="group",
+                group_id=f"more-{number}",
+                create_time_ms=now_ms,
+                parts=(messages.Part("text", "@Bot hello"),),
+            )
+            for number in range(5)
+        )
+        await at.worker.call(messages.InboundCommit("", "", now_ms, batch), LIMIT_S)
+        await at.owner_writes("/group list")
+        text = (await at.reads(OWNER, "Groups (")).text
+        assert text.count("asks") == len(await at.rows(GroupRow)) == MAX_PENDING
+        assert len(await at.rows(OutboxTable, "grp LIKE '%-group-%'")) == MAX_PENDING
 
 
 async def test_group_opens_no_window_of_the_owner_and_is_not_their_word() -> None:

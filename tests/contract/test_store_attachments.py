@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,14 @@ def test_file_that_came_without_a_reference_is_given_up_at_once(db: Database) ->
     accept(db, stored(1, parts=(Part("voice"),)))
     (row,) = conversation(db).rows
     assert row.is_files_alone and row.is_here and due(db) == []
+
+
+@pytest.mark.parametrize("outcome", ["ignored", "malformed"])
+def test_file_of_a_message_that_is_not_taken_is_not_fetched(db: Database, outcome: str) -> None:
+    """R1, R8: one of before the pairing leaves its row, and no file."""
+    passed = replace(stored(1, parts=(PICTURE,)), state=InboxState.DONE, outcome=outcome)
+    accept(db, passed)
+    assert due(db) == [] and db.run_now(lambda: records(AttachmentTable, "1")) == []
 
 
 def test_two_pictures_of_one_instant_are_two_messages(db: Database) -> None:

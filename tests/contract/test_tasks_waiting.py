@@ -10,8 +10,11 @@ from bridge.core import life
 from bridge.core.model import Parked, ThreadId, TurnId, TurnState
 from bridge.core.turn_states import TurnEvent
 from bridge.core.turns import Elsewhere, HeadMoved, ParkStep
+from bridge.desk import Desk
 from bridge.store import past
 from bridge.store import turns as store
+from bridge.store.tables import AuditTable
+from bridge.wire import messages
 from tests.contract.desk_rig import OFF, desk
 from tests.contract.room import THREAD, Room, room
 from tests.contract.worker_rig import OWNER
@@ -94,3 +97,19 @@ async def test_trace_tells_that_a_message_was_held_and_when_it_was_let_go() -> N
             assert found is not None
             assert [line.what for line in found.decided] == ["held", "inbox.release", "turn.plan"]
             assert len({line.at_ms for line in found.decided}) >= 2
+
+
+async def test_stop_at_the_desk_leaves_its_line() -> None:
+    """R38: whoever looks back sees who ended what ran and what waited."""
+    async with desk(OFF) as at:
+        await at.greets()
+        await at.owner_writes("one")
+        await at.until_running()
+        await at.owner_writes("two")
+        await at.until_turns("state = 'queued'")
+        shared, bench = at.bench.shared, at.bench
+        stops = Desk(shared, bench.door, bench.link, at.controller, at.threads)
+        await stops.answer(messages.TurnsStop())
+        await at.until_done(2)
+        (line,) = await at.rows(AuditTable, "what = 'turns.stop'")
+        assert (line.rule, line.outcome, line.peer) == ("owner at the desk", "stopping", "")

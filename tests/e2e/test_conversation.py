@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,18 @@ async def test_stop_ends_a_long_turn_and_is_answered_once(desk: Desk) -> None:
     await desk.phone.asks("and now this", "echo: and now this")
     assert desk.phone.count("is stopped") == stopped + 1
     assert desk.phone.count("far too late") == 0
+
+
+async def test_no_word_of_a_message_reaches_a_shell(desk: Desk) -> None:
+    """R31: as words, as a name, and in the title that a new thread takes from it."""
+    await desk.phone.asks(f"/bind {await desk.thread('scullery')}", "Now using default")
+    bait = ";$(touch by-a-shell)`touch by-a-shell`"
+    await desk.phone.asks(bait, f"echo: {bait}")
+    await desk.phone.asks("/send default | touch by-a-shell", "echo: | touch by-a-shell")
+    await desk.phone.asks("/new cupboard $(touch by-a-shell)", "cupboard")
+    await desk.phone.asks(f"/use {bait}", "▸ ")
+    assert desk.model.seen.messages[-2:] == [bait, "| touch by-a-shell"]
+    assert not [*desk.house.folder.rglob("by-a-shell"), *Path.cwd().glob("by-a-shell")]
 
 
 async def test_an_approval_is_asked_on_the_phone_and_approve_runs_it(desk: Desk) -> None:

@@ -331,6 +331,16 @@ class Rig:
         assert not self.rows(
             "SELECT turn FROM inbox WHERE turn > 0 GROUP BY turn HAVING count(*)>1"
         )
+        self._check_audit()
+
+    def _check_audit(self) -> None:
+        """R38: each dispatch, each end and each file sent has exactly one line."""
+        lines = self.rows("SELECT what, turn FROM audit")
+        turns = Counter(row["id"] for row in self.rows("SELECT id FROM turn"))
+        for what in ("turn.plan", "turn.end"):
+            assert Counter(line["turn"] for line in lines if line["what"] == what) == turns, what
+        files = self.rows("SELECT id FROM outbox WHERE artifact IS NOT NULL")
+        assert len([line for line in lines if line["what"] == "artifact.send"]) == len(files)
 
     def rows(self, query: str) -> list[sqlite3.Row]:
         """Rows of the bridge's database, which must not be running."""

@@ -130,8 +130,10 @@ def told(decision: Decision) -> str:
         ("@Bot /qa status", "/qa status"),
         ("what is WAL?", None),
         ("write to me@bot.example", None),
+        ("a@bot hi", None),
         ("@Bottle is here", None),
         ("@Bot2 is here", None),
+        ("..@bot hi", None),
         ("/status", None),
         ("/qa", None),
         ("", None),
@@ -234,6 +236,12 @@ def test_group_that_may_not_ask_is_met_with_silence(state: GroupState) -> None:
     """R5: also where it was approved when the message came in."""
     found = decided("/qa status", replace(SEEN, group=replace(CHATTED, state=state)))
     assert (found.turn, found.bubbles, found.rows[0].outcome) == (None, (), "ignored")
+
+
+def test_question_of_which_something_fell_off_is_not_run() -> None:
+    """R9: thirty-three short parts are cut as one long one is."""
+    found = decided("what is WAL?", is_cut=True)
+    assert found.turn is None and "too long" in told(found)
 
 
 def test_old_question_is_passed_over() -> None:
