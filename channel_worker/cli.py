@@ -56,7 +56,7 @@ def login(change_owner: bool, fresh: bool, yes: bool) -> None:
         _fail(str(failed), FAULT)
     except KeyboardInterrupt:
         click.echo()
-        _fail("left; nothing was changed", FAULT)
+        _fail("left; no login was written", FAULT)
 
 
 @main.command("probe-updates")

@@ -2,7 +2,7 @@
 
 The states are those of `ilink-protocol` 3.2. The code is a key: it goes to the terminal
 and nowhere else (threat-model R3). The owner is who confirmed it on the phone, accepted
-here with a key press when it is a new one; another person's scan changes nothing unless
+here with a key press when it is a new one; another person's scan replaces nothing unless
 the owner is to be changed (R2). Every end is one sentence.
 """
 
@@ -36,6 +36,12 @@ FETCH_PAUSE_S = 2.0  # ours, when no code can be had
 _MOVE = (
     "bind the account on another computer, or here with another CTB_DATA_DIR; "
     "then run  ctb-channel login  here again, which moves the binding back"
+)
+
+# Another scan makes the token of this computer stale (`ilink-protocol` 5.2).
+_SCANNED = (
+    "The login here was not replaced, but WeChat may have ended it with this scan: "
+    "if the worker says so, log in again."
 )
 
 _log = log.get("login")
@@ -248,11 +254,11 @@ class _Attempt:
         if before and not is_same_owner and not self._wishes.change_owner:
             raise LoginFailed(
                 f"refused: {short_id(found.owner_user_id)} scanned, but the owner is "
-                f"{short_id(before.owner_user_id)}. Nothing was changed. "
+                f"{short_id(before.owner_user_id)}. {_SCANNED} "
                 "To hand this computer over: ctb-channel login --change-owner"
             )
         if not is_same_owner and not await self._is_accepted(found.owner_user_id):
-            raise LoginFailed("not accepted: nothing was changed")
+            raise LoginFailed(f"not accepted. {_SCANNED if before else 'Nothing was changed.'}")
         saved = self._numbered(found, is_same_owner)
         self._save(saved)
         _log.info("login.done", generation=saved.generation, owner_epoch=saved.owner_epoch)

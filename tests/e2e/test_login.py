@@ -117,7 +117,7 @@ async def test_answer_other_than_yes_changes_nothing(desk: Desk) -> None:
     """R2."""
     desk.script("confirmed")
     assert await desk.log_in(answers=(("[y/N]", "n\n"),)) == 1
-    assert "nothing was changed" in desk.shown and not desk.path.exists()
+    assert "Nothing was changed" in desk.shown and not desk.path.exists()
 
 
 async def test_expired_code_is_replaced_and_three_are_all(desk: Desk) -> None:
@@ -174,13 +174,16 @@ async def test_next_login_of_the_same_owner_asks_nothing_and_counts_on(desk: Des
 
 
 async def test_other_owner_is_refused_without_the_option(desk: Desk) -> None:
-    """R2, F32: the old state is intact; --change-owner raises owner_epoch."""
-    desk.script("confirmed", "confirmed", "confirmed")
+    """R2, F32: the old file is intact, its token may not be; --change-owner raises owner_epoch."""
+    desk.script(*["confirmed"] * 4)
     assert await desk.log_in("--yes") == 0
     before = desk.path.read_bytes()
     desk.world.owner_id = "oSomebodyElse@im.wechat"
     assert await desk.log_in("--yes") == 1
     assert "--change-owner" in desk.shown and desk.path.read_bytes() == before
+    assert "may have ended it with this scan" in desk.shown.replace("\r\n", "")
+    assert await desk.log_in("--change-owner", answers=(("[y/N]", "n\n"),)) == 1
+    assert "may have ended it with this scan" in desk.shown.replace("\r\n", "")
     assert await desk.log_in("--change-owner", answers=ACCEPT) == 0
     after = desk.file()
     assert (after["owner_epoch"], after["user_id"]) == (1, "oSomebodyElse@im.wechat")
@@ -228,7 +231,7 @@ async def test_ctrl_c_leaves_everything_as_it_was(desk: Desk) -> None:
     """style 2, Commands."""
     answers = (("or open on the phone", "\x03"),)
     assert await desk.log_in(answers=answers) == 1
-    assert "nothing was changed" in desk.shown and "Traceback" not in desk.shown
+    assert "no login was written" in desk.shown and "Traceback" not in desk.shown
     assert not desk.path.exists()
 
 
