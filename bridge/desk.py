@@ -14,7 +14,7 @@ from bridge.core.model import Account, AccountState, PeerId, Turn, TurnState
 from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, counted, say
 from bridge.core.sending import UNCONFIRMED_ALERT
-from bridge.health import Health, no_login
+from bridge.health import NETWORK, Health, no_login, no_poll
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.worker import WorkerLink
 from bridge.records import Records
@@ -108,6 +108,7 @@ class Desk:
         is_healthy = (
             bool(self._worker.instance)
             and tally.account.state is AccountState.ON
+            and not no_poll(self._worker.condition, tally.account.network)
             and self._controller.trouble is None
         )
         return messages.StatusReply(tuple(lines), is_healthy)
@@ -120,11 +121,12 @@ class Desk:
             return "not connected: run  ctb-channel run"
         match account.state:
             case AccountState.ON:
-                return "connected, polling"
+                unpolled = no_poll(self._worker.condition, account.network)
+                return f"connected; {unpolled}: {NETWORK}" if unpolled else "connected, polling"
             case AccountState.LOGIN_NEEDED:
                 return (
                     f"login needed ({account.rest_reason}): run  ctb-channel login  "
-                    "(a login on another computer may be the cause)"
+                    "(a scan elsewhere, or one here that was not accepted, may be the cause)"
                 )
             case AccountState.SUSPECT:
                 said = f"{account.network} answered {account.rest_reason}"

@@ -17,9 +17,11 @@ from bridge.store import accounts, past
 from bridge.tasks.door import Door
 from bridge.tasks.state import Shared
 from bridge.wire.desk import DoctorReply, Finding
+from bridge.wire.messages import ChannelState
 
 CLOCK_OFF_MS = 120_000  # `Date` has whole seconds, and a reply may have waited a little
 LOGIN = "run  ctb-channel login"
+NETWORK = "look at the network, and at  data/logs/channel.log"
 
 
 class Health:
@@ -60,14 +62,20 @@ class Health:
     def _of_worker(self, network: str) -> Finding:
         heard = self._worker.condition
         if self._worker.instance:
-            if heard is not None and heard.condition in ("backing_off", "poll_poison"):
-                says = f"connected; {network} cannot be polled ({heard.code or heard.condition})"
-                return Finding("warn", "worker", says, "look at the network and its log")
+            if unpolled := no_poll(heard, network):
+                return Finding("warn", "worker", f"connected; {unpolled}", NETWORK)
             return Finding("ok", "worker", "connected")
         if heard is not None and heard.condition == "no_credentials":
             says, step = no_login(heard.code)
             return Finding("fail", "worker", f"seen, but {says}", step)
         return Finding("fail", "worker", "not connected", "run  ctb-channel run")
+
+
+def no_poll(heard: ChannelState | None, network: str) -> str:
+    """Why a worker with a login gets nothing from its network now; "" where it does."""
+    if heard is None or heard.condition not in ("backing_off", "poll_poison"):
+        return ""
+    return f"{network} cannot be polled ({heard.code or heard.condition})"
 
 
 def no_login(code: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from channel_worker.ilink.http import ARRIVING_GRACE_S, LIGHT_DEADLINE_S
 from channel_worker.ilink.speech import PollReply, Verdict
 from channel_worker.link import Link
 from channel_worker.sleepwatch import Moment
+from channel_worker.told import LOGIN_NEEDED, Told
 from channel_worker.trouble import Patience, Step, Trouble
 
 CHANNEL = "wechat"  # goes into the keys of turns: never to be changed
@@ -31,7 +32,7 @@ CALL_DEADLINE_S = 30.0  # one commit of the bridge, a slow disk included
 LAST_COMMIT_DEADLINE_S = 1.0  # of the 4 s that a stop may take (delivery-semantics 11)
 STORAGE_RETRY_S = (0.5, 1.0, 2.0, 5.0)  # the bridge could not write: a full disk, a lock
 REFUSED_RETRY_S = 30.0  # the bridge does not take this account; a login may change that
-HELD_S = 5.0  # a doubted token whose poll is held this long is good
+HELD_S = 5.0  # a poll that is held this long goes well
 CRASH_PAUSE_S = 2.0
 # Codes of no_credentials: there is a file, and its fault was said.
 UNUSABLE = "unusable"
@@ -78,6 +79,7 @@ class Poller:
         self._claimed: tuple[Peer, Login] | None = None
         self._may_poll = False
         self._trouble = Trouble(patience)
+        self._on_terminal = Told(patience.lasts_s)
         self._state = ChannelState("no_credentials", _now_ms(), code="starting")
         self._told: tuple[Peer, ChannelState] | None = None
         self._woke: ChannelState | None = None
@@ -115,10 +117,14 @@ class Poller:
         self._end_poll()
         self._login = login
         self._trouble = Trouble(self._patience)
+        self._on_terminal = Told(self._patience.lasts_s)
         self._hold_s = self._standard_hold_s
         self._must_notify = True
         self._not_before = 0.0
+        before = self._state
         self._set_state("no_credentials" if login is None else "polling", fault)
+        if login is None and not fault and self._state is not before:
+            self._say(LOGIN_NEEDED)
         self.nudge()
 
     def check_again(self) -> None:
@@ -281,32 +287,35 @@ class Poller:
             )
 
     async def _watched_poll(self, login: Login, cursor: str) -> PollReply:
-        if not self._trouble.is_doubted:
+        if self._on_terminal.is_well:
             return await login.ilink.poll(cursor, self._hold_s)
         async with anyio.create_task_group() as beside:
-            beside.start_soon(self._trust_when_held)
+            beside.start_soon(self._trust_when_held, login)
             reply = await login.ilink.poll(cursor, self._hold_s)
             beside.cancel_scope.cancel()
         return reply
 
-    async def _trust_when_held(self) -> None:
-        await anyio.sleep(HELD_S)
-        self._follow(self._trouble.trust())
-        self.nudge()
+    async def _trust_when_held(self, login: Login) -> None:
+        is_held = False
+        while not is_held:  # a connect may take longer
+            await anyio.sleep(HELD_S)
+            is_held = login.ilink.http.is_poll_held
+        if login is self._login:
+            self._follow(self._trouble.trust())
+            self.nudge()
 
     def _follow(self, step: Step) -> None:
         self._not_before = anyio.current_time() + step.pause_s
         self._must_notify = self._must_notify or step.must_notify
         self._set_state(step.condition, step.code)
+        if sentence := self._on_terminal.after(step, anyio.current_time()):
+            self._say(sentence)
 
     def _set_state(self, condition: ChannelCondition, code: str) -> None:
         if (condition, code) == (self._state.condition, self._state.code):
             return
         self._state = ChannelState(condition, _now_ms(), code)
         _log.info("channel.state", condition=condition, code=code)
-        sentence = _SENTENCES.get(condition)
-        if sentence and code not in (UNUSABLE, OPEN):
-            self._say(sentence.format(code=code))
 
     async def _tell_state(self, peer: Peer) -> None:
         if self._woke:
@@ -321,17 +330,6 @@ class Poller:
         self._was_ended = True
         if self._login:
             self._login.ilink.http.end_poll(ARRIVING_GRACE_S)
-
-
-_SENTENCES: dict[ChannelCondition, str] = {
-    "no_credentials": "login needed: run ctb-channel login",
-    "login_needed": (
-        "login needed: run ctb-channel login   (WeChat answers {code}: the login is stale, "
-        "most likely because this account was bound on another computer)"
-    ),
-    "suspect": "WeChat answers {code}: checking once more before anything else is sent",
-    "poll_poison": "WeChat sends a reply that cannot be read ({code}): trying on, once a minute",
-}
 
 
 async def _tell(peer: Peer, state: ChannelState) -> None:

@@ -30,6 +30,7 @@ class Patience:
     odd_recheck_s: tuple[float, ...] = (3.0, 30.0, 60.0, 300.0, 600.0)  # it may pass by itself
     poison_retry_s: float = 60.0
     spacing_s: float = 1.05  # between instant empty replies: under 60 a minute (F39)
+    lasts_s: float = 30.0  # trouble that is over sooner is not told on the terminal
     watch_s: float = 1.0  # delivery-semantics 12: the look at clock and credential file
 
 
@@ -92,7 +93,7 @@ class Trouble:
         return Step("suspect", code, pause_s, must_notify=True)
 
     def trust(self) -> Step:
-        """The token is good: a poll with it has been held."""
+        """All is well: a poll with this token has been held."""
         self._stale = self._odd = 0
         return GOOD
 

@@ -69,6 +69,7 @@ class Http:
         ]
         self._urls: dict[str, httpx.URL] = {}
         self._arrival = Arrival()
+        self._poll_departure = _Departure()
         self._poll_pool = self._pool(self._arrival)
         self._pool_for_all = self._pool()
 
@@ -76,6 +77,7 @@ class Http:
         """getupdates; None when nothing came within `hold_s` and its margin, or `end_poll`."""
         request = self._post("getupdates", {"get_updates_buf": cursor})
         pool, arrival = self._poll_pool, self._arrival
+        self._poll_departure = _departure(request)
         quiet_until = anyio.current_time() + hold_s + POLL_MARGIN_S
         try:
             with anyio.CancelScope(deadline=quiet_until + BODY_DEADLINE_S) as whole:
@@ -98,6 +100,12 @@ class Http:
     @property
     def is_reply_arriving(self) -> bool:
         return self._arrival.is_out and self._arrival.has_begun
+
+    @property
+    def is_poll_held(self) -> bool:
+        """Whether the open poll has left this machine and waits for its reply."""
+        is_waiting = self._arrival.is_out and not self._arrival.has_begun
+        return is_waiting and self._poll_departure.has_left
 
     async def call(
         self,

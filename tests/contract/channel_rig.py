@@ -70,10 +70,11 @@ class Rig:
         self,
         sleep_watch: SleepWatch | None = None,
         watch_s: float = HURRIED.watch_s,
+        lasts_s: float = HURRIED.lasts_s,
         **variables: str,
     ) -> AsyncIterator[Worker]:
         """A worker that runs inside the block and is stopped in order at its end."""
-        patience = replace(HURRIED, watch_s=watch_s)
+        patience = replace(HURRIED, watch_s=watch_s, lasts_s=lasts_s)
         self.worker = worker = Worker(self.settings(**variables), self._say, sleep_watch, patience)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(worker.run)

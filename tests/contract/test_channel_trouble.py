@@ -10,6 +10,7 @@ import pytest
 
 from channel_worker import poller
 from channel_worker.sleepwatch import SleepWatch
+from channel_worker.told import POLLING
 
 if TYPE_CHECKING:
     from tests.contract.channel_rig import Rig
@@ -26,6 +27,34 @@ async def test_missing_login_is_said_once_and_ends_with_the_file(rig: Rig) -> No
         assert rig.said == ["login needed: run ctb-channel login"]
         rig.write_credentials()
         await rig.bridge.until_rows(1)
+        await rig.until_said(POLLING)
+    assert rig.said == ["login needed: run ctb-channel login", POLLING]
+
+
+async def test_network_that_is_gone_for_long_is_told_once_and_so_is_its_end(rig: Rig) -> None:
+    """Ours: nobody looks into the log while messages do not come; a short gap is no news."""
+    for lasts_s, is_told in ((0.0, True), (30.0, False)):
+        rig.said.clear()
+        rig.simulator.fail("getupdates", "reset_before", times=2)
+        async with rig.bridge.listening(), rig.working(lasts_s=lasts_s):
+            await rig.bridge.until_state("backing_off")
+            rig.world.say("through")
+            await rig.until_said(POLLING)
+        told = [line for line in rig.said if "look at the network" in line]
+        assert len(told) == is_told and rig.said[-1] == POLLING
+
+
+async def test_poll_that_is_held_ends_the_trouble(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: a quiet chat is told of as well within seconds, not at the end of the poll."""
+    monkeypatch.setattr(poller, "HELD_S", 0.1)
+    rig.simulator.fail("getupdates", "status", code=503)
+    async with rig.bridge.listening(), rig.working(lasts_s=0.0):
+        await rig.until_said("look at the network")
+        await rig.until_said(POLLING)
+        await rig.bridge.until(lambda: rig.bridge.states[-1].condition == "polling")
+        assert len(rig.world.calls("getupdates")) == 2
 
 
 async def test_stale_token_is_checked_once_then_login_is_needed(rig: Rig) -> None:

@@ -192,6 +192,20 @@ async def test_doctor_and_status_tell_a_file_that_is_open_from_a_missing_login(
     assert "login needed" not in "\n".join(await house.status())
 
 
+async def test_status_and_worker_say_that_wechat_cannot_be_polled(
+    chat: tuple[House, Terminal],
+) -> None:
+    """README: status says how all of it is; it said "polling", with code 0, for an hour."""
+    house, _ = chat
+    house.simulator.fail("getupdates", "status", code=503, times=1000)
+    house.phone.says("the last that comes")
+    await house.is_told("connected; WeChat cannot be polled (http 503)")
+    code, shown = await says(house, "status")
+    assert code == FAULT and "look at the network" in shown
+    code, shown = await says(house, "doctor", COLUMNS="200")
+    assert "warn  worker        connected; WeChat cannot be polled (http 503)" in shown
+
+
 async def test_doctor_names_a_controller_that_does_not_start(house: House) -> None:
     """Design 8: the variable to look at."""
     code, shown = await says(house, "doctor", CTB_CONTROLLER_COMMAND="/nowhere/controller")

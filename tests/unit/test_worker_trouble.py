@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from channel_worker.ilink.inbound import Account, read_message
 from channel_worker.ilink.speech import PollReply, Verdict
-from channel_worker.trouble import Patience, Trouble
+from channel_worker.told import POLLING, Told
+from channel_worker.trouble import GOOD, Patience, Step, Trouble
 
 EMPTY = PollReply(Verdict.GOOD)
 FULL = PollReply(Verdict.GOOD, messages=(read_message({}, Account("", ())),))
@@ -69,3 +70,17 @@ def test_five_equal_unreadable_replies_are_poison() -> None:
     conditions = [trouble.after(same, 0.1).condition for _ in range(6)]
     assert conditions == ["backing_off"] * 4 + ["poll_poison"] * 2
     assert trouble.after(PollReply(Verdict.UNREADABLE, "body 2"), 0.1).condition == "backing_off"
+
+
+def test_terminal_is_told_of_a_trouble_that_lasts_and_of_its_end() -> None:
+    """Ours: once each, whatever codes one outage has; the first poll of a login is an end too."""
+    told = Told(30.0)
+    assert [told.after(GOOD, 0.0), told.after(GOOD, 35.0)] == [POLLING, ""]
+    steps = [Step("backing_off", code) for code in ("connect", "time-out", "connect", "reset")]
+    said = [told.after(step, at) for step, at in zip(steps, (100, 129, 130, 190), strict=True)]
+    assert said[:2] == ["", ""] and "(connect)" in said[2] and said[3] == ""
+    assert told.after(GOOD, 200.0) == POLLING
+    assert [told.after(steps[0], 300.0), told.after(GOOD, 302.0)] == ["", ""]
+    stale = [Step("suspect", "-14"), *[Step("login_needed", "-14")] * 2]
+    assert [bool(told.after(step, 400.0)) for step in stale] == [True, True, False]
+    assert told.after(GOOD, 500.0) == POLLING
