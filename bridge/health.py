@@ -5,6 +5,7 @@ The part of `ctb-bridge doctor` that only the process itself can know.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from bridge.core.model import Account, AccountState
@@ -21,6 +22,14 @@ from bridge.wire.messages import ChannelState
 
 CLOCK_OFF_MS = 120_000  # `Date` has whole seconds, and a reply may have waited a little
 LOGIN = "run  ctb-channel login"
+UNUSABLE = {  # a login that a worker has and cannot use, by the code that it tells
+    "open": ("its credential file is open to other users", "chmod 600 it"),
+    "unusable": ("its credential file cannot be used", "its terminal says why"),
+    "foreign": (
+        "its credential file names a server that its settings do not allow",
+        f"restart the worker if ILINK_BASE_URL was set since, else {LOGIN}",
+    ),
+}
 NETWORK = "look at the network, and at  data/logs/channel.log"
 
 
@@ -45,7 +54,7 @@ class Health:
         found = [
             Finding("ok", "database", "open; checked when the bridge started"),
             self._of_worker(account.network),
-            of_account(account, now_ms),
+            *self._of_account(account, now_ms),
             of_controller(self._controller),
             of_clock(self._door.ahead_ms, account.network),
         ]
@@ -70,6 +79,13 @@ class Health:
             return Finding("fail", "worker", f"seen, but {says}", step)
         return Finding("fail", "worker", "not connected", "run  ctb-channel run")
 
+    def _of_account(self, account: Account, now_ms: int) -> Iterator[Finding]:
+        """None where there is a login that the worker cannot use: its own finding says why."""
+        heard = self._worker.condition
+        is_kept_back = heard is not None and heard.code in UNUSABLE
+        if account.state is not AccountState.UNPAIRED or not is_kept_back:
+            yield of_account(account, now_ms)
+
 
 def no_poll(heard: ChannelState | None, network: str) -> str:
     """Why a worker with a login gets nothing from its network now; "" where it does."""
@@ -80,13 +96,7 @@ def no_poll(heard: ChannelState | None, network: str) -> str:
 
 def no_login(code: str) -> tuple[str, str]:
     """Why a worker has no login, and what to do: none was made, or it cannot be used."""
-    match code:
-        case "open":
-            return "its credential file is open to other users", "chmod 600 it"
-        case "unusable":
-            return "its credential file cannot be used", "ctb-bridge doctor  says why"
-        case _:
-            return "login needed", LOGIN
+    return UNUSABLE.get(code, ("login needed", LOGIN))
 
 
 def of_account(account: Account, now_ms: int) -> Finding:

@@ -37,6 +37,7 @@ CRASH_PAUSE_S = 2.0
 # Codes of no_credentials: there is a file, and its fault was said.
 UNUSABLE = "unusable"
 OPEN = "open"  # to other users
+FOREIGN = "foreign"  # names a server that the settings do not allow
 
 _log = log.get("poller")
 
@@ -112,7 +113,7 @@ class Poller:
     def log_in(self, login: Login | None, fault: str = "") -> None:
         """From now on this login, or none. A batch of the one before is kept.
 
-        `fault`: why there is none, UNUSABLE or OPEN; the terminal knows it already.
+        `fault`: why there is none, one of the words above; the terminal knows it already.
         """
         self._end_poll()
         self._login = login

@@ -51,7 +51,7 @@ from channel_worker.ilink.http import Http
 from channel_worker.ilink.inbound import Account
 from channel_worker.ilink.media import Cdn
 from channel_worker.link import Link
-from channel_worker.poller import OPEN, UNUSABLE, FencedOff, Login, Poller
+from channel_worker.poller import FOREIGN, OPEN, UNUSABLE, FencedOff, Login, Poller
 from channel_worker.sends import Sends
 from channel_worker.settings import Settings
 from channel_worker.sleepwatch import SleepWatch
@@ -223,7 +223,7 @@ class Worker:
             if str(fault) != self._fault:
                 self._say(str(fault))
             self._fault = str(fault)
-            login, trouble = None, OPEN if isinstance(fault, TooOpen) else UNUSABLE
+            login, trouble = None, _word(fault)
         if login or not self._login:
             old, self._login = self._login, login
             self._poller.log_in(login, trouble)
@@ -300,7 +300,13 @@ class Worker:
 
 def login_for(settings: Settings, found: Credentials) -> Login:
     """An account ready to be used; raises ForeignHost for a base we do not talk to."""
-    base_url = settings.base_url or settings.hosts.check(found.base_url or API_BASE)
+    try:
+        base_url = settings.base_url or settings.hosts.check(found.base_url or API_BASE)
+    except ForeignHost as foreign:
+        raise ForeignHost(
+            f"{settings.credentials_path} names a server that is not allowed ({foreign}): "
+            "start this again if ILINK_BASE_URL was set since, else run  ctb-channel login"
+        ) from None
     owners = settings.owner_user_ids or (found.owner_user_id,)
     http = Http(base_url, found.token, settings.product, settings.proxy)
     ilink = Ilink(
@@ -316,6 +322,13 @@ def lock_path(settings: Settings, bot_id: str) -> Path:
 
 def _run_file(settings: Settings, name: str) -> Path:
     return private_folder(settings.data_dir / "run") / name
+
+
+def _word(fault: PlaceFault | ForeignHost) -> str:
+    """Why a login cannot be used, as the bridge is told."""
+    if isinstance(fault, ForeignHost):
+        return FOREIGN
+    return OPEN if isinstance(fault, TooOpen) else UNUSABLE
 
 
 def _first(error: BaseException) -> BaseException:

@@ -141,7 +141,13 @@ def test_clock_is_compared_with_the_last_batch(
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("", "ctb-channel login"), ("open", "chmod 600"), ("unusable", "doctor")]
+    ("code", "words"),
+    [
+        ("", "ctb-channel login"),
+        ("open", "chmod 600"),
+        ("unusable", "its terminal says why"),
+        ("foreign", "restart the worker"),
+    ],
 )
 def test_status_says_which_fault_a_login_has(code: str, words: str) -> None:
     """R17: a file that is open to others needs no login."""

@@ -206,6 +206,26 @@ async def test_status_and_worker_say_that_wechat_cannot_be_polled(
     assert "warn  worker        connected; WeChat cannot be polled (http 503)" in shown
 
 
+async def test_login_that_the_settings_of_the_worker_forbid_is_cured_in_one_step(
+    house: House,
+) -> None:
+    """Ours: status, doctor and the worker sent to each other, and to a login that was there."""
+    house.opens("ctb-bridge", "run")
+    worker = house.opens("ctb-channel", "run", ILINK_BASE_URL="")
+    await worker.expects("login needed")
+    house.log_in()
+    await worker.expects(house.credentials.name)
+    await worker.expects("ILINK_BASE_URL")
+    await house.is_told("restart the worker")
+    code, shown = await says(house, "doctor", COLUMNS="200")
+    assert code == FAULT and shown.count("restart the worker") == 1, shown
+    assert "doctor  says" not in shown and "account" not in shown
+    worker.signals(signal.SIGTERM)
+    assert await worker.ends() == 0
+    house.opens("ctb-channel", "run")
+    await house.is_healthy()
+
+
 async def test_doctor_names_a_controller_that_does_not_start(house: House) -> None:
     """Design 8: the variable to look at."""
     code, shown = await says(house, "doctor", CTB_CONTROLLER_COMMAND="/nowhere/controller")
