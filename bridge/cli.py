@@ -183,12 +183,16 @@ def doctor() -> None:
     from bridge.doctor import examine
     from bridge.wire import env
 
-    found = examine(settings, env.read(), os.environ)
-    for one in found:
+    def note(text: str) -> None:
+        click.echo(f"      {text}", err=True)
+
+    fails = False
+    for one in examine(settings, env.read(), os.environ, note):
+        fails = fails or one.level == "fail"
         click.echo(f"{one.level:<5} {one.subject:<13} {one.says}")
         if one.next:
             click.echo(f"{'':<19} next: {one.next}")
-    sys.exit(EXIT_FAULT if any(one.level == "fail" for one in found) else 0)
+    sys.exit(EXIT_FAULT if fails else 0)
 
 
 @main.group()

@@ -14,7 +14,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from bridge.wire.desk import Finding
 from bridge.wire.peer import PeerFault, Refused
 
 CONTROLLER_UP_S = 20.0  # a first start of Codex on a cold disk, over ssh
+MOMENT_S = 1.0  # somebody who reads nothing new for longer wonders
 COMMAND_S = 15.0  # the npm launcher takes a second
 ALIKE = 0.8  # of a name that is meant: all begin with the same letters
 SCARCE_BYTES = 5 * MIN_FREE_BYTES  # time to make room before nothing is fetched any more
@@ -42,25 +43,30 @@ MAX_CREDENTIALS_BYTES = 64 * 1024  # as the worker reads them
 SECRET = ("TOKEN", "PROXY", "KEY", "SECRET", "PASSWORD")  # words in names whose value stays hidden
 
 
-def examine(settings: Settings, given: env.Env, environ: Mapping[str, str]) -> list[Finding]:
-    """Every finding, in the order in which things depend on each other."""
-    found = [Finding("ok", "settings", line) for line in origins(given, environ)]
-    found += unknown(given)
-    found += folders(settings.data_dir)
-    found.append(disk(_free_bytes(settings.data_dir)))
-    found.append(credentials(given, settings.data_dir))
-    found += _codex(settings, given)  # first: a controller that is tried ends what was left over
+def examine(
+    settings: Settings, given: env.Env, environ: Mapping[str, str], note: Callable[[str], None]
+) -> Iterator[Finding]:
+    """Every finding once it is known, in the order in which things depend on each other.
+
+    `note` is told what is waited for, where that takes more than a moment.
+    """
+    yield from (Finding("ok", "settings", line) for line in origins(given, environ))
+    yield from unknown(given)
+    yield from folders(settings.data_dir)
+    yield disk(_free_bytes(settings.data_dir))
+    yield credentials(given, settings.data_dir)
+    # First: a controller that is tried ends what was left over.
+    yield from _codex(settings, given)
     try:
         bridge = anyio.run(ask, settings.socket, desk.DoctorGet())
     except NotRunning:
-        found += _without_bridge(settings)
+        yield from _without_bridge(settings, note)
     except (PeerFault, Refused) as fault:
         step = "restart the bridge: it runs another version than this command"
-        found.append(Finding("fail", "bridge", str(fault), step))
+        yield Finding("fail", "bridge", str(fault), step)
     else:
-        found.append(Finding("ok", "bridge", f"running, listens on {settings.socket}"))
-        found += bridge.findings
-    return found
+        yield Finding("ok", "bridge", f"running, listens on {settings.socket}")
+        yield from bridge.findings
 
 
 # ---- settings ------------------------------------------------------------
@@ -168,7 +174,7 @@ def credentials(given: env.Env, data_dir: Path) -> Finding:
 # ---- without a bridge ----------------------------------------------------
 
 
-def _without_bridge(settings: Settings) -> Iterator[Finding]:
+def _without_bridge(settings: Settings, note: Callable[[str], None]) -> Iterator[Finding]:
     """What the bridge would have said: its database, and its controller by a run of its own."""
     yield Finding("fail", "bridge", "not running", "run  honcho start  or  ctb-bridge run")
     try:
@@ -184,11 +190,16 @@ def _without_bridge(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "database", says)
         if account:
             yield of_account(account, time.time_ns() // 1_000_000)
-    yield anyio.run(_controller, settings)
+    yield anyio.run(_controller, settings, note)
 
 
-async def _controller(settings: Settings) -> Finding:
-    """Start the controller, look at its tools, and end it."""
+async def _controller(settings: Settings, note: Callable[[str], None]) -> Finding:
+    """Start the controller once, look at its tools, and end it."""
+
+    async def note_wait() -> None:
+        await anyio.sleep(MOMENT_S)
+        note(f"waiting for the controller, {CONTROLLER_UP_S:.0f} s at most")
+
     nowhere = Path(os.devnull)
     reader = Link((), {}, nowhere, {})
     controller = Controller(
@@ -196,7 +207,8 @@ async def _controller(settings: Settings) -> Finding:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(controller.keep)
-        await controller.ready(CONTROLLER_UP_S)
+        tasks.start_soon(note_wait)
+        await controller.ready(0, CONTROLLER_UP_S)  # one that ends at once is not waited for
         found = of_controller(controller)
         tasks.cancel_scope.cancel()
     return found
@@ -208,7 +220,9 @@ async def _controller(settings: Settings) -> Finding:
 def _codex(settings: Settings, given: env.Env) -> Iterator[Finding]:
     """The Codex CLI and a server of ours that was left over, where the controller is ours."""
     if settings.controller[0] != settings.reader[0]:
-        yield Finding("ok", "codex", f"is the business of {Path(settings.controller[0]).name}")
+        name = Path(settings.controller[0]).name
+        says = f"not looked at: CTB_CONTROLLER_COMMAND is another controller, {name}"
+        yield Finding("ok", "codex", says)
         return
     if _is_echo(settings):
         yield Finding("ok", "codex", "not used: the controller is an echo")

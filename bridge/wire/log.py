@@ -39,6 +39,8 @@ _PATTERNS = (
     (("@im.wechat",), re.compile(r"()[A-Za-z0-9_-]{4,}(?=[A-Za-z0-9_-]{4}@im\.wechat)")),
 )
 _live: set[str] = set()
+# A command that opens no log has none: Python would print the bare event on its terminal.
+logging.getLogger("ctb").addHandler(logging.NullHandler())
 
 
 class Secret:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
+from bridge import doctor
 from tests.e2e import rig
 from tests.e2e.desk import over_codex
 from tests.e2e.rig import House, Terminal
@@ -230,6 +232,24 @@ async def test_doctor_names_a_controller_that_does_not_start(house: House) -> No
     """Design 8: the variable to look at."""
     code, shown = await says(house, "doctor", CTB_CONTROLLER_COMMAND="/nowhere/controller")
     assert code == FAULT and "fail  controller" in shown and "CTB_CONTROLLER_COMMAND" in shown
+
+
+async def test_doctor_gives_up_a_controller_that_ends_at_once(house: House) -> None:
+    """Ours: nothing for over twenty seconds, and then words of the log."""
+    began = time.monotonic()
+    code, shown = await says(house, "doctor", CTB_CONTROLLER_COMMAND="false x", COLUMNS="200")
+    assert code == FAULT and "fail  controller" in shown and "link.failed" not in shown
+    assert "not looked at: CTB_CONTROLLER_COMMAND is another controller, false" in shown
+    assert time.monotonic() - began < doctor.CONTROLLER_UP_S / 2
+
+
+async def test_doctor_prints_each_finding_and_what_it_waits_for(house: House) -> None:
+    """Ours: a terminal that says nothing looks hung."""
+    terminal = house.opens("ctb-bridge", "doctor", CTB_CONTROLLER_COMMAND="sleep 100")
+    await terminal.expects("fail  bridge")
+    await terminal.expects("waiting for the controller, 20 s at most")
+    assert "fail  controller" not in terminal.shown
+    await terminal.is_killed()
 
 
 async def test_doctor_names_a_codex_that_is_not_there(house: House) -> None:
