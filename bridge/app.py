@@ -29,7 +29,7 @@ import anyio
 from anyio.abc import SocketListener, TaskStatus
 
 from bridge.core.errors import StoreFault
-from bridge.settings import Settings
+from bridge.settings import Settings, codex_fault
 from bridge.wire import log, place
 from bridge.wire.peer import Peer, listen, serve
 
@@ -60,9 +60,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
 def prepare(settings: Settings) -> None:
     """Our folders, 0700, and the log; raises PlaceFault."""
     place.check_socket_path(settings.socket)
-    place.folder(settings.data_dir)
-    for name in FOLDERS:
-        place.private_folder(settings.data_dir / name)
+    place.data_folders(settings.data_dir, FOLDERS)
     place.socket_folder(settings.socket)
     log.setup("bridge", settings.log_file, settings.log_level)
 
@@ -158,7 +156,7 @@ class _Bridge:
         attachments = settings.data_dir / "attachments"
         fetches = Fetches(shared, worker, attachments)
         door = Door(shared, worker, fetches, settings.data_dir)
-        desk = Desk(shared, door, worker, controller, threads)
+        desk = Desk(shared, door, worker, controller, threads, lambda: codex_fault(settings))
         guests = Guests(shared, channel, controller, settings.data_dir)
         for part in (door, channel, threads):
             await part.open()
@@ -186,6 +184,8 @@ class _Bridge:
                 working.start_soon(Offers(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)
                 _log.info("bridge.ready")
+                if fault := codex_fault(settings):
+                    self._say(fault)
                 self._say("ready")
                 await ending.wait()
                 shared.is_stopping = True

@@ -24,6 +24,7 @@ import anyio
 from anyio.abc import Process, TaskStatus
 
 from bridge.ask import NotRunning, ask
+from bridge.settings import codex_words
 from bridge.wire import log, messages, place
 from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
@@ -81,9 +82,12 @@ class _Plan:
 
 def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     """Run until Ctrl-C, Ctrl-D or a signal; the exit code."""
-    codex = shutil.which(os.environ.get("CTB_CODEX_COMMAND") or "codex") or ""
+    command = os.environ.get("CTB_CODEX_COMMAND") or "codex"
+    words = codex_words(command)
+    codex = (words and shutil.which(words[0])) or ""
     if engine == "codex" and not codex:
-        print("ctb-bridge: no codex on PATH: install it, or use  --engine echo", file=sys.stderr)
+        why = f"{command} cannot be found: install the Codex CLI, set CTB_CODEX_COMMAND"
+        print(f"ctb-bridge: {why}, or use  --engine echo", file=sys.stderr)
         return 2
     folder = Path(data).absolute() if data else Path(tempfile.mkdtemp(prefix="ctb-demo-"))
     chosen = engine or ("codex" if codex else "echo")
@@ -100,7 +104,8 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
         print(f"ctb-bridge: {folder} is in use: name another  --data", file=sys.stderr)
         return 4
     except place.PlaceFault as fault:
-        print(f"ctb-bridge: {fault}", file=sys.stderr)
+        step = ": name another  --data" if isinstance(fault, place.NotMade) else ""
+        print(f"ctb-bridge: {fault}{step}", file=sys.stderr)
         return 2
     finally:
         if plan.is_scratch and code == 0:  # else the logs say why

@@ -6,6 +6,7 @@ What it changes: `turns.stop` ends what runs, for a demo that is left, and the r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from bridge.core.decision import Audit
@@ -39,7 +40,9 @@ class Desk:
         worker: WorkerLink,
         controller: Controller,
         threads: Threads,
+        codex_fault: Callable[[], str],
     ) -> None:
+        self._codex_fault = codex_fault  # looked at anew: it may be installed meanwhile
         self._shared = shared
         self._door = door
         self._worker = worker
@@ -87,13 +90,14 @@ class Desk:
 
     async def _status(self) -> messages.StatusReply:
         limits = self._shared.limits
+        codex_fault = self._codex_fault()
         tally = await self._shared.db.read(lambda: views.tally(limits))
         lines = [
             f"bridge      running, {counted(tally.aliases, 'name')}, "
             f"{counted(tally.threads_busy, 'thread')} busy",
             f"worker      {self._worker_line(tally.account)}",
             f"controller  {self._controller_line()}",
-            *await self._server_lines(),
+            *([f"codex       {codex_fault}"] if codex_fault else await self._server_lines()),
             f"inbox       {tally.new} new, {tally.held} held, {tally.done} done",
             f"turns       {_counts(tally.turns) or 'none unfinished'}",
             f"outbox      {tally.ready} waiting, {tally.unknown} with an unknown outcome",
@@ -110,6 +114,7 @@ class Desk:
             and tally.account.state is AccountState.ON
             and not no_poll(self._worker.condition, tally.account.network)
             and self._controller.trouble is None
+            and not codex_fault
         )
         return messages.StatusReply(tuple(lines), is_healthy)
 

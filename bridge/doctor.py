@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import stat
 import subprocess
@@ -27,7 +26,7 @@ from bridge.health import of_account, of_controller
 from bridge.links.controller import Controller
 from bridge.links.link import Link
 from bridge.records import offline
-from bridge.settings import Settings
+from bridge.settings import Settings, codex_words
 from bridge.store import accounts
 from bridge.tasks.door import MIN_FREE_BYTES
 from bridge.wire import desk, env, place
@@ -56,7 +55,7 @@ def examine(
     yield disk(_free_bytes(settings.data_dir))
     yield credentials(given, settings.data_dir)
     # First: a controller that is tried ends what was left over.
-    yield from _codex(settings, given)
+    yield from _codex(settings)
     try:
         bridge = anyio.run(ask, settings.socket, desk.DoctorGet())
     except NotRunning:
@@ -217,23 +216,23 @@ async def _controller(settings: Settings, note: Callable[[str], None]) -> Findin
 # ---- Codex ---------------------------------------------------------------
 
 
-def _codex(settings: Settings, given: env.Env) -> Iterator[Finding]:
+def _codex(settings: Settings) -> Iterator[Finding]:
     """The Codex CLI and a server of ours that was left over, where the controller is ours."""
     if settings.controller[0] != settings.reader[0]:
         name = Path(settings.controller[0]).name
         says = f"not looked at: CTB_CONTROLLER_COMMAND is another controller, {name}"
         yield Finding("ok", "codex", says)
         return
-    if _is_echo(settings):
+    if not settings.uses_codex:
         yield Finding("ok", "codex", "not used: the controller is an echo")
         return
-    command = given.text("CTB_CODEX_COMMAND", "codex")
-    step = "install the Codex CLI, or set CTB_CODEX_COMMAND"
-    said = run(_words(command, "--version"), settings.controller_env)
+    said = run((*codex_words(settings.codex), "--version"), settings.controller_env)
     if said is None:
-        yield Finding("fail", "codex", f"{command} does not start", step)
+        step = "install the Codex CLI, or set CTB_CODEX_COMMAND"
+        yield Finding("fail", "codex", f"{settings.codex} does not start", step)
     else:
-        yield Finding("ok", "codex", said.strip().splitlines()[0] if said.strip() else command)
+        lines = said.strip().splitlines()
+        yield Finding("ok", "codex", lines[0] if lines else settings.codex)
     yield from left_over(settings)
 
 
@@ -242,27 +241,9 @@ def left_over(settings: Settings) -> Iterator[Finding]:
 
     Nothing is looked for, or made, in the home of a controller that is not ours.
     """
-    ours = settings.reader[0]
-    if settings.controller[0] == ours and not _is_echo(settings):
+    if settings.uses_codex:
+        ours = settings.reader[0]
         yield _leftover(run((ours, "--end-idle-server"), settings.controller_env))
-
-
-def _is_echo(settings: Settings) -> bool:
-    return "--engine" in settings.controller and "echo" in settings.controller
-
-
-def _words(command: str, *arguments: str) -> tuple[str, ...]:
-    """As the controller reads it: a JSON list, a file as it is, else shell words."""
-    try:
-        return (*_split(command), *arguments)
-    except ValueError:  # it will not start either
-        return ()
-
-
-def _split(command: str) -> tuple[str, ...]:
-    if command.startswith("["):
-        return tuple(str(word) for word in json.loads(command))
-    return (command,) if Path(command).exists() else tuple(shlex.split(command))
 
 
 def _leftover(said: str | None) -> Finding:

@@ -60,12 +60,44 @@ class Settings:
         return Path(self.controller_env.get("CODEX_HOME") or "~/.codex").expanduser()
 
     @property
+    def uses_codex(self) -> bool:
+        """Whether the controller is ours, over the Codex of this machine."""
+        is_echo = "--engine" in self.controller and "echo" in self.controller
+        return self.controller[0] == self.reader[0] and not is_echo
+
+    @property
+    def codex(self) -> str:
+        """CTB_CODEX_COMMAND as it was given, or `codex`."""
+        return self.controller_env.get("CTB_CODEX_COMMAND", "codex")
+
+    @property
     def run_dir(self) -> Path:
         return self.data_dir / "run"
 
     @property
     def database(self) -> Path:
         return self.data_dir / "state" / "bridge.sqlite3"
+
+
+def codex_words(command: str) -> tuple[str, ...]:
+    """CTB_CODEX_COMMAND as the controller reads it: a JSON list, a file, else shell words."""
+    try:
+        if command.startswith("["):
+            return tuple(str(word) for word in json.loads(command))
+        return (command,) if Path(command).exists() else tuple(shlex.split(command))
+    except ValueError:  # it will not start either
+        return ()
+
+
+def codex_fault(settings: Settings) -> str:
+    """Why our controller will find no Codex, and what to do; "" where it will."""
+    if not settings.uses_codex:
+        return ""
+    words = codex_words(settings.codex)
+    path = settings.controller_env.get("PATH", os.defpath)
+    if words and shutil.which(words[0], path=path):
+        return ""
+    return f"{settings.codex} cannot be found: install the Codex CLI, or set CTB_CODEX_COMMAND"
 
 
 def load() -> Settings:
@@ -183,7 +215,13 @@ def _words(given: str) -> list[str]:
 
 
 def _controller_env(env: Env) -> dict[str, str]:
-    named = (*_CONTROLLER_ENV, *env.words("CTB_CONTROLLER_ENV"))
+    added = env.words(
+        "CTB_CONTROLLER_ENV",
+        "OPENAI_API_KEY,HTTPS_PROXY",
+        "must be names of variables, comma separated",
+        r"[A-Za-z_][A-Za-z0-9_]*",
+    )
+    named = (*_CONTROLLER_ENV, *added)
     passed = {name: value for name in named if (value := env.text(name))}
     passed |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
     return passed

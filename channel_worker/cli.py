@@ -143,7 +143,7 @@ def _settings(process: str) -> Settings:
         place.check_socket_path(given.socket_path())
         log_file = given.log_file(process)
         if log_file.parent.parent == found.data_dir:
-            place.private_folder(log_file.parent)
+            place.data_folders(found.data_dir, (log_file.parent.name,))
     except env.WrongSetting as wrong:
         _fail(str(wrong), WRONG_USE)
     except place.PlaceFault as fault:

@@ -59,11 +59,21 @@ class Settings:
 def read(env: Env) -> Settings:
     """The settings of the worker; raises WrongSetting."""
     base = hosts.api_base(env.text("ILINK_BASE_URL"))
-    allowed = Hosts(
-        env.words("ILINK_HOST_SUFFIXES", hosts.HOST_SUFFIXES), hosts.is_loopback_url(base)
+    suffixes = env.words(
+        "ILINK_HOST_SUFFIXES",
+        ",".join(hosts.HOST_SUFFIXES),
+        "must be names of hosts, comma separated",
+        r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+        hosts.HOST_SUFFIXES,
     )
+    allowed = Hosts(suffixes, hosts.is_loopback_url(base))
     standard_cdn = f"{base}/c2c" if allowed.is_loopback_test else hosts.CDN_BASE
-    owners = env.words("ILINK_OWNER_USER_IDS")
+    owners = env.words(
+        "ILINK_OWNER_USER_IDS",
+        "oAbc@im.wechat",
+        "must be ids of people, comma separated",
+        r"\S+",
+    )
     data = env.data_dir()
     return Settings(
         data_dir=data,

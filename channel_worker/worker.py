@@ -38,6 +38,7 @@ from bridge.wire.place import (
     HeldLock,
     PlaceFault,
     TooOpen,
+    data_folders,
     hold_lock,
     private_folder,
 )
@@ -126,8 +127,7 @@ class Worker:
         """Work until `stop`; the exit code."""
         code = ENDED
         try:
-            for name in FOLDERS:
-                private_folder(self._settings.data_dir / name)
+            data_folders(self._settings.data_dir, FOLDERS)
             async with anyio.create_task_group() as tasks:
                 await self._work(tasks)
                 tasks.cancel_scope.cancel()

@@ -129,11 +129,15 @@ class Env:
             raise WrongSetting(name, f"must be one of {', '.join(options)}", next(iter(options)))
         return given
 
-    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Words between commas, without outer blanks and empty ones."""
+    def words(
+        self, name: str, example: str, fault: str, pattern: str, default: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """Words between commas, each of the `pattern`; at least one where the variable is set."""
         given = self.text(name)
         found = tuple(word.strip() for word in given.split(",") if word.strip())
-        return found if given else default
+        if given and not (found and all(re.fullmatch(pattern, word) for word in found)):
+            raise WrongSetting(name, fault, example)
+        return found or default
 
     def path(self, name: str, default: Path) -> Path:
         """A path; `~` is the home folder, a relative one starts at the project root."""
@@ -166,6 +170,9 @@ class Env:
         """
         standard = self.data_dir() / "logs" / "{process}.log"
         path = self.path("CTB_LOG_FILE", standard)
+        if "{process}" not in path.name:  # two processes would rotate one file
+            fault = "must have {process} in its name, where that of each process goes"
+            raise WrongSetting("CTB_LOG_FILE", fault, str(standard))
         if path.parent != standard.parent and not path.parent.is_dir():
             raise WrongSetting("CTB_LOG_FILE", "names a folder that is not there", str(standard))
         return path.with_name(path.name.replace("{process}", process))

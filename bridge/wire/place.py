@@ -13,15 +13,21 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path less its NUL
+DATA_EXAMPLE = "for example CTB_DATA_DIR=$HOME/ctb-data"
 SOCKET_EXAMPLE = "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
 
 
 class PlaceFault(Exception):
     """A folder or file is not as it must be; the text says what to do."""
+
+
+class NotMade(PlaceFault):
+    """There is no such folder, and none can be made; the text says why, and no step."""
 
 
 class TooOpen(PlaceFault):
@@ -42,15 +48,14 @@ class HeldLock:
         os.close(self.fd)
 
 
-def folder(path: Path) -> Path:
-    """Make `path` where there is none; whoever may look into it."""
+def data_folders(data_dir: Path, names: Iterable[str]) -> None:
+    """CTB_DATA_DIR, whoever may look into it, with private folders of these names."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise PlaceFault(f"{path} is in the way: it must be a folder") from None
-    except OSError as failed:
-        raise PlaceFault(f"{path} cannot be made: {failed.strerror}") from failed
-    return path
+        _make(data_dir, 0o777)
+        for name in names:
+            private_folder(data_dir / name)
+    except NotMade as fault:
+        raise PlaceFault(f"{fault}: set CTB_DATA_DIR, {DATA_EXAMPLE}") from fault
 
 
 def socket_folder(socket: Path) -> Path:
@@ -70,13 +75,8 @@ def private_folder(path: Path) -> Path:
 
     A folder that holds nothing but a `.gitignore` is as git made it: it becomes 0700.
     """
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
-    except FileExistsError:
-        raise PlaceFault(f"{path} is in the way: it must be a folder") from None
-    except OSError as failed:
-        raise PlaceFault(f"{path} cannot be made: {failed.strerror}") from failed
+    _make(path, 0o700)
+    found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise PlaceFault(f"{path} is a symbolic link: make it a real folder")
     if found.st_uid != os.geteuid():
@@ -86,6 +86,15 @@ def private_folder(path: Path) -> Path:
             raise PlaceFault(f"{path} is open to other users: run  chmod 700 '{path}'")
         path.chmod(0o700)
     return path
+
+
+def _make(path: Path, mode: int) -> None:
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotMade(f"{path} is in the way: it must be a folder") from None
+    except OSError as failed:
+        raise NotMade(f"{path} cannot be made: {failed.strerror}") from failed
 
 
 def hold_lock(path: Path) -> HeldLock:

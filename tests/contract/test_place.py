@@ -44,6 +44,14 @@ def test_link_and_file_in_the_place_of_a_folder_are_refused(tmp_path: Path) -> N
             place.private_folder(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["file", "file/data", "/proc/nope"])
+def test_data_folder_that_cannot_be_made_names_its_variable(tmp_path: Path, name: str) -> None:
+    """design 8: the variable, the fault, an example."""
+    (tmp_path / "file").touch()
+    with pytest.raises(PlaceFault, match=r"(cannot be made|in the way).*set CTB_DATA_DIR, for ex"):
+        place.data_folders(tmp_path / name, ("run",))
+
+
 def test_second_holder_of_a_lock_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
     """F69: an flock, with the process id for people."""
     path = tmp_path / "bridge.lock"

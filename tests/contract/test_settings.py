@@ -9,7 +9,9 @@ import pytest
 
 from bridge import settings
 from bridge.settings import Settings
+from bridge.wire import env
 from bridge.wire.env import WrongSetting
+from channel_worker import settings as channel_settings
 
 NUMBERS = {
     "CTB_QUEUE_LIMIT": "50",
@@ -173,6 +175,47 @@ def test_controller_command_is_read_in_three_ways(
 ) -> None:
     """design 8."""
     assert load(monkeypatch, CTB_CONTROLLER_COMMAND=value).controller == words
+
+
+@pytest.mark.parametrize("value", [" , ", "A B", "A,1B"])
+def test_names_for_the_controller_are_names(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """design 8: `A B` passed on nothing, without a word."""
+    told = sentence(monkeypatch, "CTB_CONTROLLER_ENV", value)
+    assert told.startswith("CTB_CONTROLLER_ENV must be names of variables, comma separated; for")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ILINK_HOST_SUFFIXES", ","),
+        ("ILINK_HOST_SUFFIXES", "*.qq.com"),
+        ("ILINK_OWNER_USER_IDS", ","),
+    ],
+)
+def test_wrong_words_of_the_worker_are_one_sentence(tmp_path: Path, name: str, value: str) -> None:
+    """design 8: another variable was blamed, or nothing said."""
+    given = {"CTB_PROJECT_ROOT": str(tmp_path), name: value}
+    with pytest.raises(WrongSetting, match=f"^{name} must be .*; for example: {name}="):
+        channel_settings.read(env.read(given))
+
+
+@pytest.mark.parametrize(
+    ("codex", "controller", "is_found"),
+    [
+        ("/nowhere/codex", "", False),
+        ("'open", "", False),
+        ("sh -c true", "", True),
+        ("/nowhere/codex", "ctb-controller --engine echo", True),
+        ("/nowhere/codex", "ssh desk ctb-controller", True),
+    ],
+)
+def test_codex_that_is_not_there_is_named_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, codex: str, controller: str, is_found: bool
+) -> None:
+    """Ours: said at the start and by status."""
+    found = load(monkeypatch, CTB_CODEX_COMMAND=codex, CTB_CONTROLLER_COMMAND=controller)
+    fault = settings.codex_fault(found)
+    assert not fault if is_found else fault.startswith(f"{codex} cannot be found: ")
 
 
 def test_controller_inherits_only_what_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,9 +68,8 @@ def test_wrong_seconds_are_refused(tmp_path: Path, given: str) -> None:
 
 def test_switch_choice_and_words(tmp_path: Path) -> None:
     """design 8."""
-    found = env_of(tmp_path, ON="On", BAD="perhaps", WORDS=" a, b ,", CTB_LOG_LEVEL="DEBUG")
+    found = env_of(tmp_path, ON="On", BAD="perhaps", CTB_LOG_LEVEL="DEBUG")
     assert found.switch("ON", False) is True
-    assert found.words("WORDS") == ("a", "b")
     assert found.log_level() == "debug"
     with pytest.raises(WrongSetting, match="on or off"):
         found.switch("BAD", False)
@@ -83,6 +82,29 @@ def test_folders_follow_the_root_and_the_data_folder(tmp_path: Path) -> None:
     found = env_of(tmp_path, CTB_DATA_DIR="elsewhere")
     assert found.socket_path() == tmp_path / "elsewhere/run/bridge.sock"
     assert found.log_file("channel") == tmp_path / "elsewhere/logs/channel.log"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("", ("x",)), (" a, b ,", ("a", "b")), (" , ", ()), ("a b", ()), ("a,!", ())],
+)
+def test_words_are_at_least_one_and_each_of_its_kind(
+    tmp_path: Path, given: str, words: tuple[str, ...]
+) -> None:
+    """design 8: what holds no word had no effect, and no word was said of it."""
+    found = env_of(tmp_path, WORDS=given)
+    if words:
+        assert found.words("WORDS", "a,b", "must be letters", "[a-z]", ("x",)) == words
+        return
+    with pytest.raises(WrongSetting, match=r"^WORDS must be letters; for example: WORDS=a,b$"):
+        found.words("WORDS", "a,b", "must be letters", "[a-z]", ("x",))
+
+
+@pytest.mark.parametrize("name", ["same.log", "{x}.log", "{process}/x.log"])
+def test_log_file_must_be_one_for_each_process(tmp_path: Path, name: str) -> None:
+    """design 8: two processes wrote, and rotated, one file."""
+    with pytest.raises(WrongSetting, match=r"must have \{process\} in its name.*\{process\}\.log$"):
+        env_of(tmp_path, CTB_LOG_FILE=str(tmp_path / name)).log_file("bridge")
 
 
 def test_missing_root_is_a_sentence() -> None:

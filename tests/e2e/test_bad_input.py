@@ -76,10 +76,24 @@ async def test_a_socket_in_a_shared_folder_asks_for_another_path(house: House) -
 async def test_a_data_folder_that_cannot_be_made_is_one_sentence(
     house: House, command: str
 ) -> None:
-    """Design 8: exit code 2, no traceback."""
+    """Design 8: exit code 2, no traceback; the variable and an example."""
     terminal = house.opens(command, "run", CTB_DATA_DIR="/dev/null/data")
     assert await terminal.ends() == WRONG_USE
     assert "cannot be made" in terminal.shown and len(_lines(terminal)) == 1
+    assert terminal.shown.count("CTB_DATA_DIR") == 2
+
+
+async def test_a_codex_that_is_not_there_is_said_at_the_start_and_by_status(house: House) -> None:
+    """Ours: only doctor and the phone knew; everything else said that all is well."""
+    house.settings.pop("CTB_CONTROLLER_COMMAND")
+    house.log_in()
+    bridge = house.opens("ctb-bridge", "run", CTB_CODEX_COMMAND="/nowhere/codex")
+    assert "/nowhere/codex cannot be found: install" in await bridge.expects("ready")
+    house.opens("ctb-channel", "run")
+    await house.is_told("controller  connected")
+    assert "/nowhere/codex cannot be found" in "\n".join(await house.status())
+    status = house.opens("ctb-bridge", "status")
+    assert await status.ends() == 1
 
 
 async def test_closing_the_credential_file_to_others_is_all_that_is_needed(house: House) -> None:

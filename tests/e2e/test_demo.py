@@ -170,6 +170,7 @@ async def test_engine_codex_without_codex_is_one_sentence(house: House) -> None:
         "ctb-bridge", "demo", "--engine", "codex", CTB_CODEX_COMMAND="/nowhere/codex"
     )
     assert await demo.ends() == 2
+    assert "/nowhere/codex cannot be found" in demo.shown
     assert "--engine echo" in demo.shown and len(demo.shown.splitlines()) == 1
 
 
@@ -178,6 +179,7 @@ async def test_a_data_folder_that_cannot_be_is_one_sentence(house: House) -> Non
     demo = house.opens("ctb-bridge", "demo", "--engine", "echo", "--data", "/dev/null")
     assert await demo.ends() == 2
     assert "cannot be made" in demo.shown and len(demo.shown.splitlines()) == 1
+    assert "name another  --data" in demo.shown
 
 
 async def test_the_first_line_is_chinese_where_the_locale_is(house: House) -> None:

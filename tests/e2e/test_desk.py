@@ -264,7 +264,7 @@ async def test_log_file_in_a_folder_that_is_not_there_is_one_sentence(
     house: House, command: str
 ) -> None:
     """Design 8: exit code 2, nothing starts half."""
-    terminal = house.opens(command, "run", CTB_LOG_FILE=str(house.folder / "no" / "x.log"))
+    terminal = house.opens(command, "run", CTB_LOG_FILE=str(house.folder / "no" / "{process}"))
     assert await terminal.ends() == WRONG_USE
     assert "CTB_LOG_FILE names a folder that is not there" in terminal.shown
     assert not house.data.exists()
