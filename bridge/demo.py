@@ -30,7 +30,7 @@ from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
 from channel_worker import credentials
 from channel_worker.ilink.hosts import is_loopback_url
-from channel_worker.simulator.phone import run_phone
+from channel_worker.simulator.phone import run_phone, told
 from channel_worker.simulator.server import Simulator
 from channel_worker.terminal import has_person
 
@@ -126,7 +126,7 @@ def _claim(folder: Path) -> None:
         raise place.PlaceFault(f"{folder} holds a login to WeChat: name another  --data")
 
 
-def _first_line(plan: _Plan) -> str:
+def _first_lines(plan: _Plan) -> str:
     """Which engine, whose threads, where the state lies, how to leave."""
     home = os.environ.get("CODEX_HOME") or "~/.codex"
     if plan.engine == "codex":
@@ -146,8 +146,8 @@ def _first_line(plan: _Plan) -> str:
             f"the scratch folder {plan.data}, removed at the end",
         )
     return plan.words(
-        f"{what}。状态存放在：{where}。按 Ctrl-C 或 Ctrl-D 离开。",
-        f"{what}. State: {where}. Leave with Ctrl-C or Ctrl-D.",
+        f"{what}。\n状态存放在：{where}。\n按 Ctrl-C 或 Ctrl-D 离开。",
+        f"{what}.\nState: {where}.\nLeave with Ctrl-C or Ctrl-D.",
     )
 
 
@@ -156,7 +156,7 @@ async def _demo(plan: _Plan) -> int:
     code = 0
     async with anyio.create_task_group() as tasks:
         await tasks.start(_signals, tasks.cancel_scope)
-        print(_first_line(plan), flush=True)
+        print(told(_first_lines(plan)), flush=True)
         code = await _played(plan)
         tasks.cancel_scope.cancel()
     return code
@@ -202,11 +202,13 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
             tasks.start_soon(watch, name, process)
         await _wait_until_up(plan)
         print(
-            plan.words(
-                "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
-                "发送文件、语音或引用的写法：:help",
-                "This is the phone. Try /threads, then /use 1, then write anything. "
-                ":help says how to send a file, a voice message or a quote.",
+            told(
+                plan.words(
+                    "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
+                    "发送文件、语音或引用的写法：:help",
+                    "This is the phone. Try /threads, then /use 1, then write anything. "
+                    ":help says how to send a file, a voice message or a quote.",
+                )
             ),
             flush=True,
         )

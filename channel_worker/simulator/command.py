@@ -8,10 +8,15 @@ import socket
 import anyio
 
 from channel_worker.simulator import admin
-from channel_worker.simulator.phone import run_phone
+from channel_worker.simulator.phone import run_phone, told
 from channel_worker.simulator.scenarios import play
 from channel_worker.simulator.server import Simulator, serving
 from channel_worker.terminal import has_person, show
+
+HINT = {
+    "en": "You are the owner. What you type is a WeChat message. Ctrl-C ends it.",
+    "zh": "你就是主人，写下的每一行都是一条微信消息。按 Ctrl-C 结束。",
+}
 
 
 class PortTaken(Exception):
@@ -33,16 +38,12 @@ async def run_simulator(
         play(simulator, scenario)
         if consume:
             simulator.world.gives_again = False
-        show(f"iLink server at {base}   set ILINK_BASE_URL to it; Ctrl-C ends it")
+        show(f"iLink server at {base}   set ILINK_BASE_URL to it")
         if admin_port >= 0:
             desk = await stack.enter_async_context(serving(admin.app(simulator), admin_port))
             show(f"admin API at {desk}")
         if has_person():
-            show(
-                "你就是主人，写下的每一行都是一条微信消息。"
-                if lang == "zh"
-                else "You are the owner. What you type is a WeChat message."
-            )
+            show(told(HINT[lang]))
         await run_phone(simulator, show, lang=lang)
         await anyio.sleep_forever()
 

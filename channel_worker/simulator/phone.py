@@ -25,6 +25,7 @@ MAX_BUBBLE_COLUMNS = 64  # about what a phone shows before it wraps
 MIN_BUBBLE_COLUMNS = 16
 PROMPT = "> "
 TO_LINE_START = "\r\x1b[K"  # and wipe the line
+OPENING, CLOSING = "（「『《〈“‘【", "，。、；：！？）」』》〉”’】…"
 ZERO_WIDTH_JOINER, VARIATION_EMOJI = "\u200d", "\ufe0f"
 
 
@@ -49,9 +50,9 @@ async def run_phone(
         tasks.start_soon(_show_all, simulator, draw, lang)
         while (line := await (read or read_line)()) is not None:
             is_cut = draw is above_prompt and len(line.encode()) >= CUT_BYTES
-            told = CUT[lang] if is_cut else keyboard.enter(line) if line.strip() else ""
-            if told:
-                draw(told)
+            answer = CUT[lang] if is_cut else keyboard.enter(line) if line.strip() else ""
+            if answer:
+                draw(told(answer))
             elif draw is above_prompt:
                 terminal.show(f"{keyboard.place}{PROMPT}", end="")
         tasks.cancel_scope.cancel()
@@ -67,6 +68,12 @@ def bubble(sent: Sent, columns: int, lang: str = "en", label: str = "") -> str:
     at = time.strftime("%H:%M", time.localtime(sent.at_ms / 1000))
     top = f"╭─{over}{'─' * (widest + 1 - width(over))}╮"
     return "\n".join([top, *body, f"╰{'─' * (widest + 2)}╯ {at}"])
+
+
+def told(text: str) -> str:
+    """Words of ours in lines that fit the terminal, cut as bubbles are."""
+    columns = width_of_terminal(sys.stdout)
+    return "\n".join(piece for line in text.split("\n") for piece in wrapped(line, columns))
 
 
 def words_of(sent: Sent, lang: str = "en") -> str:
@@ -111,13 +118,16 @@ def width(text: str) -> int:
 
 
 def wrapped(line: str, columns: int) -> list[str]:
-    """`line` in pieces that fit, cut at a blank or between wide signs; never inside a sign."""
+    """`line` in pieces that fit, cut at a blank or between wide signs; never inside a sign.
+
+    As in print, no piece begins with a closing sign or ends with an opening one.
+    """
     pieces: list[str] = []
     current, used = "", 0
     for sign, is_joined in _signs(line):
         needed = 0 if is_joined else _columns_of(sign)
         if used + needed > columns:
-            head, tail = _cut(current)
+            head, tail = _cut(current, sign)
             pieces.append(head)
             current, used = tail, width(tail)
         current += sign
@@ -125,13 +135,14 @@ def wrapped(line: str, columns: int) -> list[str]:
     return [*pieces, current]
 
 
-def _cut(text: str) -> tuple[str, str]:
+def _cut(text: str, following: str) -> tuple[str, str]:
     """What stays on the line, and the word that goes to the next: all stays where none began."""
     for place in range(len(text), 0, -1):
-        if text[place - 1] == " ":
+        last, first = text[place - 1], text[place] if place < len(text) else following
+        if last == " ":
             return text[: place - 1], text[place:]
-        is_whole = place == len(text) or _columns_of(text[place]) > 0  # no mark belongs to it
-        if _columns_of(text[place - 1]) == 2 and is_whole:
+        is_whole = place == len(text) or _columns_of(first) > 0  # no mark belongs to it
+        if _columns_of(last) == 2 and is_whole and last not in OPENING and first not in CLOSING:
             return text[:place], text[place:]
     return text, ""
 

@@ -27,6 +27,7 @@ from channel_worker.simulator.scenarios import SILK
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.world import Json
 
+MAX_SKEW_S = 366 * 86_400  # a year shows all that a clock does here; far from the end of dates
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PERSON = "@im.wechat"  # how the id of a person ends, `ilink-protocol` 2
 HELP = {
@@ -41,6 +42,7 @@ WRONG = {
     "sent": ("the bot has sent {count} messages", "机器人发过 {count} 条"),
     "written": ("{count} messages were written", "写过 {count} 条"),
     "no_time": ("that is no time", "这不是时间"),
+    "far": ("the clock goes a year at most", "时钟最多走一年"),
 }
 CUT_BYTES = 4095  # of a line the kernel's terminal keeps no more: termios(3), canonical mode
 CUT = {
@@ -166,7 +168,10 @@ class Keyboard:
         found = re.fullmatch(r"([+-]?\d{1,9})([smhd])", rest)
         if found is None:
             raise Wrong("no_time")
-        self._world.clock_skew_s += int(found[1]) * UNITS_S[found[2]]
+        skew_s = self._world.clock_skew_s + int(found[1]) * UNITS_S[found[2]]
+        if abs(skew_s) > MAX_SKEW_S:
+            raise Wrong("far")
+        self._world.clock_skew_s = skew_s
         self._world.wake()
         return time.strftime("🕒 %Y-%m-%d %H:%M", time.localtime(self._world.now()))
 

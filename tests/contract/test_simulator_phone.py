@@ -142,14 +142,17 @@ async def test_bubble_says_who_else_reads_it(
     ("line", "pieces"),
     [
         ("one two three", ["one two", "three"]),
-        ("17 秒前：看", ["17 秒前", "：看"]),
+        ("17 秒前：看", ["17 秒", "前：看"]),
         ("秒前 /status 看", ["秒前", "/status", "看"]),
         ("abcdefghij", ["abcdefgh", "ij"]),
+        ("一二三四。", ["一二三", "四。"]),
+        ("一二三（四）", ["一二三", "（四）"]),
+        ("。。。。。", ["。。。。", "。"]),
         ("看👩\u200d♀abcdef", ["看", "👩\u200d♀abcdef"]),
     ],
 )
 def test_line_is_cut_at_a_blank_or_between_chinese_signs(line: str, pieces: list[str]) -> None:
-    """Ours: neither a lone word on a line nor a command in two."""
+    """Ours: neither a lone word on a line nor a command in two; no line begins with a stop."""
     assert wrapped(line, 8) == pieces
 
 
@@ -173,6 +176,8 @@ async def test_clock_is_shown_when_it_is_moved(simulator: Simulator) -> None:
         (":again 1", "0 messages were written"),
         (":again x", "0 messages were written"),
         (":clock soon", "that is no time"),
+        (":clock +367d", "the clock goes a year at most"),
+        (":clock -99999999d", "the clock goes a year at most"),
     ],
 )
 async def test_line_that_cannot_be_done_is_a_sentence(
