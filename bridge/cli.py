@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
+from bridge.wire.version import VERSION
+
 if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.wire import desk
@@ -21,7 +23,7 @@ EXIT_RUNNING = 4
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option("0.1.0", prog_name="ctb-bridge")
+@click.version_option(VERSION, prog_name="ctb-bridge")
 def main() -> None:
     """Go on with your Codex threads from a WeChat private chat."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bridge.wire.version import VERSION
+
 if TYPE_CHECKING:
     from channel_worker.settings import Settings
 
@@ -15,6 +17,7 @@ WRONG_USE = 2  # click uses the same
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="ctb-channel")
 def main() -> None:
     """The WeChat side of CodexThreadBridge: login, long poll, sending, simulator."""
 

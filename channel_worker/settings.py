@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bridge.wire.env import Env, WrongSetting
 from bridge.wire.log import Secret
+from bridge.wire.version import VERSION
 from channel_worker.ilink import hosts
 from channel_worker.ilink.hosts import ForeignHost, Hosts
 from channel_worker.ilink.speech import Product
 
 CLIENT_VERSION = "2.4.9"  # the official client whose speech `ilink-protocol` describes
-BOT_AGENT = "CodexThreadBridge/0.1.0"
+BOT_AGENT = f"CodexThreadBridge/{VERSION}"
 
 _AGENT = re.compile(  # grammar of iLink api.ts, `ilink-protocol` 1.3
     r"[A-Za-z0-9_.-]{1,32}/[A-Za-z0-9_.+-]{1,32}( \([ -'*-~]{1,64}\))?"

@@ -7,10 +7,13 @@ from typing import NoReturn
 
 import click
 
+from bridge.wire.version import VERSION
+
 EXIT_WRONG_USE = 2
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="ctb-mcp")
 @click.option(
     "--client",
     default="agent",

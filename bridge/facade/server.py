@@ -29,9 +29,9 @@ from bridge.facade import words
 from bridge.facade.lines import Lines
 from bridge.facade.link import Unanswered, ask, unexpected
 from bridge.wire import facade
-from bridge.wire.peer import VERSION
 from bridge.wire.request import Request
 from bridge.wire.scopes import Scope
+from bridge.wire.version import VERSION
 
 INSTRUCTIONS = """Reach the owner of this computer on their phone, where they read and
 answer in a chat. Notes are short and rare: the chat grants few messages. A receipt says

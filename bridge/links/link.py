@@ -23,6 +23,7 @@ from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.links.calls import PIPE_BROKEN, Calls, Reply
 from bridge.links.child import controller_process
 from bridge.wire import log
+from bridge.wire.version import VERSION
 
 if TYPE_CHECKING:
     from bridge.links.sdk import ClientSession
@@ -184,7 +185,7 @@ class Link:
 
         async with controller_process(self._command, self._env, self._stderr) as child:
             moved, moves = anyio.create_memory_object_stream[None](1)
-            info = Implementation(name="codex-thread-bridge", version="0.1.0")
+            info = Implementation(name="codex-thread-bridge", version=VERSION)
             streams = (child.incoming, child.outgoing)
             async with (
                 moved,

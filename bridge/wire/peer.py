@@ -28,6 +28,7 @@ from anyio.abc import (
 
 from bridge.wire import codec, log, messages, place
 from bridge.wire.values import WrongShape, from_json, to_json
+from bridge.wire.version import VERSION
 
 MAX_UNANSWERED = 4  # design 5
 WRITE_DEADLINE_S = 30.0  # delivery-semantics 9: a peer that does not read is disconnected
@@ -46,7 +47,6 @@ _EVERY_CALL: tuple[type[AnyRequest], ...] = (
     *messages.CLI_CALLS,
     *messages.FACADE_CALLS,
 )
-VERSION = "0.1.0"
 
 _log = log.get("wire")
 

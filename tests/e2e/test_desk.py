@@ -18,6 +18,7 @@ import pytest
 from anyio import to_thread
 
 from bridge import doctor
+from bridge.wire.version import VERSION
 from tests.e2e import rig
 from tests.e2e.desk import over_codex
 from tests.e2e.rig import House, Terminal
@@ -315,6 +316,14 @@ async def test_units_start_both_processes_and_leave_turns_alone(house: House) ->
         assert body["EnvironmentVariables"]["PATH"].startswith(f"{rig.BIN}{os.pathsep}")
     code, both = await says(house, "service", "print", "--systemd")
     assert code == 0 and both.count("[Unit]") == 2 and "~/.config/systemd/user/" in both
+
+
+@pytest.mark.parametrize("command", ["ctb-bridge", "ctb-channel", "ctb-controller", "ctb-mcp"])
+async def test_every_command_says_its_version(house: House, command: str) -> None:
+    """Ours: only one did; and it is that of the package."""
+    terminal = house.opens(command, "--version")
+    assert await terminal.ends() == 0
+    assert terminal.shown.strip() == f"{command}, version {VERSION}"
 
 
 def _unit(folder: Path, root: Path, kind: str, process: str) -> str:
