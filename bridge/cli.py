@@ -208,12 +208,16 @@ def service() -> None:
 @click.option("--launchd", "kind", flag_value="launchd", help="An agent; default on macOS.")
 def service_print(process: str | None, kind: str | None) -> None:
     """Print a unit for each process, or for one; nothing is installed."""
+    import os
+
     settings = _settings()
     from bridge.said import unit_lines
     from bridge.wire import env
 
     chosen = kind or ("launchd" if sys.platform == "darwin" else "systemd")
-    for line in unit_lines(chosen, process, settings.data_dir, env.read()):
+    is_of_shell = bool(os.environ.get("CTB_DATA_DIR", "").strip())  # a service would not see it
+    data_dir = settings.data_dir.absolute() if is_of_shell else None
+    for line in unit_lines(chosen, process, data_dir, env.read()):
         click.echo(line)
 
 

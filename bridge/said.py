@@ -60,12 +60,14 @@ def audit_line(line: desk.AuditLine, *, as_json: bool) -> str:
     )
 
 
-def unit_lines(kind: str, process: str | None, data_dir: Path, given: env.Env) -> Iterator[str]:
+def unit_lines(
+    kind: str, process: str | None, data_dir: Path | None, given: env.Env
+) -> Iterator[str]:
     """One unit whole, or each under the name of the file that it belongs in."""
     bin_dir = Path(sys.executable).parent
     folders = (given.text("PATH") or os.defpath).split(os.pathsep)
     path = os.pathsep.join(dict.fromkeys([str(bin_dir), *folders]))  # each once
-    place = service.Place(bin_dir, given.project_root, data_dir.absolute(), path)
+    place = service.Place(bin_dir, given.project_root, data_dir, path)
     make = service.launchd if kind == "launchd" else service.systemd
     if process is not None:
         yield make(process, place).rstrip()

@@ -22,7 +22,7 @@ class Place:
 
     bin_dir: Path
     root: Path
-    data_dir: Path
+    data_dir: Path | None  # None: as the `.env` of the root says, now and later
     path: str  # PATH of the service: a manager's own holds no codex
 
     def command(self, process: str) -> tuple[str, str]:
@@ -30,11 +30,8 @@ class Place:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return {
-            "CTB_PROJECT_ROOT": str(self.root),
-            "CTB_DATA_DIR": str(self.data_dir),
-            "PATH": self.path,
-        }
+        found = {"CTB_PROJECT_ROOT": str(self.root), "PATH": self.path}
+        return found | ({"CTB_DATA_DIR": str(self.data_dir)} if self.data_dir else {})
 
 
 def systemd(process: str, place: Place) -> str:

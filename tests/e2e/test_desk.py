@@ -313,9 +313,12 @@ async def test_units_start_both_processes_and_leave_turns_alone(house: House) ->
         assert body["AbandonProcessGroup"] is True
         assert body["ProgramArguments"] == [str(rig.BIN / f"ctb-{process}"), "run"]
         assert body["EnvironmentVariables"]["CTB_PROJECT_ROOT"] == str(root)
+        assert "CTB_DATA_DIR" not in text + agent  # so that one in .env counts, now and later
         assert body["EnvironmentVariables"]["PATH"].startswith(f"{rig.BIN}{os.pathsep}")
     code, both = await says(house, "service", "print", "--systemd")
     assert code == 0 and both.count("[Unit]") == 2 and "~/.config/systemd/user/" in both
+    code, both = await says(house, "service", "print", "--systemd", CTB_DATA_DIR="kept")
+    assert both.count(f'Environment="CTB_DATA_DIR={house.folder}/kept"') == 2
 
 
 @pytest.mark.parametrize("command", ["ctb-bridge", "ctb-channel", "ctb-controller", "ctb-mcp"])
