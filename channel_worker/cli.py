@@ -77,7 +77,7 @@ def probe_updates() -> None:
     from channel_worker.terminal import show
 
     try:
-        anyio.run(probe, _settings("probe"), show)
+        anyio.run(probe, _settings("probe", lazily=True), show)
     except (ProbeFailed, ForeignHost, PlaceFault, ProtocolMismatch) as failed:
         codes = (
             (ProtocolMismatch, MISMATCH),
@@ -96,7 +96,7 @@ def show_env(owner_user_id: str) -> None:
     """
     from channel_worker import settings
 
-    for line in settings.shown(_settings("show-env"), owner_user_id):
+    for line in settings.shown(_settings("show-env", lazily=True), owner_user_id):
         click.echo(line)
 
 
@@ -135,8 +135,11 @@ def _fail(sentence: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _settings(process: str) -> Settings:
-    """The settings, with the log of `process` open; a wrong one ends the command."""
+def _settings(process: str, *, lazily: bool = False) -> Settings:
+    """The settings, with the log of `process` set up; a wrong one ends the command.
+
+    `lazily`: nothing is made on the disk until something is logged.
+    """
     from bridge.wire import env, log, place
     from channel_worker import settings
 
@@ -145,11 +148,11 @@ def _settings(process: str) -> Settings:
         found = settings.read(given)
         place.check_socket_path(given.socket_path())
         log_file = given.log_file(process)
-        if log_file.parent.parent == found.data_dir:
+        if log_file.parent.parent == found.data_dir and not lazily:
             place.data_folders(found.data_dir, (log_file.parent.name,))
     except env.WrongSetting as wrong:
         _fail(str(wrong), WRONG_USE)
     except place.PlaceFault as fault:
         _fail(str(fault), WRONG_USE)
-    log.setup(process, log_file, found.log_level)
+    log.setup(process, log_file, found.log_level, lazily=lazily)
     return found

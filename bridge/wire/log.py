@@ -133,17 +133,20 @@ def get(name: str) -> Log:
     return Log(name)
 
 
-def setup(process: str, path: Path | None, level: str) -> None:
+def setup(process: str, path: Path | None, level: str, *, lazily: bool = False) -> None:
     """Send every line of this process to `path` (0600, rotated), or to stderr when None.
 
     Lines of libraries pass the same redaction. A log that cannot be opened goes to
-    stderr; one that fails later is silent: logging never stops the work.
+    stderr; one that fails later is silent: logging never stops the work. `lazily`: the
+    file is made with its first line.
     """
     logging.raiseExceptions = False
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if path is not None:
         try:
-            handler = _PrivateFile(path, maxBytes=MAX_FILE_BYTES, backupCount=KEPT_FILES)
+            handler = _PrivateFile(
+                path, maxBytes=MAX_FILE_BYTES, backupCount=KEPT_FILES, delay=lazily
+            )
         except OSError as failed:
             print(f"no log file: {failed.strerror}", file=sys.stderr)
     handler.setFormatter(_JsonLines(process))

@@ -329,6 +329,13 @@ async def test_every_command_says_its_version(house: House, command: str) -> Non
     assert terminal.shown.strip() == f"{command}, version {VERSION}"
 
 
+async def test_settings_are_shown_and_senders_asked_without_a_log_left(house: House) -> None:
+    """Ours: what only looks makes nothing."""
+    for words in (("show-env",), ("probe-updates",)):
+        await house.opens("ctb-channel", *words).ends()
+    assert not house.data.exists()
+
+
 def _unit(folder: Path, root: Path, kind: str, process: str) -> str:
     run = [str(rig.BIN / "ctb-bridge"), "service", "print", kind, process]
     env = rig.environment(folder) | {"CTB_PROJECT_ROOT": str(root)}
