@@ -22,6 +22,7 @@ from bridge.store import artifacts, retention
 from bridge.store import attachments as store
 from bridge.tasks.state import Shared
 from bridge.wire import log
+from bridge.wire.place import GITIGNORE
 
 FIRST_S = 600.0  # a start has better things to do
 DAY_S = DAY_MS / 1000
@@ -52,7 +53,8 @@ async def keep_tidy(
 
 def clear(staging: Path) -> None:
     """At boot, when nobody copies: what a crash has left in the staging folder goes (F21)."""
-    found = artifacts.strays([path.name for path in staging.iterdir()])
+    names = [path.name for path in staging.iterdir() if path.name != GITIGNORE]
+    found = artifacts.strays(names)
     for name in found:
         with suppress(OSError):  # not ours to remove: a folder
             (staging / name).unlink()
@@ -97,10 +99,10 @@ def _let_go(folder: Path, files: Sequence[Stored], now_ms: int) -> tuple[str, ..
 
 
 def _listed(folder: Path) -> list[Stored]:
-    """Every file below the folder; links are named, never followed."""
+    """Every file below the folder but GITIGNORE; links are named, never followed."""
     found: list[Stored] = []
     for place, _folders, names in os.walk(folder):
-        for name in names:
+        for name in set(names) - {GITIGNORE}:
             path = Path(place, name)
             with suppress(FileNotFoundError):
                 changed_ms = path.lstat().st_mtime_ns // 1_000_000

@@ -19,6 +19,8 @@ from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path less its NUL
 DATA_EXAMPLE = "for example CTB_DATA_DIR=$HOME/ctb-data"
+
+GITIGNORE = ".gitignore"  # the file by which git keeps a folder of ours, and nothing else in it
 SOCKET_EXAMPLE = "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
 
 
@@ -73,7 +75,7 @@ def socket_folder(socket: Path) -> Path:
 def private_folder(path: Path) -> Path:
     """Make `path` 0700, or check that it is: ours, no symlink, closed to others.
 
-    A folder that holds nothing but a `.gitignore` is as git made it: it becomes 0700.
+    A folder that holds nothing but GITIGNORE is as git made it: it becomes 0700.
     """
     _make(path, 0o700)
     found = path.lstat()
@@ -82,7 +84,7 @@ def private_folder(path: Path) -> Path:
     if found.st_uid != os.geteuid():
         raise PlaceFault(f"{path} belongs to another user: change its owner or CTB_DATA_DIR")
     if found.st_mode & 0o077:
-        if [entry.name for entry in path.iterdir()] != [".gitignore"]:
+        if [entry.name for entry in path.iterdir()] != [GITIGNORE]:
             raise PlaceFault(f"{path} is open to other users: run  chmod 700 '{path}'")
         path.chmod(0o700)
     return path

@@ -24,7 +24,7 @@ from bridge.store.tables import (
     TurnTable,
 )
 from bridge.tasks.state import Shared
-from bridge.tasks.tidy import keep_tidy
+from bridge.tasks.tidy import clear, keep_tidy
 from tests.contract.test_store_inbox import ACCOUNT, OWNER, accept, apply, plan, stored
 from tests.contract.test_store_inbox import db as db  # the fixture
 
@@ -87,6 +87,29 @@ async def test_only_what_nobody_needs_is_removed(db: Database, tmp_path: Path) -
     assert [(row.outcome, bool(row.path)) for row in found] == [
         ("gone", False), ("stored", True), ("stored", True), ("stored", True)
     ]  # fmt: skip
+
+
+async def test_what_git_keeps_a_folder_by_stays(db: Database, tmp_path: Path) -> None:
+    """R27: without its `.gitignore` a folder of the owner's files would be offered to git."""
+    shared = Shared(db, "i", "en", Policy(), Limits())
+    folders = [tmp_path / name for name in ("attachments", "staging")]
+    for folder in folders:
+        folder.mkdir()
+        for name in (".gitignore", "stray"):
+            (folder / name).write_text("*")
+            os.utime(folder / name, (0, 0))
+    (folders[1] / ".half.part").touch()
+    db.run_now(lambda: clear(folders[1]))
+    assert [path.name for path in folders[1].iterdir()] == [".gitignore"]
+    (folders[1] / "stray").touch()
+    os.utime(folders[1] / "stray", (0, 0))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_tidy, shared, folders[0], folders[1], 0)
+        with anyio.fail_after(LIMIT_S):
+            while any((folder / "stray").exists() for folder in folders):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert all((folder / ".gitignore").exists() for folder in folders)
 
 
 async def test_copy_goes_a_day_after_it_was_made_unless_a_bubble_waits_for_it(

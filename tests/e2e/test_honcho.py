@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
 from tests.e2e.rig import BIN, ROOT, House, Terminal, processes
 
-CODE = ("Procfile", "pyproject.toml", "bridge", "channel_worker")
+CODE = (".gitignore", "Procfile", "pyproject.toml", "bridge", "channel_worker")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 HONCHO_KILLS_S = 5.0  # honcho's own patience with its children
 
@@ -93,6 +94,23 @@ async def test_after_a_new_login_in_another_terminal_the_worker_goes_on_by_itsel
     assert (_pid(clone, "ctb-channel"), _pid(clone, "ctb-bridge")) == (worker, bridge)
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+async def test_nothing_that_is_written_while_it_runs_is_offered_to_git(clone: House) -> None:
+    """R27: also where the `.gitignore` of a folder has gone; the tree stays as it came."""
+    _git(clone, "init", "--quiet", "--initial-branch=main")
+    _git(clone, "add", "data", ".gitignore")
+    await _begin(clone)
+    picture = clone.folder / "cat.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    clone.phone.types(f":file {picture}")
+    await clone.phone.asks("what is it?", "echo: [image]")
+    assert len(list((clone.data / "attachments").rglob("*.png"))) == 1
+    assert _git(clone, "ls-files", "--deleted", "--others", "--exclude-standard", "data") == ""
+    for kept in clone.data.glob("*/.gitignore"):
+        kept.unlink()
+    assert _git(clone, "ls-files", "--others", "--exclude-standard", "data") == ""
+
+
 async def _begin(clone: House) -> Terminal:
     """The same with the credential file of a login that was before."""
     (clone.data / "local").chmod(0o700)
@@ -123,3 +141,8 @@ def _pid(clone: House, command: str) -> int:
     pids = [pid for pid, words in found if words.endswith(f"{command} run")]
     assert len(pids) == 1, found
     return pids[0]
+
+
+def _git(clone: House, *words: str) -> str:
+    """What git says about the clone."""
+    return subprocess.check_output(["git", "-C", str(clone.folder), *words], text=True)
