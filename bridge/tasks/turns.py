@@ -72,15 +72,21 @@ class Threads:
         self._left = await self.shared.db.read(store.busy_threads)
 
     async def keep_serving(self) -> None:
-        """Take up every unfinished turn, then serve for ever."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            for thread in self._left:
-                self.wake(thread)
-            while True:
-                await self.shared.turns_bell.heard()
-                for thread in tuple(self._bells):
+        """Take up every unfinished turn, then serve for ever.
+
+        A turn that is committed after our end is found by the next start.
+        """
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                for thread in self._left:
                     self.wake(thread)
+                while True:
+                    await self.shared.turns_bell.heard()
+                    for thread in tuple(self._bells):
+                        self.wake(thread)
+        finally:
+            self._tasks = None
 
     def began(self, turn: Turn) -> None:
         """A turn was committed; `starting` means that this process has just claimed it."""

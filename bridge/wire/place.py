@@ -19,7 +19,6 @@ from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path less its NUL
 DATA_EXAMPLE = "for example CTB_DATA_DIR=$HOME/ctb-data"
-
 GITIGNORE = ".gitignore"  # the file by which git keeps a folder of ours, and nothing else in it
 SOCKET_EXAMPLE = "for example CTB_SOCKET=$HOME/.ctb/bridge.sock"
 

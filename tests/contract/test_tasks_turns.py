@@ -11,7 +11,7 @@ import pytest
 from bridge.core.decision import ThreadStatus
 from bridge.core.errors import LinkDown, LinkLost, PeerFault, Refusal
 from bridge.core.given_up import Kind
-from bridge.core.model import Head
+from bridge.core.model import Head, ThreadId
 from bridge.core.turns import Busy, Elsewhere, Run
 from bridge.links.controller import UnknownRun
 from bridge.store import past
@@ -290,6 +290,18 @@ async def test_message_that_waits_for_a_thread_elsewhere_can_be_cancelled(tmp_pa
         await built.says("/queue")
         await built.reads("Nothing is waiting")
         assert built.controller.asked.count("start") == 1
+
+
+async def test_turn_that_is_committed_while_the_tasks_end_waits_for_the_next_start(
+    tmp_path: Path,
+) -> None:
+    """delivery-semantics 11: a commit is never cut off, so its word may come too late."""
+    async with room(tmp_path) as built:
+        await built.says("build it")
+        await built.until_asked("start")
+        (turn,) = await built.turns()
+    built.threads.wake(ThreadId("thread-0002"))
+    built.threads.show_typing(turn, is_on=True)
 
 
 async def end_with_a_lost_token(room: Room) -> None:
