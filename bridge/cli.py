@@ -39,7 +39,7 @@ def run() -> None:
     from bridge.wire.place import AlreadyRunning, PlaceFault
 
     try:
-        sys.exit(app.run(settings, lambda text: click.echo(f"ctb-bridge: {text}")))
+        sys.exit(app.run(settings, _say))
     except AlreadyRunning as running:
         _fail(str(running), EXIT_RUNNING)
     except PlaceFault as fault:
@@ -284,5 +284,11 @@ def _settings() -> Settings:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    click.echo(f"ctb-bridge: {sentence}", err=True)
+    _say(sentence, is_fault=True)
     sys.exit(code)
+
+
+def _say(sentence: str, *, is_fault: bool = False) -> None:
+    from bridge.wire.terminal import show
+
+    show(f"ctb-bridge: {sentence}", is_fault=is_fault)

@@ -30,7 +30,7 @@ def run() -> None:
     """
     import anyio
 
-    from channel_worker.terminal import show
+    from bridge.wire.terminal import show
     from channel_worker.worker import run_worker
 
     settings = _settings("channel")
@@ -72,9 +72,9 @@ def probe_updates() -> None:
 
     from bridge.wire.peer import ProtocolMismatch
     from bridge.wire.place import AlreadyRunning, PlaceFault
+    from bridge.wire.terminal import show
     from channel_worker.ilink.hosts import ForeignHost
     from channel_worker.probe import LoginNeeded, ProbeFailed, probe
-    from channel_worker.terminal import show
 
     try:
         anyio.run(probe, _settings("probe", lazily=True), show)
@@ -131,7 +131,9 @@ def simulate(port: int, admin_port: int, scenario: str, consume: bool) -> None:
 
 def _fail(sentence: str, code: int) -> NoReturn:
     """One sentence, with the command that says it; then the end."""
-    click.echo(f"ctb-channel: {sentence}", err=True)
+    from bridge.wire.terminal import show
+
+    show(f"ctb-channel: {sentence}", is_fault=True)
     sys.exit(code)
 
 

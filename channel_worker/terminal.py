@@ -14,23 +14,14 @@ from typing import TextIO
 import anyio
 import anyio.lowlevel
 
+from bridge.wire.terminal import show
+
 READ_BYTES = 65536
 WHITE_BLACK = "\x1b[38;5;231;48;5;16m"  # light modules on dark, whatever the theme
 RESET = "\x1b[0m"
 HALF_BLOCKS = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
 
 _held = bytearray()
-
-
-def show(text: str, end: str = "\n") -> None:
-    """Text on the terminal, at once; one that is gone is no reason to stop (F75)."""
-    if sys.stdout is None:  # closed before we began
-        return
-    try:
-        sys.stdout.write(text + end)
-        sys.stdout.flush()
-    except OSError:
-        return
 
 
 class LoginTerminal:

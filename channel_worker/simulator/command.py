@@ -7,11 +7,12 @@ import socket
 
 import anyio
 
+from bridge.wire.terminal import show
 from channel_worker.simulator import admin
 from channel_worker.simulator.phone import run_phone, told
 from channel_worker.simulator.scenarios import play
 from channel_worker.simulator.server import Simulator, serving
-from channel_worker.terminal import has_person, show
+from channel_worker.terminal import has_person
 
 HINT = {
     "en": "You are the owner. What you type is a WeChat message. Ctrl-C ends it.",

@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from channel_worker import terminal
+from bridge.wire import terminal
 from channel_worker.simulator.flaws import CHINESE, Flaw
 from channel_worker.simulator.server import Simulator
 from channel_worker.simulator.typed import CUT, CUT_BYTES, Keyboard
 from channel_worker.simulator.world import Sent
-from channel_worker.terminal import read_line, width_of_terminal
+from channel_worker.terminal import has_person, read_line, width_of_terminal
 
 MAX_BUBBLE_COLUMNS = 64  # about what a phone shows before it wraps
 MIN_BUBBLE_COLUMNS = 16
@@ -43,7 +43,7 @@ async def run_phone(
         shown = f"{text}\n" if text else ""
         terminal.show(f"{TO_LINE_START}{shown}{keyboard.place}{PROMPT}", end="")
 
-    draw = above_prompt if terminal.has_person() else show
+    draw = above_prompt if has_person() else show
     if draw is above_prompt:
         draw("")
     async with anyio.create_task_group() as tasks:

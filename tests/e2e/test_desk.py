@@ -21,7 +21,7 @@ from bridge import doctor
 from bridge.wire.version import VERSION
 from tests.e2e import rig
 from tests.e2e.desk import over_codex
-from tests.e2e.rig import House, Terminal
+from tests.e2e.rig import BIN, House, Terminal, processes
 
 FAULT, WRONG_USE = 1, 2  # exit codes of design 8
 
@@ -296,6 +296,23 @@ def _is_ours(words: str) -> bool:
 
 
 # ---- services ------------------------------------------------------------
+
+
+async def test_bridge_and_worker_go_on_where_nobody_reads_what_they_print(house: House) -> None:
+    """F75: a pipe whose reader is gone; the end is as quiet as ever, with code 0."""
+    house.log_in()
+    line = '{ "$0" run; echo "the code was $?" >&2; } | true'
+    shells = [
+        house.opens("/bin/sh", "-c", line, str(BIN / name))
+        for name in ("ctb-bridge", "ctb-channel")
+    ]
+    await house.is_healthy()
+    await house.phone.asks("/threads", "1. ")
+    for pid, words in processes(house.folder).items():
+        if "/bin/sh" not in words and words.endswith(" run"):
+            os.kill(pid, signal.SIGTERM)
+    for shell in shells:
+        await shell.expects("the code was 0")
 
 
 async def test_units_start_both_processes_and_leave_turns_alone(house: House) -> None:
