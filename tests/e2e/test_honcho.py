@@ -12,9 +12,17 @@ import pytest
 
 from tests.e2e.rig import BIN, ROOT, House, Terminal, processes
 
-CODE = (".gitignore", "Procfile", "pyproject.toml", "bridge", "channel_worker")
+CODE = (".gitignore", "Procfile", "ring.sh", "pyproject.toml", "bridge", "channel_worker")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 HONCHO_KILLS_S = 5.0  # honcho's own patience with its children
+WATCH_S = 2.0  # how often ring.sh looks whether honcho is there
+HONCHO = """
+import multiprocessing, sys
+from honcho.command import main
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv.pop())
+    main()
+"""
 
 
 @pytest.fixture
@@ -55,6 +63,26 @@ async def test_the_conversation_works_and_ctrl_c_ends_everything(
     await clone.is_empty(HONCHO_KILLS_S)
     assert time.monotonic() - began < 2 * HONCHO_KILLS_S  # twice: the cores are shared
     assert "Traceback" not in honcho.shown
+
+
+async def test_nothing_goes_on_in_a_terminal_that_was_closed(clone: House) -> None:
+    """F76: in the middle of a turn; who has closed the window believes that all has ended."""
+    honcho = await _begin(clone)
+    clone.phone.says("sleep:30")
+    await clone.is_typing()
+    await honcho.is_hung_up()
+    await clone.is_empty(WATCH_S + 2 * HONCHO_KILLS_S)  # twice: the cores are shared
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+async def test_nothing_goes_on_when_honcho_is_killed(clone: House, method: str) -> None:
+    """F76: however Python starts what lies between honcho and us; the terminal is still there."""
+    (clone.folder / "start.py").write_text(HONCHO)
+    command = f"{BIN}/python start.py start {method} & echo it is $!; wait; exec env -i sleep 600"
+    shell = await _begin(clone, "/bin/sh", "-c", command)
+    await shell.expects("it is ")
+    os.kill(int(await shell.expects("\r\n")), signal.SIGKILL)
+    await clone.is_empty(WATCH_S + 2 * HONCHO_KILLS_S)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +139,11 @@ async def test_nothing_that_is_written_while_it_runs_is_offered_to_git(clone: Ho
     assert _git(clone, "ls-files", "--others", "--exclude-standard", "data") == ""
 
 
-async def _begin(clone: House) -> Terminal:
+async def _begin(clone: House, *command: str) -> Terminal:
     """The same with the credential file of a login that was before."""
     (clone.data / "local").chmod(0o700)
     clone.log_in()
-    return await _start(clone)
+    return await _start(clone, *command)
 
 
 async def _log_in(clone: House) -> None:
@@ -126,9 +154,9 @@ async def _log_in(clone: House) -> None:
     assert "Logged in." in login.shown
 
 
-async def _start(clone: House) -> Terminal:
+async def _start(clone: House, *command: str) -> Terminal:
     """Honcho in its terminal, and a phone with a thread in use."""
-    honcho = clone.opens(str(clone.folder / ".venv/bin/honcho"), "start")
+    honcho = clone.opens(*(command or (str(clone.folder / ".venv/bin/honcho"), "start")))
     await clone.is_healthy()
     await clone.phone.asks("/threads", "1. ")
     await clone.phone.asks("/use 1", "Now using")
