@@ -152,21 +152,22 @@ def _first_lines(plan: _Plan) -> str:
 
 
 async def _demo(plan: _Plan) -> int:
-    """All of it; a signal is caught before anything is started that it could leave behind."""
+    """All of it; signals are caught from before anything is started until all has ended."""
     code = 0
     async with anyio.create_task_group() as tasks:
-        await tasks.start(_signals, tasks.cancel_scope)
-        print(told(_first_lines(plan)), flush=True)
-        code = await _played(plan)
+        with anyio.CancelScope() as playing:
+            await tasks.start(_signals, playing)
+            print(told(_first_lines(plan)), flush=True)
+            code = await _played(plan)
         tasks.cancel_scope.cancel()
     return code
 
 
-async def _signals(all_of_it: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+async def _signals(playing: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
         task_status.started()
         async for _ in received:
-            all_of_it.cancel()
+            playing.cancel()
 
 
 async def _played(plan: _Plan) -> int:

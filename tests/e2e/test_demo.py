@@ -105,6 +105,15 @@ async def test_leaving_right_after_the_first_line_leaves_nothing(
     assert "Traceback" not in demo.shown
 
 
+async def test_second_ctrl_c_leaves_nothing_behind_either(house: House, demo: Terminal) -> None:
+    """Ours: who presses it again while the processes end does not cut that off."""
+    demo.presses("c")
+    demo.presses("c")
+    assert await demo.ends() == 0
+    await house.is_empty(within_s=LEAVE_S)
+    assert list((house.folder / "tmp").iterdir()) == []
+
+
 async def test_logs_stay_where_a_process_of_the_demo_has_died(house: House) -> None:
     """Design 8: exit code 1, and what the sentence points at is there."""
     demo = await _begin(house)
