@@ -2,7 +2,8 @@
 
 A simulated iLink server and a phone to type on run here; the worker, the bridge and the
 controller are the real processes, with state of their own in a scratch folder. Leaving
-interrupts a running turn first, then ends every process that was started here.
+interrupts a running turn first, then ends every process that was started here; where we are
+killed they end by themselves.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,9 @@ PASSED_ON = (
     "CTB_MAX_ARTIFACT_BYTES",
 )
 SCRIPTS = {
-    "bridge": "from bridge.cli import main; main()",
-    "channel": "from channel_worker.cli import main; main()",
+    "bridge": "from bridge import cli, lifeline; lifeline.hold(); cli.main()",
+    "channel": "from bridge import lifeline; lifeline.hold(); "
+    "from channel_worker.cli import main; main()",
     "controller": "from bridge.codex.cli import main; main()",
 }
 
@@ -176,13 +177,25 @@ async def _played(plan: _Plan) -> int:
         env = _environment(plan, simulator, url)
         _log_in(plan, simulator)
         processes: dict[str, Process] = {}
-        try:
-            for name in ("bridge", "channel"):
-                processes[name] = await _start(name, env, plan)
-            return await _converse(plan, simulator, processes)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await leave(plan.socket, processes)
+        with _lifeline() as line:
+            try:
+                for name in ("bridge", "channel"):
+                    processes[name] = await _start(name, env, line, plan)
+                return await _converse(plan, simulator, processes)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await leave(plan.socket, processes)
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """The end of it that a child holds; the other one is ours alone."""
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, Process]) -> int:
@@ -253,7 +266,7 @@ def _log_in(plan: _Plan, simulator: Simulator) -> None:
     place.write_private(plan.data / "local" / "ilink_credentials.json", login.encode())
 
 
-async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:
+async def _start(name: str, env: Mapping[str, str], line: int, plan: _Plan) -> Process:
     """A child in a session of its own: Ctrl-C is for us, and we end it in order."""
     output = os.open(
         plan.data / "logs" / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
@@ -262,7 +275,7 @@ async def _start(name: str, env: Mapping[str, str], plan: _Plan) -> Process:
         return await anyio.open_process(
             [sys.executable, "-c", SCRIPTS[name], "run"],
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=line,
             stdout=output,
             stderr=output,
             start_new_session=True,

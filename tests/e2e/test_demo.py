@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bridge import lifeline
 from bridge.wire.log import Secret
 from channel_worker.credentials import Credentials, load_file, save
 from tests.e2e.rig import BIN, House, Terminal, processes
@@ -112,6 +113,14 @@ async def test_second_ctrl_c_leaves_nothing_behind_either(house: House, demo: Te
     assert await demo.ends() == 0
     await house.is_empty(within_s=LEAVE_S)
     assert list((house.folder / "tmp").iterdir()) == []
+
+
+async def test_nothing_goes_on_when_the_demo_is_killed(house: House, demo: Terminal) -> None:
+    """Ours: in the middle of a turn; nobody is left to end what it has started."""
+    demo.types("sleep:30")
+    await demo.expects("is typing")
+    await demo.is_killed()
+    await house.is_empty(within_s=2 * lifeline.ENDS_S)  # twice: the cores are shared
 
 
 async def test_logs_stay_where_a_process_of_the_demo_has_died(house: House) -> None:
