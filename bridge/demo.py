@@ -1,9 +1,9 @@
 """`ctb-bridge demo`: everything real but WeChat, in one terminal.
 
 A simulated iLink server and a phone to type on run here; the worker, the bridge and the
-controller are the real processes, with state of their own in a scratch folder. Leaving
-interrupts a running turn first, then ends every process that was started here; where we are
-killed they end by themselves.
+controller are the real processes, with state of their own in a scratch folder, and started
+again when they die. Leaving interrupts a running turn first, then ends every process that was
+started here; where we are killed they end by themselves.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 from anyio.abc import Process, TaskStatus
+from anyio.streams.memory import MemoryObjectSendStream
 
 from bridge.ask import NotRunning, ask
 from bridge.settings import codex_words
@@ -30,7 +31,7 @@ from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
 from channel_worker import credentials
 from channel_worker.ilink.hosts import is_loopback_url
-from channel_worker.simulator.phone import run_phone, told
+from channel_worker.simulator.phone import TO_LINE_START, run_phone, told
 from channel_worker.simulator.server import Simulator
 from channel_worker.terminal import has_person
 
@@ -39,6 +40,9 @@ QUICK_S = 1.5  # all is up after 0.7 s (design 9); later than this somebody wond
 LEAVE_S = 3.0  # all of the leaving; what the bridge needs of it: links/child.py
 STOP_TURNS_S = 0.6  # an interrupt took 25 ms (2026-11)
 LOOK_S = 0.05
+STARTS = 5  # of one process: somebody may try what a kill does, and a fault may not go on
+AGAIN_S = 1.0  # as ring.sh, which also knows what a restart does not cure
+INCURABLE = (2, 3, 4, 5)
 # The settings that decide how a conversation goes; where state and login lie is the demo's.
 PASSED_ON = (
     "CTB_CODEX_COMMAND",
@@ -174,17 +178,14 @@ async def _signals(playing: anyio.CancelScope, *, task_status: TaskStatus[None])
 async def _played(plan: _Plan) -> int:
     simulator = Simulator()
     async with simulator.serve() as url:
-        env = _environment(plan, simulator, url)
         _log_in(plan, simulator)
-        processes: dict[str, Process] = {}
         with _lifeline() as line:
+            children = _Children(plan, _environment(plan, simulator, url), line)
             try:
-                for name in ("bridge", "channel"):
-                    processes[name] = await _start(name, env, line, plan)
-                return await _converse(plan, simulator, processes)
+                return await _converse(plan, simulator, children)
             finally:
                 with anyio.CancelScope(shield=True):
-                    await leave(plan.socket, processes)
+                    await leave(plan.socket, children.running)
 
 
 @contextmanager
@@ -198,22 +199,72 @@ def _lifeline() -> Iterator[int]:
         os.close(ours)
 
 
-async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, Process]) -> int:
-    code = 0
-    async with anyio.create_task_group() as tasks:
+@dataclass(slots=True)
+class _Children:
+    """The processes of the demo, by name."""
 
-        async def watch(name: str, process: Process) -> None:
-            nonlocal code
-            await process.wait()
-            why = plan.words(
-                f"{name} 进程意外结束，日志在", f"the {name} has ended; why is said in"
+    plan: _Plan
+    env: Mapping[str, str]
+    line: int
+    running: dict[str, Process] = field(default_factory=dict)
+
+    async def keep(self, name: str, said: MemoryObjectSendStream[str]) -> None:
+        """Start it, and again when it dies; ends, with a word, where that is of no use."""
+        words, fate = self.plan.words, ""
+        for start in range(STARTS):
+            if start:
+                again = words("，正在重新启动。", ", and is started again.")
+                said.send_nowait(fate + again)
+                await anyio.sleep(AGAIN_S)
+            with anyio.CancelScope(shield=True):  # never started and not known
+                self.running[name] = await self._start(name)
+            code = await self.running[name].wait()
+            fate = self._fate(name, code)
+            if code in INCURABLE:
+                break
+        logs = self.plan.data / "logs"
+        wipe = TO_LINE_START if has_person() else ""
+        where = words(f"。日志在 {logs}", f". The logs are in {logs}")
+        print(f"{wipe}{fate}{where}", file=sys.stderr)
+
+    def _fate(self, name: str, code: int) -> str:
+        if code < 0:
+            zh, en = f"{name} 进程被信号 {-code} 结束", f"The {name} was ended by signal {-code}"
+        else:
+            zh, en = f"{name} 进程意外结束，代码 {code}", f"The {name} has ended with code {code}"
+        return self.plan.words(zh, en)
+
+    async def _start(self, name: str) -> Process:
+        """A child in a session of its own: Ctrl-C is for us, and we end it in order."""
+        output = os.open(
+            self.plan.data / "logs" / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
+        try:
+            return await anyio.open_process(
+                [sys.executable, "-c", SCRIPTS[name], "run"],
+                env=dict(self.env),
+                stdin=self.line,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
-            print(f"{why} {plan.data / 'logs'}", file=sys.stderr)
+        finally:
+            os.close(output)
+
+
+async def _converse(plan: _Plan, simulator: Simulator, children: _Children) -> int:
+    code = 0
+    said, beside = anyio.create_memory_object_stream[str](2 * STARTS)
+    async with anyio.create_task_group() as tasks, said, beside:
+
+        async def keep(name: str) -> None:
+            nonlocal code
+            await children.keep(name, said)
             code = 1
             tasks.cancel_scope.cancel()
 
-        for name, process in processes.items():
-            tasks.start_soon(watch, name, process)
+        for name in ("bridge", "channel"):
+            tasks.start_soon(keep, name)
         await _wait_until_up(plan)
         print(
             told(
@@ -227,7 +278,7 @@ async def _converse(plan: _Plan, simulator: Simulator, processes: Mapping[str, P
             flush=True,
         )
         is_alone = not has_person()
-        await run_phone(simulator, lang=plan.lang)
+        await run_phone(simulator, lang=plan.lang, beside=beside)
         if is_alone:
             print(
                 plan.words(
@@ -264,24 +315,6 @@ def _log_in(plan: _Plan, simulator: Simulator) -> None:
     """The credential file of a new login: on kept data, the old server's cursor is gone."""
     login = json.dumps(simulator.credentials(generation=int(time.time())), indent=2)
     place.write_private(plan.data / "local" / "ilink_credentials.json", login.encode())
-
-
-async def _start(name: str, env: Mapping[str, str], line: int, plan: _Plan) -> Process:
-    """A child in a session of its own: Ctrl-C is for us, and we end it in order."""
-    output = os.open(
-        plan.data / "logs" / f"{name}.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
-    )
-    try:
-        return await anyio.open_process(
-            [sys.executable, "-c", SCRIPTS[name], "run"],
-            env=dict(env),
-            stdin=line,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    finally:
-        os.close(output)
 
 
 async def leave(socket: Path, processes: Mapping[str, Process]) -> None:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 
 import anyio
+from anyio.abc import ObjectReceiveStream
 
 from bridge.wire import terminal
 from channel_worker.simulator.flaws import CHINESE, Flaw
@@ -34,8 +35,12 @@ async def run_phone(
     show: Callable[[str], None] = terminal.show,
     read: Callable[[], Awaitable[str | None]] | None = None,
     lang: str = "en",
+    beside: ObjectReceiveStream[str] | None = None,
 ) -> None:
-    """Show what the bot sends, post what is typed; ends with the end of the input."""
+    """Show what the bot sends, and what comes `beside` it; post what is typed.
+
+    Ends with the end of the input.
+    """
     keyboard = Keyboard(simulator, lang)
 
     def above_prompt(text: str) -> None:
@@ -48,6 +53,8 @@ async def run_phone(
         draw("")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show_all, simulator, draw, lang)
+        if beside is not None:
+            tasks.start_soon(_show_each, beside, draw)
         while (line := await (read or read_line)()) is not None:
             is_cut = draw is above_prompt and len(line.encode()) >= CUT_BYTES
             answer = CUT[lang] if is_cut else keyboard.enter(line) if line.strip() else ""
@@ -181,3 +188,8 @@ async def _show_all(simulator: Simulator, show: Callable[[str], None], lang: str
             show("  … 正在输入" if lang == "zh" else "  … is typing")
         was_typing = is_typing
         await news.wait()
+
+
+async def _show_each(lines: ObjectReceiveStream[str], show: Callable[[str], None]) -> None:
+    async for line in lines:
+        show(line)

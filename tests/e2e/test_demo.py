@@ -13,6 +13,7 @@ import pytest
 from bridge import lifeline
 from bridge.wire.log import Secret
 from channel_worker.credentials import Credentials, load_file, save
+from channel_worker.simulator.phone import TO_LINE_START
 from tests.e2e.rig import BIN, House, Terminal, processes
 
 LEAVE_S = 3.0  # card: all of the leaving
@@ -123,17 +124,29 @@ async def test_nothing_goes_on_when_the_demo_is_killed(house: House, demo: Termi
     await house.is_empty(within_s=2 * lifeline.ENDS_S)  # twice: the cores are shared
 
 
-async def test_logs_stay_where_a_process_of_the_demo_has_died(house: House) -> None:
+@pytest.mark.parametrize("name", ["bridge", "channel"])
+async def test_what_is_killed_is_started_again(house: House, demo: Terminal, name: str) -> None:
+    """README: kill any of these processes at any moment; it is said in a line of its own."""
+    os.kill(_pid(house, name), signal.SIGKILL)
+    told = f"{TO_LINE_START}The {name} was ended by signal 9, and is started again.\r\n> "
+    await demo.expects(told)
+    demo.types("hello again")
+    await demo.expects("│ echo: hello again │")
+    assert await _ctrl_c(demo) == 0
+    await house.is_empty(within_s=LEAVE_S)
+
+
+async def test_logs_stay_where_a_process_of_the_demo_cannot_go_on(
+    house: House, demo: Terminal
+) -> None:
     """Design 8: exit code 1, and what the sentence points at is there."""
-    demo = await _begin(house)
-    worker = next(
-        pid for pid, words in processes(house.folder).items() if "channel_worker" in words
-    )
-    os.kill(worker, signal.SIGKILL)
-    assert await demo.ends() == 1
-    assert "the channel has ended" in demo.shown
     (scratch,) = (house.folder / "tmp").iterdir()
-    assert str(scratch / "logs") in demo.shown and (scratch / "logs" / "bridge.log").exists()
+    (scratch / "run").chmod(0o755)  # which the bridge refuses
+    os.kill(_pid(house, "bridge"), signal.SIGKILL)
+    assert await demo.ends() == 1
+    assert f"The bridge has ended with code 2. The logs are in {scratch}/logs\r\n" in demo.shown
+    assert (scratch / "logs" / "bridge.log").exists()
+    await house.is_empty(within_s=LEAVE_S)
 
 
 async def test_a_demo_without_a_terminal_says_so(house: House) -> None:
@@ -207,6 +220,12 @@ async def test_the_first_line_is_chinese_where_the_locale_is(house: House) -> No
     house.settings["CTB_LANG"] = ""
     demo = house.opens("ctb-bridge", "demo", "--engine", "echo", LC_ALL="zh_CN.UTF-8")
     assert "由 echo 回答" in await demo.expects("离开。")
+
+
+def _pid(house: House, name: str) -> int:
+    module = {"bridge": "bridge import cli", "channel": "channel_worker.cli"}[name]
+    (pid,) = (pid for pid, words in processes(house.folder).items() if module in words)
+    return pid
 
 
 async def _begin(house: House, *options: str) -> Terminal:
