@@ -108,7 +108,7 @@ async def test_stop_at_the_desk_leaves_its_line() -> None:
         await at.owner_writes("two")
         await at.until_turns("state = 'queued'")
         shared, bench = at.bench.shared, at.bench
-        stops = Desk(shared, bench.door, bench.link, at.controller, at.threads)
+        stops = Desk(shared, bench.door, bench.link, at.controller, at.threads, str)
         await stops.answer(messages.TurnsStop())
         await at.until_done(2)
         (line,) = await at.rows(AuditTable, "what = 'turns.stop'")

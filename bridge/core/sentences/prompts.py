@@ -53,7 +53,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "oldest is {age} old). Send /run-held to run them in order, /drop-held to drop them.",
     ),
     "running_held": ("开始按顺序执行 {count} 条。", "Running what was held, in order: {count}."),
-    "dropped_held": ("丢弃了 {count} 个。", "Dropped for good: {count}."),
+    "dropped_held": ("丢弃了 {count} 条。", "Dropped for good: {count}."),
     "nothing_held": (
         "没有留着的消息。排队的在 /queue 里。",
         "Nothing is held. What waits in a queue: /queue",
