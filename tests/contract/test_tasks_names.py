@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bridge.core.model import Alias, AliasName, PeerId, ThreadId
-from bridge.store import views
+from bridge.core.model import Alias, AliasName, Owner, PeerId, ThreadId
+from bridge.store import accounts, views
 from bridge.store.statements import records
 from bridge.store.tables import AliasRow, OutboxTable
-from tests.contract.room import OWNER, THREAD, Room, name_thread, room
+from tests.contract.room import ACCOUNT, OWNER, THREAD, Room, name_thread, room
 
 SECOND = PeerId("oSecond@im.wechat")  # of ILINK_OWNER_USER_IDS
 WEB = Alias(AliasName("web"), ThreadId("thread-0002"), "/")
@@ -20,7 +21,9 @@ WEB = Alias(AliasName("web"), ThreadId("thread-0002"), "/")
 @pytest.fixture
 async def shared(tmp_path: Path) -> AsyncIterator[Room]:
     """Two owners and two names; the first owner uses one of them, the second none."""
+    both = replace(ACCOUNT, owner=Owner(frozenset({OWNER, SECOND})))
     async with room(tmp_path) as built:
+        await built.db.run(lambda: accounts.pair(both, 0))
         await built.db.run(lambda: name_thread(WEB))
         yield built
 
