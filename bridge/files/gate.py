@@ -267,7 +267,7 @@ def _doubts_of_content(
     place: Place, source: Opened, head: bytes, tail: bytes, texts: Iterable[bytes]
 ) -> tuple[Doubt, ...]:
     doubts = [Doubt.ARCHIVE] if sensitive.is_archive(head, tail) else []
-    is_secret = source.is_secret or sensitive.is_private_name(place.parts, place.root.parts)
+    is_secret = source.is_secret or sensitive.is_private_name(place.parts, place.above)
     if is_secret or any(map(sensitive.holds_secret, texts)):
         doubts.append(Doubt.SECRET)
     return tuple(doubts)

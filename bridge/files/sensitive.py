@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from string import ascii_lowercase, ascii_uppercase, digits
 
 MIN_ENTROPY_BITS = 3.5  # a sign; English words have about 3, random base64 nearly 6
 CHANCE = 0.9  # of the most bits that a short value can have
@@ -71,7 +72,8 @@ _PRIVATE_NAME = re.compile(
     r"| cookies (\.(binarycookies|sqlite|json|txt))? | (login|web)\ data | key[34]\.db"
     r"| logins\.json | wallet\.dat | shadow ) (\.(bak|backup|old|orig|save|copy|\d+) | ~)* $"
 )
-_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SMALL, _CAPITAL = ascii_lowercase.encode(), ascii_uppercase.encode()
+_LETTERS, _DIGITS = _SMALL + _CAPITAL, digits.encode()
 _BETWEEN_WORDS = b"_./-$&*@%~"
 _PROGRAM_NAME = re.compile(rb"[$&*@]?[A-Za-z_][\w.]*")
 
@@ -104,8 +106,9 @@ _BEARER = re.compile(rb"B(?:earer|asic)\s{1,3}([A-Za-z0-9+/_.~-]{16,200})")
 _IN_ADDRESS = re.compile(
     rb"://[^\s/:@,\"'<>{}%$*\\]{1,64}:(?!\$)((?:[^\s/:@,\"'<>{}%*\\]|%[0-9A-Fa-f]{2}){6,128})@"
 )
-# A telling name, and what it is given; looked for in small letters, beginning as above.
-_VALUE = rb"[\"']?\s{0,3}[:=]{1,2}>?\s{0,3}[\"']?([a-z0-9+/_.~!@#$%%^&*-]{%d,200})"
+# A telling name, and what it is given; looked for in small letters, beginning as above. What it
+# is given may hold the next name.
+_VALUE = rb"[\"']?\s{0,3}[:=]{1,2}>?\s{0,3}[\"']?(?=([a-z0-9+/_.~!@#$%%^&*-]{%d,200}))"
 _KEYS = b"|".join(
     rb"(?<=%s%skey)" % (whose, mark)
     for whose in (b"api", b"access", b"account", b"private", b"client", b"signing", b"encryption")
@@ -223,23 +226,27 @@ def _is_random(value: bytes) -> bool:
 
 
 def _is_password(value: bytes) -> bool:
-    """A word is none that is worth a question, nor is a row of stars."""
-    return _kinds(value) > 1 and len(set(value)) > 4 and not _is_wording(value)
+    """A word is none that is worth a question, nor is a path, or a row of stars."""
+    is_harmless = value.startswith((b"/", b"~", b".")) or not _has_any(value, _DIGITS)
+    is_named = is_harmless and _is_wording(value)
+    return _kinds(value) > 1 and len(set(value)) > 4 and not is_named
 
 
 def _kinds(value: bytes) -> int:
     """How many it has of small letters, capitals and digits."""
-    return sum(
-        any(first <= sign <= last for sign in value) for first, last in (b"az", b"AZ", b"09")
-    )
+    return sum(_has_any(value, signs) for signs in (_SMALL, _CAPITAL, _DIGITS))
+
+
+def _has_any(value: bytes, signs: bytes) -> bool:
+    return len(value.translate(None, signs)) < len(value)
 
 
 def _is_wording(value: bytes) -> bool:
     """Words, or a name in a program: letters in long runs; with digits, of more than one part."""
-    digits = value.translate(None, _LETTERS).translate(None, _BETWEEN_WORDS)
-    if digits and not (digits.isdigit() and _PARTED.search(value)):
+    others = value.translate(None, _LETTERS + _BETWEEN_WORDS)
+    if others and not (others.isdigit() and _PARTED.search(value)):
         return False
-    return len(digits) <= len(value) // 3 and _reads(value)
+    return len(others) <= len(value) // 3 and _reads(value)
 
 
 def _reads(value: bytes) -> bool:

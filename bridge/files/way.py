@@ -61,9 +61,18 @@ class Place:
     """What is offered, as words: the folder that allows it, and the way below."""
 
     root: Path
-    is_in_workspace: bool  # the root is reached from there, not by its path
+    workspace: Path | None  # from where the root is reached; None: by its own path
     parts: tuple[str, ...]
     is_export: bool
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The names before the way that count.
+
+        What holds a workspace says nothing of its files: Codex keeps work trees in its home.
+        """
+        first = len(self.workspace.parts) - 1 if self.workspace else 0
+        return self.root.parts[first:]
 
 
 def place_of(offer: Path | str, roots: Roots) -> Place:
@@ -86,7 +95,8 @@ def place_of(offer: Path | str, roots: Roots) -> Place:
             parts = tuple(text[len(f"{root}/") :].split("/"))
             if ".." in parts:
                 break
-            return Place(root, root.parent == roots.workspace, parts, is_export)
+            is_of_workspace = roots.workspace in (root, root.parent)
+            return Place(root, roots.workspace if is_of_workspace else None, parts, is_export)
     raise Stays(Why.OUTSIDE)
 
 
@@ -132,19 +142,20 @@ def opened(place: Place, guard: Guard) -> Iterator[Opened]:
     Raises Stays.
     """
     # A link in the workspace's place would lead to the exports of another folder.
-    first = place.root.parent if place.is_in_workspace else place.root
+    first = place.workspace or place.root
     folder = _open(str(first), _FOLDER, None)
     try:
         passed = [os.fstat(folder)]
-        if place.is_in_workspace:
+        if place.root != first:
             folder = _step(folder, place.root.name)
             passed.append(os.fstat(folder))
         disk, mount = passed[-1].st_dev, _mount_of(folder)
         for part in place.parts[:-1]:
             folder = _step(folder, part)
             passed.append(os.fstat(folder))
-        way = guard.above[place.root].union(map(_identity, passed))
-        if not guard.private.isdisjoint(way):
+        way = frozenset(map(_identity, passed))
+        whole = way | guard.above[place.root]
+        if not guard.private.isdisjoint(whole):
             raise Stays(Why.PRIVATE)
         _look(place.parts[-1], folder)
         source = _open(place.parts[-1], FILE, folder)
@@ -153,7 +164,7 @@ def opened(place: Place, guard: Guard) -> Iterator[Opened]:
     try:
         if os.fstat(source).st_dev != disk or _mount_of(source) != mount:
             raise Stays(Why.NOT_OURS)
-        yield Opened(source, not guard.secret.isdisjoint(way))
+        yield Opened(source, not guard.secret.isdisjoint(way if place.workspace else whole))
     finally:
         os.close(source)
 

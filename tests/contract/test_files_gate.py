@@ -263,9 +263,35 @@ def test_codex_home_is_known_by_what_it_is(desk: Desk) -> None:
     alias.symlink_to(codex)
     desk.roots = replace(desk.roots, secret=(alias,))
     assert desk.doubts(sessions / "rollout.jsonl") == (Doubt.SECRET,)
+
+
+def test_a_work_tree_in_codex_home_is_a_workspace(desk: Desk) -> None:
+    """R25: Codex makes work trees there; a thread in the home itself is another matter."""
     (desk.exports / "a.txt").write_bytes(b"1")
-    desk.roots = replace(desk.roots, exports=(desk.exports,))
+    (desk.work / "b.txt").write_bytes(b"1")
+    desk.roots = replace(desk.roots, secret=(desk.work.parent,))
     assert desk.doubts("exports/a.txt") == ()
+    assert desk.doubts("b.txt") == (Doubt.NOT_EXPORTED,)
+    desk.roots = replace(desk.roots, secret=(desk.work,))
+    assert desk.doubts("exports/a.txt") == (Doubt.SECRET,)
+    assert desk.doubts("b.txt") == (Doubt.NOT_EXPORTED, Doubt.SECRET)
+
+
+@pytest.mark.parametrize(
+    ("workspace", "doubts"), [(".codex/worktrees/1", ()), (".ssh", (Doubt.SECRET,))]
+)
+def test_names_above_the_root_count_as_far_as_the_workspace(
+    tmp_path: Path, workspace: str, doubts: tuple[Doubt, ...]
+) -> None:
+    """R25: the same by names, for a home that nobody told us of."""
+    desk = Desk(tmp_path)
+    work = tmp_path / workspace
+    (work / "exports").mkdir(parents=True)
+    (work / "exports" / "a.txt").write_bytes(b"1")
+    desk.roots = Roots(work, (work / "exports",), ())
+    assert desk.doubts("exports/a.txt") == doubts
+    desk.roots = Roots(None, (work,), ())
+    assert desk.doubts(work / "exports" / "a.txt") == (Doubt.SECRET,)
 
 
 @pytest.mark.parametrize(("size", "leaves"), [(LIMIT - 1, True), (LIMIT, True), (LIMIT + 1, False)])
