@@ -97,8 +97,8 @@ def _words(kind: str, params: Obj, changes: list[Obj]) -> tuple[str, str]:
         summary = f"change {len(files)} file{'s' if len(files) != 1 else ''}"
         return f"{summary}: {_short(', '.join(files))}", _joined(*files, why, diffs)
     if kind == "permissions":
-        asked = json.dumps(params.get("permissions"), sort_keys=True)
-        return f"more permissions: {_short(asked)}", _joined(asked, why)
+        asked = _permissions(params.get("permissions"))
+        return f"more permissions: {_short(', '.join(asked))}", _joined(*asked, why)
     asked_for = [_question(each) for each in params.get("questions") or ()]
     first = asked_for[0].partition("\n")[0] if asked_for else "a question"
     return _short(first), "\n".join(asked_for)
@@ -114,6 +114,22 @@ def _change(change: Obj) -> str:
     if word == "add" and not added:
         added = len(lines)  # a new file comes as its plain content
     return f"{word} {change.get('path')} (+{added} -{gone})"
+
+
+def _permissions(asked: object) -> list[str]:
+    """`write /path`, `network`; what has another shape than Codex's stays as it came."""
+    if not isinstance(asked, dict):
+        return [json.dumps(asked, sort_keys=True)]
+    found = []
+    for name, value in sorted(asked.items()):
+        is_paths = isinstance(value, dict) and all(isinstance(v, list) for v in value.values())
+        if name == "fileSystem" and is_paths:
+            found += [f"{verb} {path}" for verb, paths in sorted(value.items()) for path in paths]
+        elif value is True or value == {"enabled": True}:
+            found.append(str(name))
+        elif value is not None:
+            found.append(f"{name}: {json.dumps(value, sort_keys=True)}")
+    return found
 
 
 def _question(question: Obj) -> str:

@@ -134,7 +134,8 @@ def shown(approval: Approval, alias: str, peer: Peer, is_remote: bool) -> NewRow
     head = notice(f"asks_{approval.kind}", lang, id=approval.turn, alias=alias)
     lines = [head]
     essence = approval.summary.partition(": ")[2] or approval.summary
-    if essence not in approval.detail or not is_remote:
+    is_whole = approval.kind == "permissions" or essence in approval.detail  # a line for each
+    if not (approval.detail and is_whole and is_remote):
         lines.append(approval.summary)
     if approval.detail and is_remote:
         lines.append(approval.detail)
@@ -244,10 +245,10 @@ def _fits(summary: str, detail: str, options: Sequence[str]) -> bool:
     return len(words) <= MAX_ASKED_CHARS and len(words.encode()) <= MAX_ASKED_BYTES
 
 
-# Where the places stand: `add /a/b (+3 -0)`, `{"write": ["/a"]}`.
+# Where the places stand: `add /a/b (+3 -0)`; `write /a`, or as JSON `{"write": ["/a"]}`.
 _PLACES = {
     "file_change": re.compile(r"^(\w+ )(/.*)( \(\+\d+ -\d+\))$", re.M),
-    "permissions": re.compile(r"(\")(/[^\"]*)(\")"),
+    "permissions": re.compile(r"(^\w+ |\")(/[^\"\n]*)(\"|$)", re.M),
 }
 _FILE = re.compile(r"^\w+ .+ \(\+\d+ -\d+\)$", re.M)
 

@@ -76,10 +76,14 @@ def test_cut_change_says_so_and_cannot_be_approved() -> None:
 def test_folder_that_is_asked_for_is_seen_from_the_folder() -> None:
     """R35."""
     method = "item/permissions/requestApproval"
-    params = {"permissions": {"fileSystem": {"write": ["/home/owner/other"]}}, "cwd": CWD}
+    writes = {"write": ["/home/owner/other", f"{CWD}/gen"]}
+    asked_for = {"fileSystem": writes, "network": {"enabled": True}, "odd": {"a": 1}}
+    params = {"permissions": asked_for, "cwd": CWD}
     found = codex.read(method, params, [])
     asked = Asked(ApprovalId(found.id), found.kind, found.summary, found.detail, found.digest, ())
-    assert '"write": ["../other"]' in bubble(asked)
+    lines = bubble(asked).splitlines()
+    assert lines[1:5] == ["write ../other", "write gen", "network", 'odd: {"a": 1}']
+    assert "/home" not in bubble(asked)
 
 
 @table(
