@@ -153,6 +153,8 @@ def decide(
             return artifacts.send(room, which)
         case c.Group():
             return group_rights.manage(room, command)
+        case c.Malformed("group") if not policy.group_qa:
+            return room.tell("group_off")
         case _:
             return room.answered(answer(command, view, facts, policy, now_ms, ids))
 

@@ -416,7 +416,7 @@ def owner_says(text: str, view: View = VIEW, policy: Policy = ON) -> Decision:
     return decide(Batch((row,)), verbs.parse(text), view, facts, policy, NOW_MS, IDS)
 
 
-@table("text", ["/group list", "/group status", "/group approve 2", "/group disable 1"])
+@table("text", ["/group list", "/group status", "/group approve 2", "/group disable 1", "/group x"])
 @table("lang", ["zh", "en"])
 def test_switched_off_every_word_about_groups_says_so(text: str, lang: Lang) -> None:
     """design 1.3: private `/group ...` says that it is off, and what switches it on."""
