@@ -76,7 +76,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "status_rows": ("待发 {count} 条", "Bubbles that wait to be sent: {count}"),
     "status_given_up": (
         "放弃了 {count} 个：/dead",
-        "Given up: {count}, see /dead",
+        "{count} given up: /dead",
     ),
     "status_breaker": (
         "微信拒绝了发送，{age}后再试；你写一句就马上试",
