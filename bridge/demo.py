@@ -33,7 +33,7 @@ from channel_worker import credentials
 from channel_worker.ilink.hosts import is_loopback_url
 from channel_worker.simulator.phone import TO_LINE_START, run_phone, told
 from channel_worker.simulator.server import Simulator
-from channel_worker.terminal import has_person
+from channel_worker.terminal import has_person, show
 
 UP_DEADLINE_S = 20.0
 QUICK_S = 1.5  # all is up after 0.7 s (design 9); later than this somebody wonders
@@ -162,7 +162,7 @@ async def _demo(plan: _Plan) -> int:
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as playing:
             await tasks.start(_signals, playing)
-            print(told(_first_lines(plan)), flush=True)
+            show(told(_first_lines(plan)))
             code = await _played(plan)
         tasks.cancel_scope.cancel()
     return code
@@ -266,7 +266,7 @@ async def _converse(plan: _Plan, simulator: Simulator, children: _Children) -> i
         for name in ("bridge", "channel"):
             tasks.start_soon(keep, name)
         await _wait_until_up(plan)
-        print(
+        show(
             told(
                 plan.words(
                     "这是手机。试试 /threads，然后 /use 1，再随便写点什么。"
@@ -274,8 +274,7 @@ async def _converse(plan: _Plan, simulator: Simulator, children: _Children) -> i
                     "This is the phone. Try /threads, then /use 1, then write anything. "
                     ":help says how to send a file, a voice message or a quote.",
                 )
-            ),
-            flush=True,
+            )
         )
         is_alone = not has_person()
         await run_phone(simulator, lang=plan.lang, beside=beside)
