@@ -164,15 +164,17 @@ async def test_flood_of_a_hundred_thousand_costs_neither_room_nor_the_owners_tim
     async with desk(OFF) as at:
         await at.greets()
         before = await at.everything()
+        worker = at.bench.served
+        assert worker is not None
         flood = [messages.Inbound(f"mid:x{n}", f"o{n}@im.wechat") for n in range(10_000)]
         for first in [*range(0, 10_000, 1_000)] * 10:
             some = tuple(flood[first : first + 1_000])
             batch = messages.InboundCommit("", "", at.bench.shared.now_ms(), some)
-            await at.bench.door.answer(at.worker, batch)  # past the socket, which has its own
+            await at.bench.door.answer(worker, batch)  # past the socket, which has its own bounds
         assert await at.everything() == before
         assert len(at.bench.door.senders.seen) == MAX_SENDERS
         assert at.bench.door.senders.strange == 100_000
-        with anyio.fail_after(1.0):
+        with anyio.fail_after(5):
             await at.owner_writes("/list")
             await at.reads(OWNER, "Your names for threads")
 

@@ -63,7 +63,13 @@ class Bench:
         fetches = Fetches(self.shared, self.link, folder / "attachments")
         self.door = Door(self.shared, self.link, fetches, folder)
         self.path = folder / "s.sock"
+        self.served: Peer | None = None  # the bridge's end of who asked last
         self._tasks = tasks
+
+    async def answer(self, peer: Peer, request: object) -> object:
+        """The door's answer; whose request it was is kept, for what goes past the socket."""
+        self.served = peer
+        return await self.door.answer(peer, request)
 
     async def connects(
         self, instance: str = "one", answer: Answer | None = None, claims: bool = True
@@ -110,7 +116,7 @@ async def bench(network: Network, policy: Policy | None = None) -> AsyncIterator
             built = Bench(Path(name), tasks, network, policy or Policy())
             try:
                 async with await listen(built.path) as listener:
-                    tasks.start_soon(serve, listener, built.door.answer, built.link.detach)
+                    tasks.start_soon(serve, listener, built.answer, built.link.detach)
                     with anyio.fail_after(LIMIT_S):
                         yield built
                     tasks.cancel_scope.cancel()
