@@ -29,11 +29,12 @@ from bridge.settings import codex_words
 from bridge.wire import log, messages, place
 from bridge.wire.env import preferred_lang
 from bridge.wire.peer import PeerFault, Refused
+from bridge.wire.terminal import show
 from channel_worker import credentials
 from channel_worker.ilink.hosts import is_loopback_url
 from channel_worker.simulator.phone import TO_LINE_START, run_phone, told
 from channel_worker.simulator.server import Simulator
-from channel_worker.terminal import has_person, show
+from channel_worker.terminal import has_person
 
 UP_DEADLINE_S = 20.0
 QUICK_S = 1.5  # all is up after 0.7 s (design 9); later than this somebody wonders

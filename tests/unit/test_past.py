@@ -384,7 +384,7 @@ def test_long_list_is_cut_and_an_empty_one_says_so() -> None:
     many = replace(VIEW, given_up=(dead(Kind.MESSAGE, "poison"),) * 50)
     assert "42 more" in said(c.Dead(), many).text
     assert "Nothing was given up" in said(c.Dead()).text
-    assert "Given up: 50, see /dead" in said(c.Status(""), many).text
+    assert "50 given up: /dead" in said(c.Status(""), many).text
 
 
 @table(
