@@ -11,7 +11,7 @@
           ├─ dispatcher       inbox -> Decision
           ├─ door.keep_room   tells the worker when more may be fetched
           ├─ controller.keep  the child and its link
-          ├─ offers           says which of its tools are lacking
+          ├─ tools            says which of the controller's are lacking
           ├─ keep_tidy        once a day: files and rows that nobody needs any more
           └─ reader           our own lister, while it is asked for
 
@@ -110,9 +110,9 @@ class _Bridge:
         from bridge.tasks.fetch import Fetches
         from bridge.tasks.groups import Groups
         from bridge.tasks.guests import Guests
-        from bridge.tasks.offers import Offers
         from bridge.tasks.state import Shared
         from bridge.tasks.tidy import clear, keep_tidy
+        from bridge.tasks.tools import Tools
         from bridge.tasks.turns import Threads
 
         settings = self._settings
@@ -181,7 +181,7 @@ class _Bridge:
                 working.start_soon(fetches.keep_fetching)
                 working.start_soon(keep_tidy, shared, attachments, staging)
                 working.start_soon(_keep_beside, controller, worker)
-                working.start_soon(Offers(shared, controller, channel, self._say).keep)
+                working.start_soon(Tools(shared, controller, channel, self._say).keep)
                 working.start_soon(reader.keep_on_demand)
                 _log.info("bridge.ready")
                 if fault := codex_fault(settings):

@@ -12,9 +12,9 @@ from typing import assert_never
 from bridge.core.decision import Audit
 from bridge.core.errors import Refusal
 from bridge.core.model import Account, AccountState, PeerId, Turn, TurnState
-from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, counted, say
 from bridge.core.sending import UNCONFIRMED_ALERT
+from bridge.core.tools import EXTRA
 from bridge.health import NETWORK, Health, no_login, no_poll
 from bridge.links.controller import NO_ANSWER, Controller
 from bridge.links.worker import WorkerLink

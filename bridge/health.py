@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from bridge.core.model import Account, AccountState
-from bridge.core.offers import EXTRA
 from bridge.core.phrases import age, say
 from bridge.core.sending import UNCONFIRMED_ALERT
+from bridge.core.tools import EXTRA
 from bridge.links.controller import Controller
 from bridge.links.worker import WorkerLink
 from bridge.store import accounts, past

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import anyio
 
-from bridge.core import offers as core
+from bridge.core import tools as core
 from bridge.core.errors import StoreFault
 from bridge.core.model import Attempt, PeerId
 from bridge.links.controller import Controller
@@ -24,7 +24,7 @@ LACKS = "controller_lacks"  # the fact that holds what was told last
 _log = log.get("controller")
 
 
-class Offers:
+class Tools:
     """One controller's tools, over all its links."""
 
     def __init__(
