@@ -93,7 +93,7 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
     codex = (words and shutil.which(words[0])) or ""
     if engine == "codex" and not codex:
         why = f"{command} cannot be found: install the Codex CLI, set CTB_CODEX_COMMAND"
-        print(f"ctb-bridge: {why}, or use  --engine echo", file=sys.stderr)
+        show(f"ctb-bridge: {why}, or use  --engine echo", is_fault=True)
         return 2
     folder = Path(data).absolute() if data else Path(tempfile.mkdtemp(prefix="ctb-demo-"))
     chosen = engine or ("codex" if codex else "echo")
@@ -107,11 +107,11 @@ def run_demo(engine: str | None, data: str | None, lang: str | None) -> int:
         code = anyio.run(_demo, plan)
         return code
     except place.AlreadyRunning:
-        print(f"ctb-bridge: {folder} is in use: name another  --data", file=sys.stderr)
+        show(f"ctb-bridge: {folder} is in use: name another  --data", is_fault=True)
         return 4
     except place.PlaceFault as fault:
         step = ": name another  --data" if isinstance(fault, place.NotMade) else ""
-        print(f"ctb-bridge: {fault}{step}", file=sys.stderr)
+        show(f"ctb-bridge: {fault}{step}", is_fault=True)
         return 2
     finally:
         if plan.is_scratch and code == 0:  # else the logs say why
@@ -226,7 +226,7 @@ class _Children:
         logs = self.plan.data / "logs"
         wipe = TO_LINE_START if has_person() else ""
         where = words(f"。日志在 {logs}", f". The logs are in {logs}")
-        print(f"{wipe}{fate}{where}", file=sys.stderr)
+        show(f"{wipe}{fate}{where}", is_fault=True)
 
     def _fate(self, name: str, code: int) -> str:
         if code < 0:
@@ -275,17 +275,17 @@ async def _converse(plan: _Plan, simulator: Simulator, children: _Children) -> i
                     "This is the phone. Try /threads, then /use 1, then write anything. "
                     ":help says how to send a file, a voice message or a quote.",
                 )
-            )
+            ),
         )
         is_alone = not has_person()
         await run_phone(simulator, lang=plan.lang, beside=beside)
         if is_alone:
-            print(
+            show(
                 plan.words(
                     "这里没有终端可以输入：请在终端里运行。",
                     "Nobody types here: run it in a terminal.",
                 ),
-                file=sys.stderr,
+                is_fault=True,
             )
         tasks.cancel_scope.cancel()
     return code
@@ -344,7 +344,7 @@ async def _wait_until_up(plan: _Plan) -> None:
         await _until_up(plan.socket)
     if not quick.cancelled_caught:
         return
-    print(plan.words("正在启动…", "Starting…"), flush=True)
+    show(plan.words("正在启动…", "Starting…"))
     with anyio.move_on_after(UP_DEADLINE_S - QUICK_S) as starting:
         await _until_up(plan.socket)
     if starting.cancelled_caught:
@@ -352,7 +352,7 @@ async def _wait_until_up(plan: _Plan) -> None:
             "还没有全部启动，写下的消息会等着。日志在",
             "Not everything is up yet; what you write waits until it is. The logs are in",
         )
-        print(f"{why} {plan.data / 'logs'}", file=sys.stderr)
+        show(f"{why} {plan.data / 'logs'}", is_fault=True)
 
 
 async def _until_up(socket: Path) -> None:
