@@ -68,7 +68,7 @@ def examine(
         yield from bridge.findings
 
 
-# ---- settings ------------------------------------------------------------
+# settings
 
 
 def origins(given: env.Env, environ: Mapping[str, str]) -> list[str]:
@@ -94,7 +94,7 @@ def unknown(given: env.Env) -> list[Finding]:
     return found
 
 
-# ---- files ---------------------------------------------------------------
+# files
 
 
 def folders(data_dir: Path) -> list[Finding]:
@@ -170,7 +170,7 @@ def credentials(given: env.Env, data_dir: Path) -> Finding:
     return Finding("ok", "credentials", f"{path}, private, login {body.get('generation', 1)}")
 
 
-# ---- without a bridge ----------------------------------------------------
+# without a bridge
 
 
 def _without_bridge(settings: Settings, note: Callable[[str], None]) -> Iterator[Finding]:
@@ -213,7 +213,7 @@ async def _controller(settings: Settings, note: Callable[[str], None]) -> Findin
     return found
 
 
-# ---- Codex ---------------------------------------------------------------
+# Codex
 
 
 def _codex(settings: Settings) -> Iterator[Finding]:

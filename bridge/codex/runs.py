@@ -166,7 +166,7 @@ class Runs:
         """Whether a turn of ours runs, or may just have been sent: a stop leaves Codex alone."""
         return any(run.head_before is not None for run in self._keys.unfinished())
 
-    # --- one start
+    # one start
 
     async def _start(self, order: Order) -> tuple[Run, Lock | None, int]:
         async with self._alone.of(order.thread or order.key):
@@ -253,7 +253,7 @@ class Runs:
         lock = self._keys.lock(run.thread) if run.thread is not None else None
         return lock if lock is not None and lock.run == run.id else None
 
-    # --- following
+    # following
 
     async def _recover(self, run: Run) -> None:
         """A row that an earlier process left open."""
@@ -320,7 +320,7 @@ class Runs:
             return live.seq > after_seq
         return self._keys.run(run_id).is_over
 
-    # --- ending and freeing
+    # ending and freeing
 
     async def _cancel(self, run_id: RunId) -> Run:
         run = self._keys.run(run_id)

@@ -178,7 +178,7 @@ class Threads:
             raise translated(refused) from refused
         return thread in (loaded.get("data") or ())
 
-    # --- what the servers say
+    # what the servers say
 
     def _event(self, link: AppServer, method: str, params: Obj) -> None:
         joined = self._joined.get(ThreadId(str(params.get("threadId"))))

@@ -107,7 +107,7 @@ class Link:
         self.trouble: Refusal | None = Refusal.CONTROLLER_DOWN
         self.look_no = 0  # how often its tools were looked at, over all links
 
-    # ---- the link -------------------------------------------------------
+    # the link
 
     async def keep(self) -> None:
         """Hold a connection for ever: start the child, watch it, start it again."""
@@ -270,7 +270,7 @@ class Link:
         self._changed.set()
         self._changed = anyio.Event()
 
-    # ---- one call -------------------------------------------------------
+    # one call
 
     def need(self, tool: str) -> _Live:
         live = self._live

@@ -128,7 +128,7 @@ class Inquiry:
             return ""
         return found.position
 
-    # ---- /refresh ----------------------------------------------------------
+    # /refresh
 
     async def _history(self, alias: Alias | None, view: View) -> Facts:
         """What is new in the thread, as much as a phone shows at once."""
@@ -156,7 +156,7 @@ class Inquiry:
                 raise
             return await self._controller.history(thread, "", PAGE_BYTES)
 
-    # ---- what is done ------------------------------------------------------
+    # what is done
 
     async def _steer(self, batch: Batch, text: str, view: View) -> Facts:
         """Add to the running turn, or learn that this was done before a crash."""

@@ -268,7 +268,7 @@ class Follow:
                 _log.info("run.cancel_refused", run_id=run, why=str(refused))
                 await anyio.sleep(ASK_AGAIN_S)
 
-    # ---- approvals ---------------------------------------------------------
+    # approvals
 
     def _asks(self, run: Run) -> bool:
         """Whether a blocked run waits for its owner, and can be answered from here."""

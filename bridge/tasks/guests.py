@@ -152,7 +152,7 @@ class Guests:
                 return await self._history(client, alias)
         raise Refused(codec.METHOD_NOT_FOUND, "not offered yet")
 
-    # ---- notes and questions -------------------------------------------------
+    # notes and questions
 
     async def _write(self, say: Callable[[Peer, int], facade.Receipt]) -> facade.Receipt:
         """One transaction that may owe a bubble, and begins the next that may go."""
@@ -259,7 +259,7 @@ class Guests:
         told = rules.standing(question, self._shared.now_ms(), is_lost=is_lost)
         return facade.ResultReply(cast(facade.ResultState, told), question.said)  # cast: its words
 
-    # ---- threads ---------------------------------------------------------------
+    # threads
 
     async def _threads(self) -> facade.ThreadsReply:
         aliases, unfinished = await self._shared.db.read(views.named_threads)

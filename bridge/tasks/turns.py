@@ -199,7 +199,7 @@ class _Thread:
             case TurnState.SETTLING | TurnState.DONE:
                 pass  # `serve` pays
 
-    # ---- before the start ------------------------------------------------
+    # before the start
 
     async def _claim(self, turn: Turn, event: TurnEvent, head: str | None) -> None:
         """T3. The head comes from the turn before, else from the controller."""
@@ -293,7 +293,7 @@ class _Thread:
 
         await self._all.channel.write(unit)
 
-    # ---- while it runs ---------------------------------------------------
+    # while it runs
 
     async def _follow(self, turn: Turn, accepted: Accepted | None) -> None:
         """Wait for the run; T4 is committed beside the first wait."""
@@ -323,7 +323,7 @@ class _Thread:
         self._all.renamed(self._thread, thread)
         self._thread = thread
 
-    # ---- after the end ---------------------------------------------------
+    # after the end
 
     async def _settle(self, turn: Turn, run: Run, desk_turns: int) -> None:
         """T5, with T6 of the first part."""
@@ -358,8 +358,6 @@ class _Thread:
             reach("T3")
             self._all.fresh.add(following.id)
         return following
-
-    # ---- helpers -----------------------------------------------------------
 
     async def _failed(self, turn: Turn | None) -> None:
         """Our own code failed on this turn: count it, and give up what fails again."""

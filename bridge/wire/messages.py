@@ -37,7 +37,7 @@ class Hello(Request[HelloReply]):
     instance: str
 
 
-# ---- worker -> bridge ------------------------------------------------------
+# worker -> bridge
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class OutboundBegun(Request[None]):
     attempt_id: str
 
 
-# ---- bridge -> worker ------------------------------------------------------
+# bridge -> worker
 
 OutcomeWord: TypeAlias = Literal[
     "sent",
@@ -307,7 +307,7 @@ class PollSet(Request[Done]):
     poll: bool
 
 
-# ---- cli -> bridge ---------------------------------------------------------
+# cli -> bridge
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ async def chat(house: House) -> AsyncIterator[House]:
     yield house
 
 
-# ---- settings -----------------------------------------------------------
+# settings
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_closing_the_credential_file_to_others_is_all_that_is_needed(house
     assert "login needed" not in worker.shown
 
 
-# ---- credentials ---------------------------------------------------------
+# credentials
 
 
 async def test_worker_without_a_login_says_so_and_goes_on_once_there_is_one(house: House) -> None:
@@ -146,7 +146,7 @@ async def test_a_credential_file_that_cannot_be_trusted_is_named_and_not_used(
     await house.phone.asks("/help", "Commands:")
 
 
-# ---- one of each ---------------------------------------------------------
+# one of each
 
 
 async def test_a_second_bridge_and_a_second_worker_leave_the_first_alone(chat: House) -> None:
@@ -203,7 +203,7 @@ async def test_status_says_how_it_is_or_how_to_start(house: House) -> None:
         assert line in status.shown
 
 
-# ---- the controller ------------------------------------------------------
+# the controller
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_what_waits_for_a_controller_runs_when_there_is_one(house: House) 
     await house.phone.reads("echo: while you were out")
 
 
-# ---- the phone -----------------------------------------------------------
+# the phone
 
 
 async def test_a_message_before_any_thread_is_chosen_is_told_what_to_do(house: House) -> None:
@@ -306,7 +306,7 @@ async def test_malformed_updates_do_not_stop_the_next_good_message(served: House
         )
 
 
-# ---- what must never happen ---------------------------------------------
+# what must never happen
 
 
 async def test_no_process_of_ours_listens_on_the_network(chat: House) -> None:

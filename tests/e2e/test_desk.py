@@ -49,7 +49,7 @@ async def ended(bridge: Terminal) -> None:
     assert await bridge.ends() == 0
 
 
-# ---- what was ------------------------------------------------------------
+# what was
 
 
 async def test_life_of_a_message_is_told_whole_with_and_without_a_bridge(
@@ -152,7 +152,7 @@ async def test_state_that_is_damaged_is_a_sentence_of_every_command(
     assert (await says(house, "trace"))[0] == FAULT
 
 
-# ---- what is wrong -------------------------------------------------------
+# what is wrong
 
 
 async def test_doctor_finds_nothing_wrong_in_a_house_that_is_lived_in(
@@ -295,7 +295,7 @@ def _is_ours(words: str) -> bool:
     return "ctb-bridge" in words or "ctb-controller" in words
 
 
-# ---- services ------------------------------------------------------------
+# services
 
 
 async def test_bridge_and_worker_go_on_where_nobody_reads_what_they_print(house: House) -> None:

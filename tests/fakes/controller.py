@@ -69,7 +69,7 @@ class Fake:
             os._exit(9)
         return answer
 
-    # --- tools
+    # tools
 
     def start(self, given: Json) -> Json:
         count = self.modes.calls["start"]
@@ -182,7 +182,7 @@ class Fake:
         thread = self.state["threads"][given["session_id"]]
         return {"items": [], "position": "0", "more": False, "head": thread["head"]}
 
-    # --- state
+    # state
 
     def begin(self, thread_id: str, thread: Json, given: Json) -> Json:
         turn = f"turn-{uuid.uuid4().hex[:8]}"

@@ -111,7 +111,7 @@ class Rig:
         self._serial = 0
         self._launcher = launcher
 
-    # ---- processes ---------------------------------------------------------
+    # processes
 
     def start_bridge(self, **settings: str) -> None:
         self.bridge = self._start("bridge", settings)
@@ -177,7 +177,7 @@ class Rig:
             **SETTINGS,
         }
 
-    # ---- faults --------------------------------------------------------------
+    # faults
 
     def order(
         self,
@@ -210,7 +210,7 @@ class Rig:
     async def until_reached(self, point: Point | FilePoint, count: int) -> None:
         await self.until(lambda: self.reached()[point] >= count, f"{point} is reached")
 
-    # ---- the phone -----------------------------------------------------------
+    # the phone
 
     async def choose_thread(self) -> None:
         self.world.say(f"/bind {THREAD}")
@@ -230,7 +230,7 @@ class Rig:
         self.world.say(f"{second}\nlong")
         return f"answer to {first}", f"begin of {second}", f"end of {second}"
 
-    # ---- what is said elsewhere ------------------------------------------------
+    # what is said elsewhere
 
     def terminal(self) -> str:
         """What bridge and worker printed."""
@@ -251,7 +251,7 @@ class Rig:
     async def status(self) -> StatusReply:
         return await ask(self.folder / "data/run/bridge.sock", StatusGet())
 
-    # ---- what is so ----------------------------------------------------------
+    # what is so
 
     def calls(self) -> list[Json]:
         path = self.recorder.with_name(self.recorder.name + ".calls")

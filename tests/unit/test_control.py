@@ -106,7 +106,7 @@ def told(decision: Decision) -> str:
     return "\n".join(row.text for row in decision.bubbles)
 
 
-# ---- what is asked first -----------------------------------------------------
+# what is asked first
 
 
 @table(
@@ -142,7 +142,7 @@ def test_lock_is_taken_back_only_while_the_question_is_open(until_ms: int, wante
     assert need("/yes", view(peer=replace(PEER, confirmation=asked))) is wanted
 
 
-# ---- /refresh ----------------------------------------------------------------
+# /refresh
 
 
 def test_refresh_remembers_how_far_it_was_shown() -> None:
@@ -196,7 +196,7 @@ def test_stretch_without_a_word_is_not_called_an_empty_thread() -> None:
     assert shown.startswith("▸ code, since you last looked:") and "There is more" in shown
 
 
-# ---- /steer ------------------------------------------------------------------
+# /steer
 
 
 @table(
@@ -237,7 +237,7 @@ def test_steer_goes_by_the_key_of_its_message() -> None:
     assert key == turn_key("install", "wechat", PEER.id, MsgKey("mid:1"), THREAD)
 
 
-# ---- /new ---------------------------------------------------------------------
+# /new
 
 
 def test_new_thread_is_a_name_until_its_first_message() -> None:
@@ -274,7 +274,7 @@ def test_name_of_a_thread_that_is_not_made_cannot_be_typed(target: str) -> None:
     assert "That is no thread id" in told(decided(f"/add other {target}", view()))
 
 
-# ---- /fork ---------------------------------------------------------------------
+# /fork
 
 
 def test_branch_of_a_thread_that_is_not_made_yet_says_that_there_is_none() -> None:
@@ -306,7 +306,7 @@ def test_branch_takes_along_what_waits_for_a_thread_elsewhere() -> None:
     assert decided("/fork code", view(asked), facts).moved is None
 
 
-# ---- /recover --------------------------------------------------------------------
+# /recover
 
 
 @table(
@@ -360,7 +360,7 @@ def test_no_to_a_recovery_changes_nothing() -> None:
     assert not found.turn_steps and not found.audit and found.removed is None
 
 
-# ---- lists and status --------------------------------------------------------------
+# lists and status
 
 
 def test_list_names_who_holds_a_thread() -> None:

@@ -112,7 +112,7 @@ def outcomes(decision: Decision) -> list[tuple[InboxState, str]]:
     return [(step.state, step.outcome) for step in decision.rows]
 
 
-# ---- prompts
+# prompts
 
 
 def test_burst_is_one_turn_of_the_thread_in_use() -> None:
@@ -211,7 +211,7 @@ def test_stale_messages_are_held_whatever_they_say_and_told_once() -> None:
     assert "not run: 2 (" in told(found) and "2 h" in told(found)
 
 
-# ---- turns on command
+# turns on command
 
 
 @table(
@@ -280,7 +280,7 @@ def test_retry_starts_a_parked_turn_as_itself_and_an_ended_one_anew() -> None:
     assert found.turn.key != ended.key
 
 
-# ---- approvals
+# approvals
 
 
 @table(("word", "decision"), [("approve", "accept"), ("APPROVE", "accept"), ("deny", "decline")])
@@ -335,7 +335,7 @@ def test_question_is_answered_in_words_and_a_command_is_not() -> None:
     assert said(f"/answer {APPROVAL.code} {'7' * 5_000}", view=seen).approval is not None
 
 
-# ---- held messages, poison, what a command is about
+# held messages, poison, what a command is about
 
 
 @table(

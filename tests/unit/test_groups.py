@@ -113,7 +113,7 @@ def told(decision: Decision) -> str:
     return "\n".join(bubble.text for bubble in decision.bubbles)
 
 
-# ---- who is heard
+# who is heard
 
 
 @table(
@@ -178,7 +178,7 @@ def test_group_is_a_peer_that_no_person_can_be(chat: str) -> None:
     assert authorize(direct, Owner(frozenset({peer})), {}) is Denied.NOT_OWNER
 
 
-# ---- what a question leads to
+# what a question leads to
 
 
 def test_question_is_a_read_only_turn_in_the_groups_own_thread_and_folder() -> None:
@@ -250,7 +250,7 @@ def test_old_question_is_passed_over() -> None:
     assert (found.turn, found.bubbles, found.rows[0].outcome) == (None, (), "ignored")
 
 
-# ---- and nothing else ever does
+# and nothing else ever does
 
 ARGUMENTS = (
     "",
@@ -321,7 +321,7 @@ def test_group_message_leads_to_an_answer_for_that_group_or_to_silence(
     assert all(bubble.send_class is SendClass.ANSWER for bubble in found.bubbles)
 
 
-# ---- what a group reads of its turn
+# what a group reads of its turn
 
 
 def ended(status: str, result: str = "", turn: Turn = TURN, lang: Lang = "en") -> Settlement:
@@ -389,7 +389,7 @@ def test_thread_that_moved_at_the_desk_ends_the_question_and_waits_for_nobody() 
     assert (end.event, end.outcome, len(end.rows)) == (TurnEvent.INVALID, "failed", 1)
 
 
-# ---- the owner's word
+# the owner's word
 
 PENDING = replace(CHATTED, state=GroupState.PENDING, thread=None)
 WORK = Alias(AliasName("code"), WORK_THREAD)

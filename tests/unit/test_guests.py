@@ -80,7 +80,7 @@ def stored(row: NewRow, text: str = "") -> OutRow:
     )
 
 
-# ---- the frame -----------------------------------------------------------------
+# the frame
 
 
 def test_note_is_signed_by_a_line_of_ours() -> None:
@@ -166,7 +166,7 @@ def test_same_words_while_they_wait_are_said_once(said: object, again: bool) -> 
     assert (said == Again(OutId(4))) == again
 
 
-# ---- pacing ----------------------------------------------------------------------
+# pacing
 
 
 SPACING_MS = guests.NOTE_SPACING_MS
@@ -227,7 +227,7 @@ def test_note_goes_to_the_owner_who_wrote_last_and_to_nobody_else() -> None:
     assert guests.recipient(Account(), wrote) is None
 
 
-# ---- receipts -----------------------------------------------------------------------
+# receipts
 
 OPEN = Window(NOW_MS, 0, 0, has_token=True, is_announced=False)
 ROW = stored(row_of(note("hello")))
@@ -285,7 +285,7 @@ def test_question_outlives_a_note_and_goes_after_twelve_hours() -> None:
     assert guests.standing(replace(ASKED, outcome="answered"), NOW_MS, is_lost=True) == "answered"
 
 
-# ---- the owner's answer ------------------------------------------------------------
+# the owner's answer
 
 
 def says(

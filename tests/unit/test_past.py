@@ -59,7 +59,7 @@ TOLD = replace(VIEW, life=LIFE)
 QUESTION = replace(ASKED, approvals=(replace(APPROVAL, kind="question", options=("q1:a",)),))
 
 
-# ---- /trace
+# /trace
 
 
 def test_phone_is_told_the_life_of_a_message_short_and_with_times() -> None:
@@ -141,7 +141,7 @@ def test_every_outcome_has_its_words(outcome: str) -> None:
     assert said(c.Trace(7), replace(VIEW, life=ended)).text
 
 
-# ---- /resend and /result
+# /resend and /result
 
 
 def test_resend_owes_the_uncertain_bubbles_again_and_makes_no_turn() -> None:
@@ -192,7 +192,7 @@ def test_result_without_a_text_says_why(turn: Turn, words: str) -> None:
     assert words in said(c.Result(7), view).text and not said(c.Result(7), view).rows
 
 
-# ---- /why
+# /why
 
 
 def test_refusals_leave_one_line_each_with_their_rule() -> None:
@@ -352,7 +352,7 @@ def test_hold_is_on_record_with_the_message_it_holds() -> None:
     assert held.audit == (Audit("held", "delivery-semantics 9", "queue_full", "message 1"),)
 
 
-# ---- /dead
+# /dead
 
 
 def dead(kind: Kind, outcome: str, **fields: object) -> GivenUp:
