@@ -42,7 +42,7 @@ LEAVE_S = 3.0  # all of the leaving; what the bridge needs of it: links/child.py
 STOP_TURNS_S = 0.6  # an interrupt took 25 ms (2026-11)
 LOOK_S = 0.05
 STARTS = 5  # of one process: somebody may try what a kill does, and a fault may not go on
-AGAIN_S = 1.0  # as ring.sh, which also knows what a restart does not cure
+AGAIN_S = 1.0  # as .ring.sh, which also knows what a restart does not cure
 INCURABLE = (2, 3, 4, 5)
 # The settings that decide how a conversation goes; where state and login lie is the demo's.
 PASSED_ON = (

@@ -12,10 +12,10 @@ import pytest
 
 from tests.e2e.rig import BIN, ROOT, House, Terminal, processes
 
-CODE = (".gitignore", "Procfile", "ring.sh", "pyproject.toml", "bridge", "channel_worker")
+CODE = (".gitignore", "Procfile", ".ring.sh", "pyproject.toml", "bridge", "channel_worker")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 HONCHO_KILLS_S = 5.0  # honcho's own patience with its children
-WATCH_S = 2.0  # how often ring.sh looks whether honcho is there
+WATCH_S = 2.0  # how often .ring.sh looks whether honcho is there
 HONCHO = """
 import multiprocessing, sys
 from honcho.command import main
@@ -166,7 +166,7 @@ async def _start(clone: House, *command: str) -> Terminal:
 def _pid(clone: House, command: str) -> int:
     """The one process of this command; the shell that starts it again is another."""
     found = processes(clone.folder).items()
-    pids = [pid for pid, words in found if words.endswith(f"{command} run")]
+    pids = [pid for pid, words in found if words.endswith(f"/{command} run")]
     assert len(pids) == 1, found
     return pids[0]
 

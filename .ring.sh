@@ -1,4 +1,4 @@
-# Runs one process for honcho: started again when it dies, ended when honcho has gone.
+# Runs the command it is given for honcho: started again when it dies, ended when honcho has gone.
 #
 # honcho would end everything when one process ends. Where its terminal is closed or it is
 # killed, it ends nothing: this shell and what it runs have a session of their own. What
@@ -26,7 +26,7 @@ case $(ps -o args= -p $honcho 2>/dev/null) in *multiprocessing.forkserver*) honc
 
 trap 'exit 0' INT TERM HUP
 while :; do
-    "ctb-$1" run
+    "$@"
     case $? in
     2 | 3 | 4 | 5) sleep 30 ;; # a restart alone does not cure these
     *) sleep 1 ;;
