@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.core.paths import MAX_LOOKED_AT, MAX_OFFERS, offers
 from tests.unit.table import table
 
-LONG_CHARS = 20_000
+LONG_CHARS = 10_000
 
 
 @table(
@@ -179,7 +179,7 @@ def test_no_text_takes_long(unit: str) -> None:
     hostile = unit * (LONG_CHARS // len(unit))
     began_s = time.process_time()
     offers(f"a.txt {hostile} b.txt")
-    assert time.process_time() - began_s < 0.5  # quadratic would be more than one
+    assert time.process_time() - began_s < 0.3  # quadratic would be more
 
 
 def test_a_file_named_at_the_end_of_a_huge_answer_is_found() -> None:
