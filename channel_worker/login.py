@@ -8,12 +8,14 @@ the owner is to be changed (R2). Every end is one sentence.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import anyio
+from anyio.abc import TaskStatus
 
 from bridge.wire import log
 from bridge.wire.codec import Json
@@ -71,7 +73,36 @@ class LoginFailed(Exception):
 async def log_in(
     settings: Settings, wishes: Wishes, terminal: Terminal, pause_s: float = POLL_PAUSE_S
 ) -> str:
-    """Log in and write the credential file; the closing sentence. Raises LoginFailed."""
+    """Log in and write the credential file; the closing sentence.
+
+    Raises LoginFailed, and KeyboardInterrupt at Ctrl-C. The event loop cancels a task once
+    for that, which is lost where a deadline passes in the same moment; a scope insists.
+    """
+    outcome: str | LoginFailed | None = None
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_leave_at_ctrl_c, tasks.cancel_scope)
+        try:
+            outcome = await _log_in(settings, wishes, terminal, pause_s)
+        except LoginFailed as failed:
+            outcome = failed
+        tasks.cancel_scope.cancel()
+    if outcome is None:
+        raise KeyboardInterrupt
+    if isinstance(outcome, LoginFailed):
+        raise outcome
+    return outcome
+
+
+async def _leave_at_ctrl_c(
+    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT) as received:
+        task_status.started()
+        async for _ in received:
+            scope.cancel()
+
+
+async def _log_in(settings: Settings, wishes: Wishes, terminal: Terminal, pause_s: float) -> str:
     before = _before(settings, terminal)
     attempt = _Attempt(settings, wishes, terminal, before, pause_s)
     try:
