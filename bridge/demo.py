@@ -305,7 +305,7 @@ def _environment(plan: _Plan, simulator: Simulator, url: str) -> dict[str, str]:
         "CTB_SEND_SPACING_SECONDS": "0",
     }
     if plan.engine == "echo":
-        told["CODEX_HOME"] = str(plan.data / "codex")  # nothing of it goes to the owner's own
+        told["CODEX_HOME"] = str(plan.data / plan.engine / "home")  # not the owner's own
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CTB_", "ILINK_"))}
     chosen = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
     return kept | told | chosen

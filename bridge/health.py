@@ -30,7 +30,7 @@ UNUSABLE = {  # a login that a worker has and cannot use, by the code that it te
         f"restart the worker if ILINK_BASE_URL was set since, else {LOGIN}",
     ),
 }
-NETWORK = "look at the network, and at  data/logs/channel.log"
+NETWORK = "look at the network, and at the worker's log"
 
 
 class Health:

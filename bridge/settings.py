@@ -14,6 +14,7 @@ from pathlib import Path
 from bridge.core.decision import Policy
 from bridge.core.model import Lang
 from bridge.core.sending import Limits
+from bridge.wire import place
 from bridge.wire.env import Env, WrongSetting, read
 
 # What a controller inherits (design 8), beside what CTB_CONTROLLER_ENV names.
@@ -84,7 +85,7 @@ def codex_words(command: str) -> tuple[str, ...]:
     try:
         if command.startswith("["):
             return tuple(str(word) for word in json.loads(command))
-        return (command,) if Path(command).exists() else tuple(shlex.split(command))
+        return (command,) if place.is_there(command) else tuple(shlex.split(command))
     except ValueError:  # it will not start either
         return ()
 

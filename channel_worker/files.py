@@ -142,17 +142,20 @@ async def _measured(fd: int, sha256: str) -> tuple[int, str]:
 
 
 async def _approved(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
-    """The same chunks; raises MediaFault behind the last where they are not what was approved.
+    """The same chunks; raises MediaFault before the last where they are not what was approved.
 
-    Encrypted, a file ends in a block that comes after its last chunk: without it the CDN
-    has half an upload, which it drops.
+    Without it the CDN has half an upload, which it drops.
     """
-    digest = hashlib.sha256()
+    digest, last = hashlib.sha256(), b""
     async for chunk in chunks:
         digest.update(chunk)
-        yield chunk
+        if last:
+            yield last
+        last = chunk
     if digest.hexdigest() != sha256:
         raise MediaFault("refused", _GONE)
+    if last:
+        yield last
 
 
 async def _chunks(fd: int, is_quiet: bool = False) -> AsyncIterator[bytes]:

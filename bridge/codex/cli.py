@@ -76,7 +76,9 @@ def _command(text: str) -> tuple[str, ...]:
         if isinstance(words, list) and words and all(isinstance(w, str) for w in words):
             return tuple(words)
         _say_and_exit('CTB_CODEX_COMMAND must be a list like ["codex"]', EXIT_USE)
-    if Path(text).exists():
+    from bridge.wire.place import is_there
+
+    if is_there(text):
         return (text,)
     try:
         return tuple(shlex.split(text))

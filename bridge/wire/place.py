@@ -71,6 +71,14 @@ def socket_folder(socket: Path) -> Path:
         ) from fault
 
 
+def is_there(name: str) -> bool:
+    """Whether this names something on the disk; False where it cannot be looked at."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def private_folder(path: Path) -> Path:
     """Make `path` 0700, or check that it is: ours, no symlink, closed to others.
 

@@ -204,6 +204,7 @@ def test_wrong_words_of_the_worker_are_one_sentence(tmp_path: Path, name: str, v
     [
         ("/nowhere/codex", "", False),
         ("'open", "", False),
+        (f"{'c' * 300} -c x", "", False),  # longer than any name
         ("sh -c true", "", True),
         ("/nowhere/codex", "ctb-controller --engine echo", True),
         ("/nowhere/codex", "ssh desk ctb-controller", True),
