@@ -47,12 +47,6 @@ def command_of(batch: Batch) -> c.Command:
     return c.Prompt()
 
 
-def needs_whole(command: c.Command, view: View, policy: Policy) -> bool:
-    """Whether turns, held messages or the send window are looked at."""
-    is_full = any(planning.is_full(policy, ahead) for ahead in view.unfinished.values())
-    return c.needs_whole(command) or is_full
-
-
 def need_of(command: c.Command, view: View, now_ms: int) -> c.Need:
     """What has to be asked or done first; nothing for what is refused in any case."""
     need = c.needs(command)

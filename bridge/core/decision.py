@@ -240,6 +240,7 @@ class Facts:
     files_of: TurnId | None = None  # whose answer named them; None: a list shown before
     prompts_before: int = 0  # of this peer in the last minute
     is_flood_told: bool = False  # and since the last quiet minute it was said that it is many
+    is_full_told: bool = False  # of this thread: since a message was last held for it
     slept_ms: int = 0  # the machine woke just now, from a sleep of this length
 
 
@@ -255,7 +256,7 @@ class Asking:
 class View:
     """What the store knows that a decision about one peer's message may need.
 
-    `unfinished` counts turns by thread. From `turns` on, only what `decide.needs_whole` names
+    `unfinished` counts turns by thread. From `turns` on, only what `commands.needs_whole` names
     finds more than the defaults, and from `not_done` on only what `commands.needs_past` does.
     """
 

@@ -245,14 +245,18 @@ def _burst(rows: Sequence[InboxRow], window_ms: int, stale_ms: int) -> list[Inbo
 def _joins(row: InboxRow, first: InboxRow, last: InboxRow, window_ms: int) -> bool:
     """Whether a row goes along with the words before it.
 
-    Not where it quotes another message, cannot be run, or had its share in two failures:
+    Not where it is for another thread, cannot be run, or had its share in two failures:
     it would take down with it what is in order.
     """
     if window_ms == 0 or first.is_released != row.is_released or _spoils(row) or _spoils(first):
         return False
     until_ms = min(_said_ms(last) + window_ms, _said_ms(first) + MERGE_LIMIT_MS)
-    quotes_same = (row.quoted_id, row.quoted_text) == (first.quoted_id, first.quoted_text)
-    return _said_ms(row) <= until_ms and (row.is_files_alone or quotes_same)
+    return _said_ms(row) <= until_ms and (row.is_files_alone or _aim(row) == _aim(first))
+
+
+def _aim(row: InboxRow) -> tuple[str | None, ...]:
+    """Which thread words go to, where they say so or were held: else the one in use."""
+    return row.quoted_id, row.quoted_text, row.meant
 
 
 def _spoils(row: InboxRow) -> bool:

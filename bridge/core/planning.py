@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.core import approvals, guests
-from bridge.core.decision import Audit, Decision, NewTurn, Policy, RowStep, TurnStep, View
+from bridge.core.decision import Audit, Decision, NewTurn, RowStep, TurnStep, View
 from bridge.core.errors import Refusal
 from bridge.core.intake import InboxEvent, inbox_step
 from bridge.core.model import (
@@ -70,7 +70,7 @@ def retry(room: Room) -> Decision:
 def to_retry(view: View) -> Turn | None:
     """The newest turn without its answer: the quoted one, of its thread or that in use, or any.
 
-    What has its answer, and what was run again since, is never among them.
+    What has its answer is never among them, and what was run again since only by a quote.
     """
     quoted, thread = view.quoted_turn, active_thread(view)
     if quoted is not None and is_unanswered(quoted):
@@ -96,11 +96,6 @@ def ask_about_files(room: Room) -> Decision:
     asked = {row.id: RowStep(row.id, state, outcome, is_asked=True) for row in here}
     found = room.build(InboxEvent.ANSWERED, "\n".join(lines))
     return replace(found, rows=tuple(asked.get(step.id, step) for step in found.rows))
-
-
-def is_full(policy: Policy, ahead: int) -> bool:
-    """Whether one more turn is one too many: all but the first of them wait."""
-    return bool(policy.queue_limit) and ahead - 1 >= policy.queue_limit
 
 
 def _without_a_turn(room: Room, words: str) -> Decision | None:
@@ -155,22 +150,23 @@ def _which(room: Room, asked: Question | Approval) -> Decision:
 def _plan(room: Room, alias: Alias, said: Composed, told: str = "") -> Decision:
     """A turn in this thread, and what its owner is told of it; held where the queue is full."""
     ahead = room.view.unfinished.get(alias.thread, 0)
-    if is_full(room.policy, ahead):
-        full = notice("queue_full", room.lang, alias=alias.name, count=ahead - 1)
-        once = "" if room.view.held else full  # for all that are held meanwhile
+    waiting, limit = ahead - 1, room.policy.queue_limit  # all but the first of them wait
+    if limit and waiting >= limit:
+        full = notice("queue_full", room.lang, alias=alias.name, count=waiting)
+        once = "" if room.facts.is_full_told else full  # for all that are held meanwhile
         return room.build(InboxEvent.QUEUE_FULL, once, room.not_done("held", "queue_full"))
     status, is_new = room.facts.status, is_unmade(alias.thread)
     turn = _turn(room, alias, said, is_idle=not ahead and (status is not None or is_new))
-    news = ""
+    news = [told]
     limit = room.policy.flood_limit
     if limit and room.facts.prompts_before >= limit and not room.facts.is_flood_told:
-        news = notice("flood", room.lang, count=limit)
+        news.append(notice("flood", room.lang, count=limit))
     # One that has no word for the head is asked to start all the same.
     is_away = room.facts.trouble not in ("", Refusal.CONTROLLER_LACKS)
     if not ahead and turn.state is TurnState.QUEUED and is_away:
         why = say(room.facts.trouble, room.lang)
-        news = notice("waits", room.lang, alias=alias.name, why=why)
-    found = room.build(InboxEvent.PLANNED, "\n".join(line for line in (told, news) if line))
+        news.append(notice("waits", room.lang, alias=alias.name, why=why))
+    found = room.build(InboxEvent.PLANNED, "\n".join(line for line in news if line))
     asked = room.view.asked.get(alias.thread)
     if asked is not None:
         is_remote = room.policy.remote_approvals

@@ -273,7 +273,7 @@ def _ready(peer: str, seen: Window, now_ms: int) -> list[OutRow]:
         page = [_out(row) for row in records(OutboxTable, _NEXT, peer, *last, LOOKED_AT)]
         for row in page:
             if is_worthless(row, seen.opened_ms, now_ms):
-                _cancel("id = ?", (row.id,), now_ms)
+                rights.cancel("id = ?", (row.id,), now_ms)
             else:
                 found.append(row)
         if len(page) < LOOKED_AT:
@@ -335,15 +335,10 @@ def _columns(row: NewRow, peer: str, now_ms: int) -> dict[str, object]:
 
 def _cut_off(group: str, part: int, peer: PeerId, now_ms: int) -> None:
     """What is behind this part never leaves; `/more` begins no later than there."""
-    count = _cancel("grp = ? AND part > ? AND state = 'ready'", (group, part), now_ms)
+    count = rights.cancel("grp = ? AND part > ? AND state = 'ready'", (group, part), now_ms)
     if count and (place := behind(group, part)) is not None:
         where = "peer = ? AND more_turn = ? AND (more_next > ? OR more_next = 0)"
         change(PeerRow, where, (peer, *place), more_next=place[1])
-
-
-def _cancel(where: str, values: tuple[object, ...], now_ms: int) -> int:
-    state = out_step(OutState.READY, OutEvent.CANCELLED)
-    return change(OutboxTable, where, values, state=state, outcome="cancelled", done_ms=now_ms)
 
 
 def _lang(peer: str, sender: Sender | None) -> Lang:

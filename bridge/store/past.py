@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 
 from peewee import Model
 
@@ -143,11 +144,10 @@ def given_up(now_ms: int, peer: PeerId | None = None) -> tuple[GivenUp, ...]:
     unsent = records(
         OutboxTable, f"{_UNSENT} AND {whose} AND done_ms > ? ORDER BY id DESC LIMIT ?", *asked
     )
-    found = [_message(row) for row in messages if rights.may_read(row.peer)]
-    found += [
-        _turn(row) for row in dead if row.state == TurnState.DONE and rights.may_read(row.peer)
-    ]
-    found += [_unsent(row) for row in unsent if rights.may_read(row.peer)]
+    may_read = cache(rights.may_read)
+    found = [_message(row) for row in messages if may_read(row.peer)]
+    found += [_turn(row) for row in dead if row.state == TurnState.DONE and may_read(row.peer)]
+    found += [_unsent(row) for row in unsent if may_read(row.peer)]
     return tuple(sorted(found, key=lambda one: -one.at_ms))
 
 

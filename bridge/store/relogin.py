@@ -10,12 +10,12 @@ from __future__ import annotations
 import uuid
 
 from bridge.core.decision import NewRow
-from bridge.core.model import Lang, OutState, Owner, PeerId, SendClass
+from bridge.core.model import Lang, Owner, PeerId, SendClass
 from bridge.core.phrases import notice
 from bridge.core.rules import line
-from bridge.core.sending import ANSWER_LIFE_MS, OutEvent, out_step
+from bridge.core.sending import ANSWER_LIFE_MS
 from bridge.core.text import fitting
-from bridge.store import outbox, rows
+from bridge.store import outbox, rights, rows
 from bridge.store.audit import add_audit
 from bridge.store.statements import change, record, records
 from bridge.store.tables import OutboxTable, PeerRow
@@ -34,8 +34,7 @@ def name_old_answers(owner: Owner, lang: Lang, now_ms: int) -> None:
         old = (peer, now_ms - ANSWER_LIFE_MS)
         turns = sorted({int(row.turn) for row in records(OutboxTable, _OLD, *old)})
         if turns:
-            state = out_step(OutState.READY, OutEvent.CANCELLED)
-            change(OutboxTable, _OLD, old, state=state, outcome="cancelled", done_ms=now_ms)
+            rights.cancel(_OLD, old, now_ms)
             _tell(PeerId(peer), turns, lang, now_ms)
 
 

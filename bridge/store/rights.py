@@ -55,6 +55,10 @@ def end_waiting(peer: PeerId, now_ms: int) -> None:
 
 def cancel_bubbles(peer: str, now_ms: int) -> None:
     """What has not begun to leave for this peer never will."""
+    cancel("peer = ? AND state = 'ready'", (peer,), now_ms)
+
+
+def cancel(where: str, values: tuple[object, ...], now_ms: int) -> int:
+    """These bubbles, which are all `ready`, are owed no more; how many they were."""
     over = out_step(OutState.READY, OutEvent.CANCELLED)
-    ended = {"state": over, "outcome": "cancelled", "done_ms": now_ms}
-    change(OutboxTable, "peer = ? AND state = 'ready'", (peer,), **ended)
+    return change(OutboxTable, where, values, state=over, outcome="cancelled", done_ms=now_ms)

@@ -41,8 +41,9 @@ class AccountRow(_Row):
 
 class PeerRow(_Row):
     """A person and what they were last shown. Written by `inbox` (token, time of the
-    last message), by `apply` and `turns.settle` (choices, what `/more` shows) and by
-    `relogin`; read by `views` and `outbox`; goes with the owner."""
+    last message), by `apply` and `turns.settle` (choices, what `/more` shows), by `outbox`
+    (that they were asked to write, where `/more` goes on), by `accounts` and by `relogin`;
+    read by `views` and `outbox`; goes with the owner."""
 
     peer = TextField(primary_key=True)
     lang = TextField()

@@ -120,7 +120,7 @@ def position(thread: ThreadId) -> str:
 def park(turn: Turn, step: ParkStep, now_ms: int, sender: outbox.Sender | None) -> Attempt | None:
     """The turn keeps its place and no lock, and its owner is told.
 
-    Each reason leaves one line in the audit, however often it is met again.
+    Each reason leaves one line in the audit, however often in a row it is met again.
     """
     change(
         TurnTable,

@@ -17,7 +17,7 @@ from bridge.core import commands, decide, intake
 from bridge.core.decision import Asking, Decision, Facts, View
 from bridge.core.errors import Stale, StoreFault
 from bridge.core.group_chat import is_group
-from bridge.core.model import InboxRow, PeerId
+from bridge.core.model import InboxRow, InboxState, PeerId, ThreadId
 from bridge.links.controller import Controller
 from bridge.store import inbox, past, views
 from bridge.store.inbox import Applied
@@ -57,6 +57,7 @@ class Dispatcher:
         self._plans: dict[PeerId, Asking] = {}  # the prompt among them
         self._prompted = Pace(FLOOD_MS)
         self._flooded: set[PeerId] = set()  # who was told that it is many
+        self._full: set[ThreadId] = set()  # of which it was told that its queue is full
         self._passed_over: set[PeerId] = set()  # who has rows that wait behind those
 
     async def keep_deciding(self) -> None:
@@ -127,13 +128,14 @@ class Dispatcher:
                 return
             reach("before T2")
             command = decide.command_of(batch)
-            if decide.needs_whole(command, view, self._shared.policy):
+            if commands.needs_whole(command):
                 plan = self._plans.get(view.peer.id)  # first: it may become a turn meanwhile
                 plan = plan or await self._passed(batch.passed, view)
                 view = replace(await self._whole(view, command), asking=plan)
             view = self._aged(await self._quoted(view, batch.rows))
-            if batch.rows[0].meant:
-                view = replace(view, meant=batch.rows[0].meant)
+            said = [row for row in batch.rows if not row.is_files_alone] or batch.rows
+            if said[0].meant:
+                view = replace(view, meant=said[0].meant)
             if commands.needs_past(command):
                 view = await self._past(view, command)
             need = commands.Need.NONE
@@ -216,10 +218,12 @@ class Dispatcher:
         before = self._prompted.before(view.peer.id, now_ms)
         if not before:
             self._flooded.discard(view.peer.id)
+        plan = None if batch.is_stale else decide.asking(batch, view)
         facts = replace(
             facts,
             prompts_before=before,
             is_flood_told=view.peer.id in self._flooded,
+            is_full_told=plan is not None and plan.thread in self._full,
             slept_ms=self._shared.slept_ms(now_ms),
         )
         decision = decide.decide(
@@ -236,7 +240,10 @@ class Dispatcher:
             self._prompted.note(view.peer.id, now_ms)
             if before >= self._shared.policy.flood_limit:
                 self._flooded.add(view.peer.id)
+            self._full.discard(applied.turn.thread)
             self._threads.began(applied.turn)
+        elif plan is not None and any(row.state is InboxState.HELD for row in decision.rows):
+            self._full.add(plan.thread)
         for step in decision.turn_steps:
             self._threads.wake(step.thread)
         if decision.moved is not None:
@@ -247,6 +254,7 @@ class Dispatcher:
         if decision.approval_thread is not None:
             self._threads.wake(decision.approval_thread)
         if any(row.is_released for row in decision.rows):
+            self._full.clear()
             self._shared.inbox_bell.ring()
 
     async def _apply(self, decision: Decision, view: View, now_ms: int) -> Applied:
@@ -275,3 +283,4 @@ class Dispatcher:
         _log.error("inbox.poison", row=batch.rows[0].id)
         decision = decide.set_aside(batch, view, self._shared.ids())
         await self._apply(decision, view, self._shared.now_ms())
+        self._shared.inbox_bell.ring()  # for the rows that it was taken with

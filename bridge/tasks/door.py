@@ -190,7 +190,8 @@ class Door:
         """
         ours = (self._account.bot_id, "direct")
         for message in received:
-            if message.is_echo and (message.from_user_id, message.chat) == ours:
+            is_ours = message.is_echo and (message.from_user_id, message.chat) == ours
+            if is_ours and message.client_id:
                 server_id = message.msg_key.removeprefix("mid:")
                 with suppress(StoreFault):
                     await self._shared.db.run(partial(outbox.echoed, message.client_id, server_id))

@@ -84,6 +84,20 @@ async def test_what_was_written_later_is_its_own_turn(waiting: Room) -> None:
     assert first.prompt.endswith("look at it")
 
 
+async def test_full_queue_is_told_once_until_it_takes_one_again(tmp_path: Path) -> None:
+    """delivery-semantics 9: whatever else is held, and again after `/run-held`."""
+    async with room(tmp_path) as built:
+        built.shared.policy = Policy(merge_window_ms=0, queue_limit=1)
+        for number in range(5):
+            await built.says(f"message {number}")
+        await built.until_decided()
+        await built.reads("more are held")
+        await built.says("/run-held")
+        await built.reads("more are held", times=2)
+        await built.until_decided()
+        assert len([text for text in await built.bubbles() if "more are held" in text]) == 2
+
+
 async def test_only_what_failed_three_times_is_set_aside(tmp_path: Path) -> None:
     """delivery-semantics 9: the message right behind it runs."""
     async with room(tmp_path) as built:

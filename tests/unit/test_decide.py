@@ -192,7 +192,8 @@ def test_full_queue_holds_and_the_first_over_the_flood_limit_is_told() -> None:
     found = said("more", view=full, policy=Policy(queue_limit=2))
     assert found.turn is None and outcomes(found) == [(InboxState.HELD, "")]
     assert "/run-held" in told(found)
-    again = said("more", view=replace(full, held=(InboxId(1),)), policy=Policy(queue_limit=2))
+    was_told = replace(FREE, is_full_told=True)
+    again = said("more", view=full, facts=was_told, policy=Policy(queue_limit=2))
     assert outcomes(again) == [(InboxState.HELD, "")] and not again.bubbles
     many = [
         told(said("x", facts=replace(FREE, prompts_before=count), policy=Policy(flood_limit=3)))

@@ -29,6 +29,7 @@ from bridge.core.intake import (
 )
 from bridge.core.model import (
     Account,
+    AliasName,
     Arrival,
     InboxId,
     InboxRow,
@@ -469,3 +470,5 @@ def test_burst_that_was_held_is_still_one_prompt() -> None:
     other = row(3, is_released=True, age_ms=3_600_000)
     assert take(said, picture, other) == Batch((said, picture))
     assert take(said, replace(picture, is_released=False, age_ms=0)) == Batch((said,))
+    code, web = (replace(said, meant=AliasName(name)) for name in ("code", "web"))
+    assert take(code, replace(web, id=InboxId(2))) == Batch((code,))
