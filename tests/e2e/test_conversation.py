@@ -84,10 +84,11 @@ async def test_help_shows_only_what_works(desk: Desk) -> None:
     for verb in verbs:
         usage = await desk.phone.asks(f"/help {verb}", "Usage: ")
         assert f"/{verb}" in usage
+    bare = [verb for verb in verbs if verb != "retry"]  # it runs what another test has stopped
     before = len(desk.phone.texts())
-    for verb in verbs:
+    for verb in bare:
         desk.phone.says(f"/{verb}")
-    await desk.house.simulator.until_sent(before + len(verbs), rig.PATIENCE_S)
+    await desk.house.simulator.until_sent(before + len(bare), rig.PATIENCE_S)
     assert desk.phone.count("There is no such command") == 0
 
 
