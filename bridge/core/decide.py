@@ -71,9 +71,8 @@ def target_of(command: c.Command, view: View) -> ThreadId | None:
     return None if thread is None or is_unmade(thread) else thread
 
 
-def asking(batch: Batch, view: View) -> Asking | None:
+def asking(batch: Batch, command: c.Command, view: View) -> Asking | None:
     """The prompt in these rows that is not planned yet, and the thread that it is for."""
-    command = command_of(batch)
     thread = _target(command, view) if isinstance(command, c.Dispatching) else None
     return Asking(thread, tuple(row.id for row in batch.rows)) if thread else None
 

@@ -146,7 +146,7 @@ class Dispatcher:
                 return
             peer = view.peer.id
             self._asking[peer] = batch.rows + self._asking.get(peer, ())
-            if (plan := decide.asking(batch, view)) is not None:
+            if (plan := decide.asking(batch, command, view)) is not None:
                 self._plans[peer] = plan
             asking.start_soon(self._ask, batch, command, need, view)
         except StoreFault:
@@ -168,7 +168,8 @@ class Dispatcher:
         """The prompt that a command goes ahead of, because its files are not here yet."""
         if not rows:
             return None
-        return decide.asking(intake.Batch(rows), await self._quoted(view, rows))
+        batch = intake.Batch(rows)
+        return decide.asking(batch, decide.command_of(batch), await self._quoted(view, rows))
 
     async def _past(self, view: View, command: commands.Command) -> View:
         now_ms = self._shared.now_ms()
@@ -218,7 +219,7 @@ class Dispatcher:
         before = self._prompted.before(view.peer.id, now_ms)
         if not before:
             self._flooded.discard(view.peer.id)
-        plan = None if batch.is_stale else decide.asking(batch, view)
+        plan = None if batch.is_stale else decide.asking(batch, command, view)
         facts = replace(
             facts,
             prompts_before=before,
